@@ -1,0 +1,173 @@
+"""The fold: one event into its workflow, and a decision if one is due.
+
+Pure: the same workflow and the same event give the same answer, whoever folds it, and when. `workflow` is
+changed in place, since this runs for every event and a copy per event costs more than all detectors.
+"""
+
+from msgspec import Struct
+
+from detectors.approvals import covering
+from detectors.catalog import by_op_class, detectors
+from detectors.decision import Decision, Decisions
+from detectors.policy import Policy
+from models.baselines.baseline import Baseline
+from models.event import READS, AnyEvent, Approval, Delegation, Event, OpClass, Operation, Release
+from models.finding import Noticed
+from models.session import (
+    APPROVALS_MAX,
+    RECENT_IDS_MAX,
+    SESSIONS_MAX,
+    Grant,
+    Session,
+    Workflow,
+    step_of,
+)
+
+
+class Tally(Struct):
+    """What was counted on the way, since the start."""
+
+    events: int = 0
+    operations: int = 0
+    redelivered: int = 0
+    duplicates: int = 0
+    late: int = 0
+    unclassified: int = 0
+    not_enough_seen: int = 0
+    sessions_begun: int = 0
+    sessions_forgotten: int = 0
+
+
+class Judge:
+    """One policy and one baseline, ready to fold. Holds no session: they are passed in."""
+
+    def __init__(self, policy: Policy, baseline: Baseline | None) -> None:
+        self.policy = policy
+        self.tally = Tally()
+        self._listeners = by_op_class(detectors(policy, baseline))
+        self._decisions = Decisions(policy, baseline.version if baseline is not None else "")
+        self._known_roles = frozenset(baseline.roles) if baseline is not None else frozenset()
+
+    def fold(self, workflow: Workflow, event: AnyEvent, position: int, seen_ms: int) -> Decision | None:
+        """Fold one event in.
+
+        `position` is its place in the log, rising per workflow: what was folded before is recognised by it.
+        `seen_ms` is when it reached the log, and only reported. None means that nothing is due.
+        """
+        tally = self.tally
+        if position <= workflow.position:
+            tally.redelivered += 1
+            return None
+        workflow.position = position
+        tally.events += 1
+        if event.at_ms > workflow.last_ms:
+            workflow.last_ms = event.at_ms
+        if type(event) is Operation:
+            return self._operation(workflow, event, seen_ms)
+        return self._fact(workflow, event, seen_ms)
+
+    def _operation(self, workflow: Workflow, event: Operation, seen_ms: int) -> Decision | None:
+        session = workflow.sessions.get(event.session)
+        if session is None or event.at_ms - session.last_ms > self.policy.idle_ms:
+            session = self._begin(workflow, event, event.parent_session)
+        recent = session.recent_ids
+        if recent.get(event.id) == event.source:
+            self.tally.duplicates += 1
+            return None
+        recent[event.id] = event.source
+        if len(recent) > RECENT_IDS_MAX:
+            del recent[next(iter(recent))]
+        self._attend(session, event)
+        noticed: list[Noticed] | None = None
+        step = step_of(event)
+        for detector in self._listeners[event.op_class]:
+            word = detector.inspect(session, workflow, event, step)
+            if word is not None:
+                if noticed is None:
+                    noticed = []
+                noticed.append(word)
+        if workflow.grants and event.op_class not in READS:
+            grant = covering(workflow, step, self.policy.approvals)
+            if grant is not None:
+                grant.used_by = event.id
+        if noticed is None:
+            return None
+        return self._decisions.due(workflow, session, event, noticed, seen_ms)
+
+    def _attend(self, session: Session, event: Operation) -> None:
+        """Bring the session up to the event."""
+        tally = self.tally
+        tally.operations += 1
+        session.events += 1
+        if event.at_ms >= session.last_ms:
+            session.last_ms = event.at_ms
+        elif session.last_ms - event.at_ms > self.policy.lateness_ms:
+            tally.late += 1
+        session.agent = event.agent
+        session.agent_role = event.agent_role
+        session.principal = event.principal
+        session.credential = event.credential
+        session.credential_kind = event.credential_kind
+        if event.op_class is OpClass.UNCLASSIFIED:
+            tally.unclassified += 1
+        if event.agent_role not in self._known_roles:
+            tally.not_enough_seen += 1
+
+    def _begin(self, workflow: Workflow, event: Event, parent: str) -> Session:
+        """A new session, or one that was silent for so long that it is a new run; a stop outlives both."""
+        self.tally.sessions_begun += 1
+        sessions = workflow.sessions
+        before = sessions.pop(event.session, None)
+        session = Session(id=event.session, agent=event.agent, started_ms=event.at_ms, last_ms=event.at_ms)
+        if before is not None:
+            session.verdict, session.verdict_until_ms = before.verdict, before.verdict_until_ms
+            session.recent_ids = before.recent_ids
+            parent = parent or before.parent
+        if len(sessions) >= SESSIONS_MAX:
+            silent = min(sessions.values(), key=lambda known: (known.verdict_until_ms, known.last_ms))
+            del sessions[silent.id]
+            workflow.sessions_forgotten += 1
+            self.tally.sessions_forgotten += 1
+        sessions[event.session] = session
+        if parent:
+            self._decisions.inherit(workflow, session, parent, event.at_ms)
+        return session
+
+    def _fact(self, workflow: Workflow, event: AnyEvent, seen_ms: int) -> Decision | None:
+        """What is no operation, yet changes how operations are judged."""
+        if isinstance(event, Approval):
+            self._grant(workflow, event)
+            return None
+        if isinstance(event, Release):
+            return self._decisions.release(workflow, event, seen_ms)
+        if isinstance(event, Delegation):
+            session = workflow.sessions.get(event.session)
+            if session is None:
+                self._begin(workflow, event, event.parent_session)
+            elif not session.parent:
+                self._decisions.inherit(workflow, session, event.parent_session, event.at_ms)
+            return None
+        ended = workflow.sessions.get(event.session)
+        if ended is not None and ended.verdict_until_ms <= event.at_ms:
+            del workflow.sessions[event.session]
+        return None
+
+    @staticmethod
+    def _grant(workflow: Workflow, event: Approval) -> None:
+        if any(grant.reference == event.id for grant in workflow.grants):
+            return
+        workflow.grants.append(
+            Grant(
+                event.id,
+                event.session,
+                event.operation,
+                event.target,
+                event.decided_by,
+                event.requested_by,
+                event.requested_ms,
+                event.at_ms,
+                event.expires_ms,
+            )
+        )
+        if len(workflow.grants) > APPROVALS_MAX:
+            del workflow.grants[0]

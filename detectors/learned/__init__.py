@@ -1,0 +1,1 @@
+"""Baselines made into findings, one file each."""

@@ -1,0 +1,53 @@
+"""A run of operations that honest sessions of this role do not make in this order and rhythm.
+
+The surprise of each step is averaged over the last few; the limit is set on whole honest sessions, held out
+from the counting. Known gap: a hijacked agent that only makes its usual calls.
+"""
+
+from detectors.detector import Detector
+from detectors.policy import TransitionSettings
+from models.baselines.baseline import Baseline
+from models.baselines.transitions import START, averaged, symbol_of
+from models.event import OpClass, Operation
+from models.finding import Noticed
+from models.session import Session, Step, Workflow
+
+
+class UnusualTransition(Detector):
+    """Fires when the session's decayed surprise exceeds what `p_max` of honest sessions reach."""
+
+    name = "unusual_transition"
+    listens_to = frozenset(OpClass)
+    tags = ("ASI01", "ASI10")
+
+    def __init__(self, settings: TransitionSettings, baseline: Baseline | None) -> None:
+        self._settings = settings
+        self._models = baseline.transition_models() if baseline is not None else {}
+        self._limits = baseline.surprise_limits(settings.p_max) if baseline is not None else {}
+
+    def inspect(
+        self, session: Session, workflow: Workflow, event: Operation, step: Step
+    ) -> Noticed | None:
+        """See `Detector.inspect`."""
+        model = self._models.get(session.agent_role)
+        if model is None:
+            return None
+        symbol = symbol_of(event.operation, event.target_kind)
+        bits = model.bits(session.symbol or START, symbol)
+        if session.symbol:
+            bits += model.gap_bits(event.op_class, event.at_ms - session.symbol_ms)
+        session.symbol = symbol
+        session.symbol_ms = event.at_ms
+        session.surprise = average = averaged(session.surprise, bits)
+        limit = self._limits.get(session.agent_role)
+        if limit is None or average <= limit:
+            return None
+        return Noticed(
+            detector=self.name,
+            confidence=self._settings.confidence,
+            reason=f"{event.operation} brings the surprise of the last operations to {average:.1f} bits; "
+            f"all but {self._settings.p_max:.1%} of honest sessions of this role stay below {limit:.1f}",
+            evidence=(event.id,),
+            grade=event.grade,
+            tags=self.tags,
+        )

@@ -1,0 +1,200 @@
+"""The policy: which risk leads to which response. The only home of thresholds.
+
+Every number a detector or the judge compares with stands here, with its default, its unit and its limits.
+A policy file (YAML) names only what it changes; a misspelt name is an error, not a silence.
+"""
+
+from hashlib import sha256
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta, Struct
+
+from models.command import RANK, STOPS, Action
+from models.errors import PolicyError
+from models.event import Grade, Name
+
+Share = Annotated[float, Meta(ge=0.0, le=1.0)]
+DurationMs = Annotated[int, Meta(ge=1, le=31 * 24 * 3_600_000)]
+
+SECOND = 1_000
+MINUTE = 60 * SECOND
+HOUR = 60 * MINUTE
+
+
+class Level(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """From `risk_min` on, the session stands at this level and its actions are due, once."""
+
+    name: Name
+    risk_min: Annotated[float, Meta(gt=0.0, le=1.0)]
+    actions: Annotated[tuple[Action, ...], Meta(min_length=1, max_length=4)]
+    lifetime_ms: DurationMs = 24 * HOUR
+    """How long the verdict stands unless it is released: then the session may earn it anew."""
+
+
+class ChainSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`read_then_write_chain`, see `docs/detectors/read_then_write_chain.md`."""
+
+    enabled: bool = True
+    within_ms: DurationMs = 4 * HOUR
+    """From the first step to the write."""
+    confidence: Share = 0.9
+    confidence_bound: Share = 0.97
+    """The change hits what the session had read the policies of."""
+    confidence_unrelated: Share = 0.6
+    """The change hits another target of the same kind than those whose policies were read."""
+    confidence_failed: Share = 0.6
+    """The write was denied or failed."""
+
+
+class FasterThanHumanSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`faster_than_human`, see `docs/detectors/faster_than_human.md`."""
+
+    enabled: bool = True
+    human_floor_ms: DurationMs = 10 * SECOND
+    """Nobody reads, weighs and orders an identity change in less."""
+    confidence: Share = 0.35
+
+
+class VelocitySettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`unusual_velocity`, see `docs/detectors/unusual_velocity.md`."""
+
+    enabled: bool = True
+    tail: Annotated[float, Meta(gt=0.0, le=0.1)] = 1e-4
+    """Chance of such a peak in an honest session of this role; the artifact's next smaller level counts."""
+    count_min: Annotated[float, Meta(ge=1.0)] = 5.0
+    """Fewer operations than this are never fast, whatever was learned."""
+    confidence: Share = 0.4
+    confidence_extreme: Share = 0.6
+    """At `extreme_times` the learned limit."""
+    extreme_times: Annotated[float, Meta(ge=1.0)] = 4.0
+
+
+class TransitionSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`unusual_transition`, see `docs/detectors/unusual_transition.md`."""
+
+    enabled: bool = True
+    p_max: Annotated[float, Meta(gt=0.0, le=0.5)] = 0.01
+    """Part of honest sessions whose surprise may reach the limit (split conformal, whole sessions)."""
+    confidence: Share = 0.45
+
+
+class DeniedSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`denied_then_elsewhere`, see `docs/detectors/denied_then_elsewhere.md`."""
+
+    enabled: bool = True
+    within_ms: DurationMs = 1 * HOUR
+    confidence: Share = 0.9
+    """The same target, by another way."""
+    confidence_other_target: Share = 0.6
+    """A grant elsewhere after a grant was denied, on another target."""
+
+
+class DetectorSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One group per detector."""
+
+    read_then_write_chain: ChainSettings = ChainSettings()
+    faster_than_human: FasterThanHumanSettings = FasterThanHumanSettings()
+    unusual_velocity: VelocitySettings = VelocitySettings()
+    unusual_transition: TransitionSettings = TransitionSettings()
+    denied_then_elsewhere: DeniedSettings = DeniedSettings()
+
+
+class ApprovalSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What an approval has to be like to count."""
+
+    pause_ms_min: Annotated[int, Meta(ge=0)] = 2 * SECOND
+    """Between asking and answering; a faster answer was nobody's decision."""
+    lifetime_ms: DurationMs = 8 * HOUR
+    """Of an approval that does not say when it expires."""
+
+
+class CommandSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How a command is followed up."""
+
+    acknowledge_within_ms: DurationMs = 5 * SECOND
+    resends_max: Annotated[int, Meta(ge=0, le=10)] = 2
+    escalate_to: Action = Action.QUARANTINE_WORKFLOW
+    """What an unacknowledged stop turns into after its last resend."""
+
+
+class BudgetSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A limit on our own blast radius; over it, stops degrade to step-up and page."""
+
+    stops_per_minute_max: Annotated[int, Meta(ge=1)] = 60
+    protected_agents: tuple[Name, ...] = ()
+    protected_principals: tuple[Name, ...] = ()
+
+
+class Policy(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Levels, what may stop, and the settings of every detector."""
+
+    name: Name = "default"
+    levels: Annotated[tuple[Level, ...], Meta(min_length=1, max_length=8)] = (
+        Level(name="watch", risk_min=0.30, actions=(Action.OBSERVE,), lifetime_ms=1 * HOUR),
+        Level(name="step-up", risk_min=0.55, actions=(Action.STEP_UP,), lifetime_ms=1 * HOUR),
+        Level(name="stop", risk_min=0.85, actions=(Action.KILL_SESSION, Action.REVOKE_TOKEN)),
+    )
+    may_stop: tuple[Name, ...] = ("read_then_write_chain", "denied_then_elsewhere")
+    """Only these findings count towards a stop; the others may alert and ask for step-up."""
+    grades_that_stop: tuple[Grade, ...] = (Grade.ATTESTED, Grade.OBSERVED)
+    half_life_ms: DurationMs = 15 * MINUTE
+    """In this time, of the event's clock, a finding loses half its weight."""
+    inherited_share: Share = 0.5
+    """Of a parent's risk, what a delegated session starts with."""
+    idle_ms: DurationMs = 1 * HOUR
+    """A session that was silent for longer starts anew; what it was stopped for stays."""
+    lateness_ms: DurationMs = 5 * MINUTE
+    """An event that is later than this, against its session's newest, is judged and counted as late."""
+    future_ms_max: DurationMs = 5 * MINUTE
+    """An event dated further ahead of its arrival is a dead letter: it would freeze every window."""
+    past_ms_max: DurationMs = 7 * 24 * HOUR
+    """An event dated further behind its arrival is a dead letter: nothing can be stopped any more."""
+    shadow: bool = False
+    """Decide and publish, but mark every command as not to be acted on."""
+    detectors: DetectorSettings = DetectorSettings()
+    approvals: ApprovalSettings = ApprovalSettings()
+    commands: CommandSettings = CommandSettings()
+    budget: BudgetSettings = BudgetSettings()
+
+    def __post_init__(self) -> None:
+        rising = [level.risk_min for level in self.levels]
+        if rising != sorted(set(rising)):
+            raise ValueError("levels: risk_min must rise from one level to the next")
+        ranks = [max(RANK[action] for action in level.actions) for level in self.levels]
+        if ranks != sorted(set(ranks)):
+            raise ValueError("levels: the strongest action must rise from one level to the next")
+        if any(Action.RELEASE_SESSION in level.actions for level in self.levels):
+            raise ValueError("levels: release_session is not a response to risk")
+        unknown = set(self.may_stop) - set(DetectorSettings.__struct_fields__)
+        if unknown:
+            known = ", ".join(DetectorSettings.__struct_fields__)
+            raise ValueError(f"may_stop: unknown detector {', '.join(sorted(unknown))}; known are {known}")
+        if self.commands.escalate_to not in STOPS:
+            raise ValueError("commands.escalate_to: must be one of " + ", ".join(sorted(STOPS)))
+
+    @property
+    def version(self) -> str:
+        """Name and digest of everything in it: two policies with one version decide alike."""
+        return f"{self.name}@{sha256(msgspec.json.encode(self, order='deterministic')).hexdigest()[:12]}"
+
+    @property
+    def memory_ms(self) -> int:
+        """How long anything can still matter: a workflow that was silent for longer may be forgotten."""
+        chain, denied = self.detectors.read_then_write_chain, self.detectors.denied_then_elsewhere
+        stops = (level.lifetime_ms for level in self.levels)
+        return max(self.idle_ms, chain.within_ms, denied.within_ms, *stops) + self.lateness_ms
+
+
+def read_policy(content: bytes, path: Path) -> Policy:
+    """A policy file's bytes as a policy. Raises `PolicyError` with the path of the field that is wrong."""
+    try:
+        return msgspec.yaml.decode(content or b"{}", type=Policy)
+    except msgspec.DecodeError as error:
+        raise PolicyError(f"{path}: {error}") from error
+
+
+def write_policy(policy: Policy) -> bytes:
+    """The policy as YAML, with every default spelt out."""
+    return msgspec.yaml.encode(policy)

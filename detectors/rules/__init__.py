@@ -1,0 +1,1 @@
+"""Rules that fit no chain, one file each."""

@@ -1,0 +1,95 @@
+"""Denied here, done there: the agent went round the strictest boundary.
+
+A retry is not that: the same operation on the same target by the same principal, once it is allowed, says
+that somebody fixed a permission. Known gap: a detour whose target and system are both named differently
+and whose op class is no grant.
+"""
+
+from detectors.approvals import covering
+from detectors.detector import Detector
+from detectors.policy import ApprovalSettings, DeniedSettings
+from models.event import GRANTS, Operation, OpClass, Outcome, weakest
+from models.finding import Noticed
+from models.session import MEMORIES_MAX, Session, Step, Workflow
+
+GAINS = GRANTS | {OpClass.SECRET_READ, OpClass.CREDENTIAL_MINT, OpClass.GUARDRAIL_CHANGE}
+
+
+class DeniedThenElsewhere(Detector):
+    """Fires when a gain that was denied is had by another way, in one workflow."""
+
+    name = "denied_then_elsewhere"
+    listens_to = GAINS
+    tags = ("T1548.005", "T1098", "T1078", "ASI02", "ASI03", "ASI09")
+
+    def __init__(self, settings: DeniedSettings, approvals: ApprovalSettings) -> None:
+        self._settings = settings
+        self._approvals = approvals
+
+    def inspect(
+        self, session: Session, workflow: Workflow, event: Operation, step: Step
+    ) -> Noticed | None:
+        """See `Detector.inspect`. Either of the pair may come late, so either may complete it."""
+        if event.outcome is Outcome.ERROR:
+            return None
+        if event.outcome is Outcome.DENIED:
+            remember(workflow.denied, step)
+            pairs = [(step, done) for done in workflow.done]
+        else:
+            remember(workflow.done, step)
+            pairs = [(denied, step) for denied in workflow.denied]
+        best: Noticed | None = None
+        for denied, done in pairs:
+            noticed = self._compare(workflow, denied, done)
+            if noticed is not None and (best is None or noticed.confidence > best.confidence):
+                best = noticed
+        return best
+
+    def _compare(self, workflow: Workflow, denied: Step, done: Step) -> Noticed | None:
+        if not 0 <= done.at_ms - denied.at_ms <= self._settings.within_ms:
+            return None
+        if denied.target and denied.target == done.target:
+            way = _other_way(denied, done)
+            confidence = self._settings.confidence
+        elif {denied.op_class, done.op_class} <= GRANTS and denied.system != done.system:
+            way = f"in {done.system or 'another system'} on {done.target or 'another target'}"
+            confidence = self._settings.confidence_other_target
+        else:
+            return None
+        if not way or covering(workflow, done, self._approvals) is not None:
+            return None
+        return Noticed(
+            detector=self.name,
+            confidence=confidence,
+            reason=f"{denied.operation} on {denied.target or 'no named target'} was denied; "
+            f"{done.operation} was then done {way}",
+            evidence=(denied.event_id, done.event_id),
+            grade=weakest((denied.grade, done.grade)),
+            tags=self.tags,
+            session=done.session,
+        )
+
+
+def _other_way(denied: Step, done: Step) -> str:
+    """How the two differ, in words; empty for a plain retry."""
+    if denied.principal and done.principal and denied.principal != done.principal:
+        return f"as {done.principal} instead of {denied.principal}"
+    if denied.system != done.system:
+        return f"in {done.system or 'another system'} instead of {denied.system or 'the first one'}"
+    if denied.credential_kind is not done.credential_kind:
+        return f"with a credential of kind {done.credential_kind} instead of {denied.credential_kind}"
+    if denied.operation != done.operation and denied.op_class is done.op_class:
+        return "by another operation to the same end"
+    return ""
+
+
+def remember(ring: list[Step], step: Step) -> None:
+    """Keep the newest of each (operation, target), and no more than `MEMORIES_MAX` of them."""
+    for index, known in enumerate(ring):
+        if (known.operation, known.target, known.principal) == (step.operation, step.target, step.principal):
+            if step.at_ms >= known.at_ms:
+                ring[index] = step
+            return
+    ring.append(step)
+    if len(ring) > MEMORIES_MAX:
+        del ring[0]

@@ -1,0 +1,1 @@
+"""What chainbrake describes: events, sessions, findings, commands, acknowledgements and baselines; pure."""

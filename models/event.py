@@ -1,0 +1,187 @@
+"""One thing an agent did, or one fact that changes how that is judged. Documented in `docs/event.md`.
+
+Everything that changes a judgement is an event on one ordered log, so a replay of the log gives the same
+commands. Field limits are part of the type: msgspec checks them as it decodes, bad input stops at the
+door, and the core trusts its types.
+"""
+
+from collections.abc import Iterable
+from enum import StrEnum
+from typing import Annotated, Literal
+
+from msgspec import Meta, Struct
+
+Name = Annotated[str, Meta(min_length=1, max_length=256)]
+Label = Annotated[str, Meta(max_length=256)]
+Text = Annotated[str, Meta(max_length=1024)]
+Millis = Annotated[int, Meta(ge=0, le=9_999_999_999_999)]
+
+EVENT_BYTES_MAX = 262_144
+"""A larger value is a dead letter: no honest event comes near it."""
+
+ARGUMENTS_MAX = 64
+
+
+class OpClass(StrEnum):
+    """What an operation means for identity; the letters are those of the chains in `docs/event.md`."""
+
+    DISCOVERY = "discovery"  # D: identities, roles, secrets listed by name
+    POLICY_READ = "policy_read"  # P: what may whom
+    SECRET_READ = "secret_read"  # S: secret or credential material read
+    ROLE_MAPPING = "role_mapping"  # R: role mapped to a principal
+    PRIVILEGE_CHANGE = "privilege_change"  # V: privilege changed
+    TRUST_CHANGE = "trust_change"  # T: who may log in or assume
+    CREDENTIAL_MINT = "credential_mint"  # C: credential, token or certificate minted
+    GUARDRAIL_CHANGE = "guardrail_change"  # L: logging or guard rail tampered with
+    EXCHANGE = "exchange"  # X: untrusted content in, data out
+    UNCLASSIFIED = "unclassified"
+
+    @classmethod
+    def _missing_(cls, value: object) -> "OpClass":
+        """A class of a newer producer: kept and counted as unclassified, rather than lost."""
+        return cls.UNCLASSIFIED
+
+
+class SystemKind(StrEnum):
+    """What kind of system was touched."""
+
+    DIRECTORY = "directory"
+    TICKETING = "ticketing"
+    SECRET_STORE = "secret_store"
+    IAM = "iam"
+    VAULT = "vault"
+    CI = "ci"
+    CLUSTER = "cluster"
+    CODE = "code"
+    AGENT_GATEWAY = "agent_gateway"
+    OTHER = "other"
+
+    @classmethod
+    def _missing_(cls, value: object) -> "SystemKind":
+        return cls.OTHER
+
+
+class Outcome(StrEnum):
+    """How it ended, as the system said."""
+
+    OK = "ok"
+    DENIED = "denied"
+    ERROR = "error"
+
+
+class CredentialKind(StrEnum):
+    """How long-lived and how widely held the credential is."""
+
+    EPHEMERAL = "ephemeral"
+    STATIC = "static"
+    SHARED = "shared"
+    UNKNOWN = "unknown"
+
+
+class Grade(StrEnum):
+    """How good the evidence is: a platform's own record, an agent's telemetry, or a guess of ours."""
+
+    ATTESTED = "attested"
+    OBSERVED = "observed"
+    INFERRED = "inferred"
+
+
+GRADES = tuple(Grade)
+
+
+def weakest(grades: Iterable[Grade]) -> Grade:
+    """A conclusion is as good as the worst of its evidence."""
+    return max(grades, key=GRADES.index)
+
+
+class Origin(StrEnum):
+    """Where an argument's value was first seen."""
+
+    USER = "user"
+    SYSTEM = "system"
+    TOOL = "tool"
+    SELF = "self"
+    CONST = "const"
+    UNSEEN = "unseen"
+
+
+class Provenance(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
+    """Where the value of one argument came from; never the value."""
+
+    argument: Name
+    origin: Origin
+    source_event: Label = ""
+    source_field: Label = ""
+    shape: Label = ""
+
+
+class Event(Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="kind"):
+    """What all kinds share. A fact: never edited, and dated by its producer, not by us."""
+
+    id: Name
+    source: Name
+    at_ms: Millis
+    workflow: Name
+    session: Name
+    seen_ms: Millis | None = None
+    agent: Label = ""
+    principal: Label = ""
+    grade: Grade = Grade.OBSERVED
+
+
+class Operation(Event, frozen=True, kw_only=True, omit_defaults=True, tag="operation"):
+    """One call on a system that knows identities."""
+
+    agent: Name
+    operation: Name
+    op_class: OpClass = OpClass.UNCLASSIFIED
+    outcome: Outcome = Outcome.OK
+    system: Label = ""
+    system_kind: SystemKind = SystemKind.OTHER
+    target: Label = ""
+    target_kind: Label = ""
+    agent_role: Label = ""
+    parent_session: Label = ""
+    on_behalf_of: Label = ""
+    credential: Label = ""
+    credential_kind: CredentialKind = CredentialKind.UNKNOWN
+    workload_proven: bool = False
+    approval: Label = ""
+    provenance: Annotated[tuple[Provenance, ...], Meta(max_length=ARGUMENTS_MAX)] = ()
+
+
+class Delegation(Event, frozen=True, kw_only=True, omit_defaults=True, tag="delegation"):
+    """`parent_session` handed work to `session`: what the parent did stays part of the child's story."""
+
+    parent_session: Name
+
+
+class Approval(Event, frozen=True, kw_only=True, omit_defaults=True, tag="approval"):
+    """Somebody allowed exactly one operation on exactly one target, for one session."""
+
+    operation: Name
+    target: Name
+    decided_by: Name
+    requested_by: Label = ""
+    requested_ms: Millis | None = None
+    expires_ms: Millis | None = None
+
+
+class Release(Event, frozen=True, kw_only=True, omit_defaults=True, tag="release"):
+    """A human lifts the stop of a session."""
+
+    decided_by: Name
+    reason: Text = ""
+
+
+class SessionEnd(Event, frozen=True, kw_only=True, omit_defaults=True, tag="session_end"):
+    """The run is over, by its own word or because it fell idle."""
+
+    reason: Literal["ended", "idle"] = "ended"
+
+
+AnyEvent = Operation | Delegation | Approval | Release | SessionEnd
+
+READS = frozenset({OpClass.DISCOVERY, OpClass.POLICY_READ, OpClass.SECRET_READ})
+GRANTS = frozenset({OpClass.ROLE_MAPPING, OpClass.PRIVILEGE_CHANGE, OpClass.TRUST_CHANGE})
+"""Operations that make somebody able to do more than before."""

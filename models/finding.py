@@ -1,0 +1,46 @@
+"""A finding: what a detector noticed, on which evidence, and how sure it is."""
+
+from msgspec import Struct
+
+from models.event import Grade
+
+EVIDENCE_MAX = 16
+
+
+class Noticed(Struct, frozen=True, kw_only=True):
+    """A detector's word on one event: that something is odd, how surely, and on which events that rests."""
+
+    detector: str
+    confidence: float
+    """0 to 1: the part of such findings that deserve a human's attention."""
+    reason: str
+    evidence: tuple[str, ...]
+    grade: Grade
+    tags: tuple[str, ...] = ()
+    """ATT&CK, ATLAS and OWASP ids."""
+    session: str = ""
+    """Whose act it was, where that is not the session of the event that made it visible."""
+
+
+class Finding(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """`Noticed`, with who, where and when: what is published."""
+
+    id: str
+    detector: str
+    confidence: float
+    reason: str
+    evidence: tuple[str, ...]
+    grade: Grade
+    session: str
+    workflow: str
+    agent: str
+    at_ms: int
+    event_id: str
+    event_source: str
+    risk: float
+    """Of the session, this finding included."""
+    principal: str = ""
+    credential: str = ""
+    tags: tuple[str, ...] = ()
+    policy_version: str = ""
+    model_version: str = ""

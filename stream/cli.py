@@ -1,0 +1,203 @@
+"""The command line: `chainbrake …`. Each command reads settings, builds the parts, and runs them."""
+
+import os
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import msgspec
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from detectors.catalog import NAMES
+from detectors.policy import write_policy
+from models.errors import ChainbrakeError
+from stream.settings import load_baseline, load_policy, read_settings
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="A runtime monitor that stops AI agents whose chain of identity operations turns dangerous.",
+)
+hooks = typer.Typer(no_args_is_help=True, help="Enforcement hooks: they act on commands and acknowledge.")
+app.add_typer(hooks, name="hook")
+
+Files = Annotated[list[str], typer.Argument(metavar="FILE…", help="NDJSON, .gz too, - for standard input")]
+PolicyPath = Annotated[str | None, typer.Option("--policy", help="policy file (YAML)")]
+BaselinePath = Annotated[str | None, typer.Option("--baseline", help="baseline made by `chainbrake train`")]
+Kafka = Annotated[str | None, typer.Option("--kafka", help="bootstrap servers, host:port[,host:port]")]
+Redis = Annotated[str | None, typer.Option("--redis", help="redis://host:port/db")]
+
+out = Console(highlight=False, soft_wrap=True)
+
+
+def main() -> None:
+    """Run; what we raise on purpose is a message and exit code 2, everything else a traceback."""
+    try:
+        app()
+    except ChainbrakeError as error:
+        Console(stderr=True, highlight=False, soft_wrap=True).print(f"[red]error:[/red] {escape(str(error))}")
+        sys.exit(2)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the reader has gone: nothing to say
+        sys.exit(1)
+
+
+def _settings(**options: Any) -> Any:
+    return read_settings(os.environ, **options)
+
+
+@app.command()
+def run(
+    kafka: Kafka = None,
+    redis: Redis = None,
+    policy: PolicyPath = None,
+    baseline: BaselinePath = None,
+    web_host: Annotated[str | None, typer.Option(help="address of /metrics, /healthz, /readyz")] = None,
+    web_port: Annotated[int | None, typer.Option(help="port of the same")] = None,
+    adopt_topic: Annotated[
+        bool, typer.Option("--adopt-topic", help="accept a recreated topic: drop the state of the old one")
+    ] = False,
+) -> None:
+    """Run a worker: judge the actions topic, send commands, keep the ledger."""
+    from stream.worker import run_worker  # noqa: PLC0415 - Faust takes a second to import
+
+    settings = _settings(
+        kafka=kafka, redis=redis, policy=policy, baseline=baseline, web_host=web_host, web_port=web_port
+    )
+    run_worker(settings, adopt_topic=adopt_topic)
+
+
+@app.command()
+def topics(
+    kafka: Kafka = None,
+    partitions: Annotated[int, typer.Option(min=1, max=1000, help="of the actions topic")] = 8,
+    replicas: Annotated[int, typer.Option(min=1, max=5)] = 1,
+) -> None:
+    """Create the topics, or say how those that exist differ from what is stated."""
+    from stream.topics import create_topics  # noqa: PLC0415 - only this command needs the admin client
+
+    settings = _settings(kafka=kafka)
+    differing = False
+    for line, differs in create_topics(settings, partitions, replicas):
+        out.print(line)
+        differing |= differs
+    if differing:
+        raise typer.Exit(1)
+
+
+@app.command()
+def check(
+    policy: PolicyPath = None,
+    baseline: BaselinePath = None,
+    show: Annotated[bool, typer.Option("--print", help="print the policy with all its defaults")] = False,
+) -> None:
+    """Check a policy and a baseline without running anything."""
+    settings = _settings(policy=policy, baseline=baseline)
+    obeyed = load_policy(settings.policy)
+    learned = load_baseline(settings.baseline)
+    if show:
+        sys.stdout.write(write_policy(obeyed).decode())
+        return
+    out.print(f"policy {obeyed.version}: {len(obeyed.levels)} levels, {len(NAMES)} detectors known")
+    if learned is not None:
+        header = learned.header
+        out.print(
+            f"{learned.version}: {header.sessions} sessions, {header.events} events, "
+            f"{len(learned.roles)} roles with enough seen"
+        )
+
+
+@app.command()
+def replay(
+    files: Files,
+    policy: PolicyPath = None,
+    baseline: BaselinePath = None,
+    json: Annotated[bool, typer.Option("--json", help="one JSON object per line, and nothing else")] = False,
+) -> None:
+    """Fold recorded events through the worker's judge; print findings, commands and a summary."""
+    from stream.files import lines  # noqa: PLC0415 - start-up time of the other commands
+    from stream.replay import Replay  # noqa: PLC0415
+
+    settings = _settings(policy=policy, baseline=baseline)
+    replayed = Replay(load_policy(settings.policy), load_baseline(settings.baseline))
+    encode = msgspec.json.Encoder().encode
+    for row in replayed.rows(lines(files)):
+        if json:
+            sys.stdout.write(encode(row).decode() + "\n")
+        else:
+            out.print(escape(_line(row)))
+    summary = replayed.summary()
+    if json:
+        sys.stdout.write(encode(summary).decode() + "\n")
+        return
+    for name, value in summary.items():
+        if name != "kind":
+            out.print(f"{name:16} {value}")
+
+
+@app.command()
+def train(
+    files: Files,
+    to: Annotated[Path, typer.Option("--out", help="the baseline to write")],
+    policy: PolicyPath = None,
+    source: Annotated[str, typer.Option("--source", help="format of the files: events")] = "events",
+) -> None:
+    """Learn what normal looks like from recorded sessions."""
+    from stream.files import lines  # noqa: PLC0415 - scikit-learn takes two seconds to import
+    from stream.training import train as learn  # noqa: PLC0415
+
+    if source != "events":
+        raise typer.BadParameter(f"{source!r} is not known; known is: events", param_hint="--source")
+    trained = learn(lines(files), load_policy(_settings(policy=policy).policy), to)
+    table = Table("role", "sessions", title=f"learned from {trained.header.events} events")
+    for role, sessions in sorted(trained.roles.items()):
+        table.add_row(role or "(none)", str(sessions))
+    out.print(table)
+    for reason, count in sorted({**trained.header.left_out, **trained.dead_letters}.items()):
+        out.print(f"left out: {count} ({reason})")
+    out.print(f"written: {to} (baseline@{trained.header.checksum[:12]})")
+
+
+@app.command()
+def release(
+    session: Annotated[str, typer.Argument(help="the session whose stop is lifted")],
+    workflow: Annotated[str, typer.Option(help="the workflow it belongs to (it is in the command)")],
+    by: Annotated[str, typer.Option(help="who decided that")],
+    reason: Annotated[str, typer.Option(help="why; goes to the hooks and into the record")] = "",
+    kafka: Kafka = None,
+) -> None:
+    """Lift a stop."""
+    from stream.enforcement.release import send_release  # noqa: PLC0415 - needs the Kafka client
+
+    event = send_release(_settings(kafka=kafka), workflow, session, by, reason)
+    out.print(f"released {session}: event {event} is on the actions topic")
+
+
+@app.command()
+def schema() -> None:
+    """Print the JSON Schema of events, as the worker reads them."""
+    from stream.schema import event_schema  # noqa: PLC0415 - only this command needs it
+
+    sys.stdout.write(event_schema())
+
+
+@hooks.command()
+def gateway(
+    kafka: Kafka = None,
+    host: Annotated[str, typer.Option(envvar="CHAINBRAKE_GATEWAY_HOST")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(envvar="CHAINBRAKE_GATEWAY_PORT", min=0, max=65535)] = 8077,
+    name: Annotated[str, typer.Option(help="how acknowledgements name this hook")] = "gateway",
+) -> None:
+    """A small agent gateway whose hook refuses a stopped session's next call."""
+    from stream.enforcement.gateway import run_gateway  # noqa: PLC0415 - needs aiohttp and Kafka
+
+    run_gateway(_settings(kafka=kafka), host, port, name)
+
+
+def _line(row: dict[str, Any]) -> str:
+    what = row["action"] if row["kind"] == "command" else f"{row['detector']} {row['confidence']:.2f}"
+    return f"{row['input_index']:>8}  {row['kind']:8} {what:26} {row['session']}  {row['reason']}"

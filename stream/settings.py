@@ -1,0 +1,81 @@
+"""Settings: read once at the edge from environment variables and options, checked, then passed in."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import Meta, Struct
+
+from detectors.policy import Policy, read_policy
+from models.baselines.baseline import Baseline, read_artifact
+from models.errors import ArtifactError, PolicyError, SettingsError
+
+PREFIX = "CHAINBRAKE_"
+Port = Annotated[int, Meta(ge=0, le=65535)]
+Count = Annotated[int, Meta(ge=1)]
+
+
+class Settings(Struct, frozen=True, kw_only=True):
+    """Where things are, and how much of them. `CHAINBRAKE_KAFKA` sets `kafka`, and so on."""
+
+    kafka: str = "127.0.0.1:9092"
+    redis: str = "redis://127.0.0.1:6379/0"
+    group: Annotated[str, Meta(min_length=1, max_length=200)] = "chainbrake"
+    """Consumer group: workers of one group share the partitions."""
+    topic_prefix: Annotated[str, Meta(pattern=r"^[a-zA-Z0-9._-]{1,100}$")] = "chainbrake"
+    redis_prefix: Annotated[str, Meta(pattern=r"^[a-zA-Z0-9._-]{1,100}$")] = "cb"
+    web_host: str = "127.0.0.1"
+    web_port: Port = 6066
+    policy: str = ""
+    """Path of a policy file; empty for the defaults."""
+    baseline: str = ""
+    """Path of a baseline; empty for none: then what is learned says "not enough seen"."""
+    issuer: str = "https://chainbrake.invalid"
+    """`iss` of the commands' CAEP events."""
+    log_level: Annotated[str, Meta(pattern=r"^(debug|info|warning|error)$")] = "info"
+    log_format: Annotated[str, Meta(pattern=r"^(json|console)$")] = "json"
+    batch_records_max: Count = 2_000
+    poll_ms: Count = 250
+    """How long a poll waits for a first record; more do not wait for it."""
+    flush_every_ms: Count = 1_000
+    flush_chunk: Count = 200
+    """Workflows per fenced write: small enough not to stall the store."""
+    workflows_max: Count = 200_000
+    """Per worker, in memory; the coldest are dropped once they are stored."""
+    session_timeout_ms: Count = 10_000
+    """Kafka gives a silent worker's partitions to others after this."""
+
+
+def read_settings(environment: Mapping[str, str], **options: Any) -> Settings:
+    """Environment, then options that are not None. Raises `SettingsError`."""
+    given: dict[str, Any] = {
+        name.removeprefix(PREFIX).lower(): value
+        for name, value in environment.items()
+        if name.startswith(PREFIX) and name.removeprefix(PREFIX).lower() in Settings.__struct_fields__
+    }
+    given.update({name: value for name, value in options.items() if value is not None})
+    try:
+        return msgspec.convert(given, Settings, strict=False)
+    except msgspec.ValidationError as error:
+        raise SettingsError(f"settings ({PREFIX}… or an option): {error}") from error
+
+
+def load_policy(path: str) -> Policy:
+    """The policy at a path; the defaults for an empty one."""
+    if not path:
+        return Policy()
+    try:
+        return read_policy(Path(path).read_bytes(), Path(path))
+    except OSError as error:
+        raise PolicyError(f"{path}: {error.strerror}") from error
+
+
+def load_baseline(path: str) -> Baseline | None:
+    """The baseline at a path; None for an empty one."""
+    if not path:
+        return None
+    try:
+        return read_artifact(Path(path).read_bytes(), Path(path))
+    except OSError as error:
+        raise ArtifactError(f"{path}: {error.strerror}") from error
