@@ -1,0 +1,68 @@
+# Everything here needs Python >= 3.11, make and the package registries; no Java, Docker or uv beforehand.
+# Choose a Python with: make venv PYTHON=python3.12
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+PEERS := $(VENV)-bench
+LOCKER := $(VENV)-lock
+
+PIP_QUIET := --quiet --disable-pip-version-check
+PIP_INSTALL := $(BIN)/python -m pip install $(PIP_QUIET)
+# Universal: one file for CPython 3.11 to 3.13 on every platform, with the hash of each wheel.
+# `fewest`: one version of numpy and scipy on every Python, so that a baseline is the same on all of them.
+UV_COMPILE := $(LOCKER)/bin/uv pip compile --upgrade --universal --python-version 3.11 --fork-strategy fewest \
+	--generate-hashes --no-header --no-annotate --no-emit-index-url --no-emit-find-links --quiet
+
+.DEFAULT_GOAL := help
+.PHONY: help venv demo test test-fast test-servers lint bench lock clean
+
+help:  ## this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## */  make \1\t/' | expand -t 20
+
+venv: $(INSTALLED)  ## installs chainbrake and all it needs, pinned and hashed, into .venv
+
+$(INSTALLED): pyproject.toml constraints.txt
+	@command -v $(PYTHON) >/dev/null || { \
+		echo "chainbrake needs Python 3.11 or later, and there is no $(PYTHON). Choose one with: make PYTHON=python3.12" >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+		echo "chainbrake needs Python 3.11 or later, but $(PYTHON) is $$($(PYTHON) -V 2>&1). Choose another with: make PYTHON=python3.12" >&2; exit 1; }
+	$(PYTHON) -m venv --clear $(VENV)
+	$(PIP_INSTALL) --only-binary :all: --require-hashes -r constraints.txt
+	$(PIP_INSTALL) --no-deps --no-build-isolation --editable .
+	@touch $@
+
+demo: $(INSTALLED)  ## a real broker, store, worker and hook, and chains being cut
+	$(BIN)/python -m demo
+
+test: test-fast test-servers  ## everything
+
+test-fast: lint  ## what needs no server: under a minute
+	$(BIN)/pytest -m "not servers"
+
+test-servers: $(INSTALLED)  ## against a real Kafka and Valkey
+	$(BIN)/pytest -m servers
+
+lint: $(INSTALLED)  ## ruff and mypy
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+bench: $(INSTALLED) $(PEERS)/.installed  ## measures chainbrake and its peers
+	$(BIN)/python -m benchmarks
+
+$(PEERS)/.installed: $(INSTALLED) constraints-bench.txt
+	$(BIN)/python -m venv --clear $(PEERS)
+	$(PEERS)/bin/python -m pip install $(PIP_QUIET) --only-binary :all: --require-hashes -r constraints-bench.txt
+	@touch $@
+
+lock:  ## renews constraints.txt and constraints-bench.txt from pyproject.toml
+	$(PYTHON) -m venv $(LOCKER)
+	$(LOCKER)/bin/python -m pip install $(PIP_QUIET) --upgrade uv
+	$(UV_COMPILE) pyproject.toml --extra sandbox --extra test --group build --output-file constraints.txt
+	$(UV_COMPILE) --group bench --output-file constraints-bench.txt
+
+clean:  ## removes what can be made again
+	rm -rf $(VENV) $(PEERS) $(LOCKER) build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
