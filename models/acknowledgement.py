@@ -45,6 +45,8 @@ class Acknowledgement(Struct, frozen=True, kw_only=True, omit_defaults=True):
     residual_until_ms: Millis | None = None
     """Until when; None where nothing stays open or nobody knows, which `residual` then says."""
     detail: Detail = ""
+    seen_ms: Millis | None = None
+    """The command's own `seen_ms`, handed back: the ledger measures the whole way with it."""
 
     @property
     def stopped(self) -> bool:

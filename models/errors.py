@@ -33,6 +33,8 @@ class Unreadable(StrEnum):
     ENVELOPE = "envelope"
     TIME_IN_FUTURE = "time_in_future"
     TIME_IN_PAST = "time_in_past"
+    JUDGE_FAILED = "judge_failed"
+    """The judge raised: a mistake of ours, and the event is kept for when it is mended."""
 
 
 class UnreadableEventError(InputError):

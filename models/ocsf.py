@@ -1,0 +1,67 @@
+"""A finding as an OCSF 1.8 Detection Finding (class 2004), for a SIEM; ocsf/ocsf-schema, `detection_finding`."""
+
+from typing import Any
+
+import msgspec
+
+from models.finding import Finding
+
+VERSION = "1.8.0"
+CLASS_UID = 2004
+CATEGORY_UID = 2
+ACTIVITY_CREATE = 1
+
+RULE, LEARNED = (1, "Rule"), (4, "Learning (ML/DL)")
+LEARNED_PREFIX = "unusual_"
+
+
+def to_ocsf(finding: Finding) -> dict[str, Any]:
+    """The event; times in milliseconds, scores 0 to 100. The whole finding stands under `unmapped`."""
+    type_id, type_name = LEARNED if finding.detector.startswith(LEARNED_PREFIX) else RULE
+    severity_id = _severity_id(finding.risk)
+    return {
+        "class_uid": CLASS_UID,
+        "category_uid": CATEGORY_UID,
+        "activity_id": ACTIVITY_CREATE,
+        "type_uid": CLASS_UID * 100 + ACTIVITY_CREATE,
+        "time": finding.at_ms,
+        "severity_id": severity_id,
+        "status_id": 1,
+        "is_alert": severity_id >= 4,
+        "message": finding.reason,
+        "confidence_score": round(finding.confidence * 100),
+        "risk_score": round(finding.risk * 100),
+        "metadata": {
+            "version": VERSION,
+            "uid": finding.id,
+            "correlation_uid": finding.workflow,
+            "product": {"name": "chainbrake", "vendor_name": "chainbrake"},
+        },
+        "finding_info": {
+            "uid": finding.id,
+            "title": finding.detector,
+            "desc": finding.reason,
+            "analytic": {"uid": finding.detector, "name": finding.detector, "type_id": type_id, "type": type_name},
+            "attacks": [_attack(tag) for tag in finding.tags if tag.startswith("T")],
+            "related_events": [{"uid": event_id} for event_id in finding.evidence],
+        },
+        "evidences": [
+            {
+                "actor": {
+                    "user": {"name": finding.principal or finding.agent},
+                    "session": {"uid": finding.session, "credential_uid": finding.credential},
+                }
+            }
+        ],
+        "unmapped": {"chainbrake": msgspec.to_builtins(finding)},
+    }
+
+
+def _attack(tag: str) -> dict[str, Any]:
+    technique, _, sub = tag.partition(".")
+    return {"technique": {"uid": technique}, **({"sub_technique": {"uid": tag}} if sub else {})}
+
+
+def _severity_id(risk: float) -> int:
+    """OCSF: 1 informational, 2 low, 3 medium, 4 high, 5 critical."""
+    return 1 + sum(risk >= edge for edge in (0.3, 0.55, 0.75, 0.85))

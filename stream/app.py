@@ -1,0 +1,77 @@
+"""The worker, as a Faust app: read this first.
+
+Faust gives the life cycle, supervision, the acknowledgement topic, the timers and the web server. The actions
+topic is read in batches beside it by the engine's reader, since a Faust stream costs a task and a queue hop
+per event (`docs/decisions/0002-faust-and-the-hot-path.md`).
+"""
+
+from typing import Any
+
+import faust
+from prometheus_client import generate_latest
+from prometheus_client.exposition import CONTENT_TYPE_LATEST
+
+from stream import metrics
+from stream.engine import Engine
+from stream.settings import Settings
+
+CHASE_EVERY_S = 1.0
+PROBE_EVERY_S = 1.0
+
+
+def create_app(settings: Settings, *, adopt_topic: bool = False) -> tuple[faust.App, Engine]:
+    """The app and the engine in it; nothing connects before the app starts."""
+    app = faust.App(
+        f"{settings.group}-ledger",
+        broker=[f"kafka://{server}" for server in settings.kafka.split(",")],
+        store="memory://",
+        web_bind=settings.web_host,
+        web_host=settings.web_host,
+        web_port=settings.web_port,
+        topic_disable_leader=True,
+        topic_allow_declare=False,
+        autodiscover=False,
+        key_serializer="raw",
+        value_serializer="raw",
+        broker_commit_interval=1.0,
+        logging_config=None,
+        loghandlers=[],
+    )
+    engine = Engine(settings, adopt_topic=adopt_topic)
+
+    app.service(engine)
+
+    acks = app.topic(engine.topics.acks, key_type=bytes, value_type=bytes, value_serializer="raw")
+
+    @app.agent(acks, name="ledger")  # type: ignore[untyped-decorator]
+    async def _ledger(stream: Any) -> None:
+        """Acknowledge after the work: Faust would do so even if the body raised."""
+        async for event in stream.noack().events():
+            await engine.ledger.hear(event.value)
+            await stream.ack(event)
+
+    @app.timer(CHASE_EVERY_S)  # type: ignore[untyped-decorator]
+    async def _chase() -> None:
+        await engine.chase()
+
+    @app.timer(PROBE_EVERY_S)  # type: ignore[untyped-decorator]
+    async def _probe() -> None:
+        await engine.probe()
+
+    _pages(app, engine)
+    return app, engine
+
+
+def _pages(app: faust.App, engine: Engine) -> None:
+    @app.page("/metrics")  # type: ignore[untyped-decorator]
+    async def _metrics(web: Any, _request: Any) -> Any:
+        return web.bytes(generate_latest(metrics.REGISTRY), content_type=CONTENT_TYPE_LATEST.split(";")[0])
+
+    @app.page("/healthz")  # type: ignore[untyped-decorator]
+    async def _healthz(web: Any, _request: Any) -> Any:
+        return web.json({"alive": True})
+
+    @app.page("/readyz")  # type: ignore[untyped-decorator]
+    async def _readyz(web: Any, _request: Any) -> Any:
+        body = {"ready": engine.ready, "up": engine.up}
+        return web.json(body, status=200 if engine.ready else 503)

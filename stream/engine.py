@@ -1,0 +1,129 @@
+"""The worker's parts, put together in one place: store, producer, outbox, judge, reader, ledger."""
+
+import asyncio
+from typing import Any
+
+import structlog
+from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaError
+from mode import Service
+
+from detectors.judge import Judge
+from models.errors import FencedError, TopicChangedError
+from stream import metrics
+from stream.enforcement.ledger import Ledger
+from stream.outbox import Outbox
+from stream.reader import Reader
+from stream.settings import Settings, load_baseline, load_policy
+from stream.store import Store
+from stream.topics import identity, topics_of
+
+log = structlog.stdlib.get_logger(__name__)
+
+PROBE_WITHIN_S = 2.0
+RECORD_BYTES_MAX = 4 * 1024 * 1024
+
+
+class Engine(Service):  # type: ignore[misc]  # mode is not typed
+    """Starts in the order things need each other, stops in the opposite one."""
+
+    def __init__(self, settings: Settings, *, adopt_topic: bool, **options: Any) -> None:
+        super().__init__(**options)
+        self.settings = settings
+        self.topics = topics_of(settings)
+        self.policy = load_policy(settings.policy)
+        self.baseline = load_baseline(settings.baseline)
+        self.up = {"kafka": False, "redis": False}
+        self._adopt_topic = adopt_topic
+        self._store = Store(settings.redis, settings.redis_prefix, self._redis_away)
+        self._producer: Any = None
+        self.ledger = Ledger(self._store, self.policy.commands, self.policy.memory_ms)
+        self._reader: Reader | None = None
+
+    async def on_start(self) -> None:
+        """Check the topic, open the store, the producer and the reader."""
+        model = self.baseline.version if self.baseline is not None else "none"
+        metrics.BUILD.labels(self.policy.version, model).set(1)
+        topic_id = await self._check_topic()
+        self._producer = AIOKafkaProducer(
+            bootstrap_servers=self.settings.kafka,
+            client_id="chainbrake-outbox",
+            acks="all",
+            max_request_size=RECORD_BYTES_MAX,
+            request_timeout_ms=10_000,
+        )
+        await self._producer.start()
+        for topic in (self.topics.commands, self.topics.findings, self.topics.dead_letters):
+            await self._producer.partitions_for(topic)  # so that the first command does not wait for it
+        judge = Judge(self.policy, self.baseline)
+        outbox = Outbox(self._producer, self._store, self.topics, self.settings.issuer)
+        reader = Reader(
+            self.settings, self.topics, topic_id, judge, self._store, loop=self.loop, beacon=self.beacon
+        )
+        await reader.open(outbox)
+        self._reader = reader
+        self._note("kafka", True)
+        await self.add_runtime_dependency(reader)
+
+    async def on_stop(self) -> None:
+        """Store what is left, then close."""
+        if self._reader is not None:
+            await self._reader.close()
+        if self._producer is not None:
+            await self._producer.stop()
+        await self._store.close()
+
+    @property
+    def ready(self) -> bool:
+        """Whether events are being judged: everything answers and every partition given is claimed."""
+        return all(self.up.values()) and self._reader is not None and self._reader.judging
+
+    async def chase(self) -> None:
+        """The ledger's timer, over the partitions this worker owns."""
+        if self._reader is None:
+            return
+        pending = 0
+        for partition in list(self._reader.partitions.values()):
+            try:
+                await self.ledger.chase(partition, self._reader.outbox)
+            except (FencedError, KafkaError) as error:
+                log.warning("chase put off", partition=partition.number, error=repr(error))
+            pending += await self._store.pending(partition.number)
+        metrics.COMMANDS_PENDING.set(pending)
+
+    async def probe(self) -> None:
+        """Ask both dependencies whether they are there."""
+        if self._reader is None:
+            return
+        self._note("redis", await self._store.ping())
+        try:
+            await asyncio.wait_for(self._reader.consumer.topics(), PROBE_WITHIN_S)
+        except (KafkaError, TimeoutError, OSError):
+            self._note("kafka", False)
+        else:
+            self._note("kafka", True)
+
+    async def _check_topic(self) -> str:
+        """The topic's id. Raises `TopicChangedError` if the stored state belongs to another."""
+        found = await asyncio.to_thread(identity, self.settings, self.topics.actions)
+        known = await self._store.topic()
+        self._note("redis", True)
+        changed = known is not None and known != found
+        if changed and not self._adopt_topic:
+            assert known is not None
+            raise TopicChangedError(self.topics.actions, _words(known), _words(found))
+        await self._store.adopt(*found, drop=changed or (self._adopt_topic and known is not None))
+        return found[0]
+
+    def _redis_away(self, away: bool) -> None:
+        self._note("redis", not away)
+
+    def _note(self, dependency: str, up: bool) -> None:
+        if self.up[dependency] != up:
+            log.warning("dependency " + ("answers" if up else "is away: waiting for it"), dependency=dependency)
+        self.up[dependency] = up
+        metrics.DEPENDENCY_UP.labels(dependency).set(up)
+
+
+def _words(topic: tuple[str, int]) -> str:
+    return f"id {topic[0]}, {topic[1]} partitions"

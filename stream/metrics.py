@@ -1,0 +1,56 @@
+"""Every metric, in one place. Labels are bounded: no session, agent or operation is ever one.
+
+Each has a panel in `grafana/dashboards/chainbrake.json`, and what to do about it stands in `docs/operating.md`.
+"""
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+REGISTRY = CollectorRegistry()
+
+_LATENCY_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
+_LAG_S = (0.01, 0.1, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 900, 3600)
+
+
+def _counter(name: str, text: str, *labels: str) -> Counter:
+    return Counter(f"chainbrake_{name}", text, labels, registry=REGISTRY)
+
+
+def _gauge(name: str, text: str, *labels: str) -> Gauge:
+    return Gauge(f"chainbrake_{name}", text, labels, registry=REGISTRY)
+
+
+def _histogram(name: str, text: str, buckets: tuple[float, ...], *labels: str) -> Histogram:
+    return Histogram(f"chainbrake_{name}", text, labels, buckets=buckets, registry=REGISTRY)
+
+
+EVENTS = _counter("events_total", "Events folded into their workflow, by what became of them", "result")
+DEAD_LETTERS = _counter("dead_letters_total", "Records that could not be judged, by reason", "reason")
+FINDINGS = _counter("findings_total", "Findings published, by detector", "detector")
+COMMANDS = _counter("commands_total", "Commands decided, by action", "action")
+COMMANDS_DEGRADED = _counter("commands_degraded_total", "Stops degraded to step-up by budget or protection")
+COMMANDS_RESENT = _counter("commands_resent_total", "Commands sent again for want of an acknowledgement")
+COMMANDS_ESCALATED = _counter("commands_escalated_total", "Stops escalated after their last resend")
+COMMANDS_UNACKNOWLEDGED = _counter("commands_unacknowledged_total", "Commands given up on, unacknowledged")
+COMMANDS_PENDING = _gauge("commands_pending", "Commands that wait for an acknowledgement")
+ACKS = _counter("acks_total", "Acknowledgements read, by outcome and certainty", "outcome", "certainty")
+ACKS_UNREADABLE = _counter("acks_unreadable_total", "Records of the acknowledgement topic that are none")
+
+SOURCE_LAG = _histogram("source_lag_seconds", "From what happened to its arrival on the log", _LAG_S)
+DECISION = _histogram("decision_seconds", "From arrival on the log to the command at the broker", _LATENCY_S)
+ACKNOWLEDGEMENT = _histogram(
+    "acknowledgement_seconds", "From arrival on the log to a hook's acknowledgement", _LATENCY_S
+)
+BATCH = _histogram("batch_seconds", "Time to judge one batch", _LATENCY_S)
+FLUSH = _histogram("flush_seconds", "Time to store what changed in one partition", _LATENCY_S)
+
+LAG = _gauge("lag_records", "Records of the actions topic not judged yet, over this worker's partitions")
+PARTITIONS = _gauge("partitions", "Partitions of the actions topic that this worker owns")
+WORKFLOWS = _gauge("workflows", "Workflows in this worker's memory")
+SESSIONS_BEGUN = _counter("sessions_begun_total", "Sessions seen for the first time, or again after idling")
+SESSIONS_FORGOTTEN = _counter("sessions_forgotten_total", "Sessions dropped from a workflow with too many")
+NOT_ENOUGH_SEEN = _counter("not_enough_seen_total", "Operations on which the baseline had no opinion")
+OWED = _gauge("owed_messages", "Messages stored but not known to be at the broker")
+FENCED = _counter("fenced_total", "Writes refused since another worker owns the partition")
+GAPS = _counter("gap_records_total", "Records that retention removed before they were read")
+DEPENDENCY_UP = _gauge("dependency_up", "1 if it answers, 0 if it is being waited for", "dependency")
+BUILD = _gauge("build_info", "1; the policy and model in use", "policy", "model")

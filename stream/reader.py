@@ -1,0 +1,362 @@
+"""The batch reader: Kafka to judge to store to commands. The hot path of the worker.
+
+One turn, for every partition that has records: decode, load workflows not in memory (one MGET), judge, and if
+that earned commands store their workflows and send them at once. Everything else is stored on a timer, the
+position last.
+"""
+
+import asyncio
+import time
+from collections.abc import Iterable
+from typing import Any
+
+import structlog
+from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
+from aiokafka.errors import KafkaError
+from mode import Service
+
+from detectors.arrival import check_date
+from detectors.decision import Decision
+from detectors.judge import Judge, Tally
+from models.cloudevent import read_event
+from models.command import Command
+from models.errors import FencedError, StateError, TopicChangedError, Unreadable, UnreadableEventError
+from models.event import AnyEvent
+from stream import metrics
+from stream.dead_letters import dead_letter
+from stream.enforcement.budget import counts, degraded, minute_of
+from stream.messages import Record
+from stream.outbox import Outbox
+from stream.partition import Partition
+from stream.settings import Settings
+from stream.store import Store
+from stream.tally import publish_tally
+from stream.topics import Topics
+
+log = structlog.stdlib.get_logger(__name__)
+
+LET_GO_WITHIN_S = 5.0
+COMMIT_EVERY_S = 5.0
+CLAIM_AGAIN_S = 1.0
+LETTER_BATCHES_MAX = 4
+
+
+class Assignment(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is not typed
+    """Notes what the group assigns. It only notes: an exception raised in here would be swallowed."""
+
+    def __init__(self, reader: "Reader") -> None:
+        self._reader = reader
+
+    async def on_partitions_revoked(self, revoked: Iterable[TopicPartition]) -> None:
+        """Store what is left to store, then let go."""
+        await self._reader.let_go(sorted(tp.partition for tp in revoked))
+
+    async def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:
+        """Nothing is read until the partition was claimed: the reader does that."""
+        self._reader.expect(sorted(tp.partition for tp in assigned))
+
+
+class Reader(Service):  # type: ignore[misc]  # mode is not typed
+    """Owns the partitions that the consumer group gives this worker."""
+
+    def __init__(
+        self, settings: Settings, topics: Topics, topic_id: str, judge: Judge, store: Store, **options: Any
+    ) -> None:
+        super().__init__(**options)
+        self.partitions: dict[int, Partition] = {}
+        self.waiting: dict[int, float] = {}
+        """Partitions assigned but not claimed, and from when on (monotonic seconds) they may be."""
+        self.outbox: Outbox
+        self._settings = settings
+        self._topics = topics
+        self._topic_id = topic_id
+        self._judge = judge
+        self._store = store
+        self._published = Tally()
+        self._consumer: Any = None
+        self._committed_s = 0.0
+        self._joined = False
+
+    async def open(self, outbox: Outbox) -> None:
+        """Join the group."""
+        settings = self._settings
+        self.outbox = outbox
+        self._consumer = AIOKafkaConsumer(
+            bootstrap_servers=settings.kafka,
+            group_id=f"{settings.group}-judge",
+            client_id="chainbrake-judge",
+            enable_auto_commit=False,
+            auto_offset_reset="earliest",
+            session_timeout_ms=settings.session_timeout_ms,
+            heartbeat_interval_ms=settings.session_timeout_ms // 3,
+            max_partition_fetch_bytes=4 * 1024 * 1024,
+            fetch_max_wait_ms=settings.poll_ms,
+        )
+        self._consumer.subscribe([self._topics.actions], listener=Assignment(self))
+        await self._consumer.start()
+
+    async def close(self) -> None:
+        """Leave the group with everything stored."""
+        await self.let_go(list(self.partitions))
+        await self.outbox.drain(LET_GO_WITHIN_S)
+        await self._consumer.stop()
+
+    @property
+    def judging(self) -> bool:
+        """Whether every partition that the group gave us has been claimed."""
+        return self._joined and not self.waiting
+
+    @property
+    def consumer(self) -> Any:
+        """aiokafka's consumer; None before `open`."""
+        return self._consumer
+
+    def expect(self, numbers: list[int]) -> None:
+        """Assigned: to be claimed before anything is read."""
+        self._joined = True
+        now_s = time.monotonic()
+        for number in numbers:
+            if number not in self.partitions:
+                self._consumer.pause(self._tp(number))
+                self.waiting[number] = now_s
+
+    async def let_go(self, numbers: list[int]) -> None:
+        """Revoked: store what can be stored in time. What cannot is read again by the next owner."""
+        for number in numbers:
+            self.waiting.pop(number, None)
+            partition = self.partitions.pop(number, None)
+            if partition is None:
+                continue
+            try:
+                await asyncio.wait_for(self.flush(partition), LET_GO_WITHIN_S)
+            except (TimeoutError, FencedError) as error:
+                log.warning("partition let go with state unstored", partition=number, error=repr(error))
+        metrics.PARTITIONS.set(len(self.partitions))
+
+    async def turn(self) -> None:
+        """Read one batch of every partition that has one, and judge it."""
+        for number in [number for number, due_s in self.waiting.items() if due_s <= time.monotonic()]:
+            try:
+                await self._claim(number)
+            except KafkaError as error:
+                log.warning("partition not claimed yet", partition=number, error=repr(error))
+                self.waiting[number] = time.monotonic() + CLAIM_AGAIN_S
+        batches = await self._consumer.getmany(
+            timeout_ms=self._settings.poll_ms, max_records=self._settings.batch_records_max
+        )
+        for tp, records in batches.items():
+            partition = self.partitions.get(tp.partition)
+            if partition is None:
+                continue
+            try:
+                await self._batch(partition, records)
+            except FencedError as error:
+                self._fenced(partition, error)
+            partition.forget(max(1, self._settings.workflows_max // len(batches)))
+
+    async def flush(self, partition: Partition) -> None:
+        """Store everything that changed, the position last. Raises `FencedError`."""
+        if not partition.behind:
+            return
+        began_s = time.perf_counter()
+        reached = partition.next_offset
+        if partition.letters:
+            await asyncio.gather(*partition.letters)
+        names = partition.take_dirty()
+        size = self._settings.flush_chunk
+        for start in range(0, len(names), size):
+            await self._save_and_send(partition, names[start : start + size])
+        await partition.save_position(self._store, reached)
+        metrics.FLUSH.observe(time.perf_counter() - began_s)
+
+    async def flush_all(self) -> None:
+        """The timer's work: store, tell monitors how far we are."""
+        for partition in list(self.partitions.values()):
+            try:
+                await self.flush(partition)
+            except FencedError as error:
+                self._fenced(partition, error)
+        self._published = publish_tally(self._judge.tally, self._published)
+        metrics.WORKFLOWS.set(sum(len(partition.workflows) for partition in self.partitions.values()))
+        metrics.LAG.set(sum(self._lag(partition) for partition in self.partitions.values()))
+        if time.monotonic() - self._committed_s > COMMIT_EVERY_S:
+            await self._commit()
+
+    async def _batch(self, partition: Partition, records: list[Any]) -> None:
+        """Judge records of one partition. The order of its parts is what makes a crash harmless."""
+        began_s = time.perf_counter()
+        letters: list[Record] = []
+        events, missing = self._read(partition, records, letters)
+        if missing:
+            await partition.fetch(self._store, missing)
+            if self.partitions.get(partition.number) is not partition:
+                return  # revoked while we waited: whoever owns it now reads these records
+        async with partition.judging:
+            decided = self._fold(partition, events, letters)
+            if letters:
+                await self._send_letters(partition, letters)
+            partition.next_offset = records[-1].offset + 1
+            urgent = await self._owe(partition, decided) if decided else []
+        metrics.BATCH.observe(time.perf_counter() - began_s)
+        if urgent:
+            await self._save_and_send(partition, urgent)
+
+    def _read(
+        self, partition: Partition, records: list[Any], letters: list[Record]
+    ) -> tuple[list[tuple[AnyEvent, Any, int]], list[str]]:
+        """Decode; returns events with their records and arrival times, and workflows not in memory."""
+        policy = self._judge.policy
+        workflows = partition.workflows
+        events: list[tuple[AnyEvent, Any, int]] = []
+        missing: dict[str, None] = {}
+        for record in records:
+            if record.offset < partition.next_offset:
+                continue
+            try:
+                event = read_event(record.value, record.headers)
+                seen_ms = event.seen_ms
+                if seen_ms is None:
+                    seen_ms = record.timestamp if record.timestamp > 0 else event.at_ms
+                check_date(event, seen_ms, policy)
+            except UnreadableEventError as error:
+                self._bury(letters, record, error.reason, error.detail)
+                continue
+            if event.workflow not in workflows:
+                missing[event.workflow] = None
+            events.append((event, record, seen_ms))
+        if events:
+            event, _, seen_ms = events[-1]
+            metrics.SOURCE_LAG.observe(max(0, seen_ms - event.at_ms) / 1000)
+        return events, list(missing)
+
+    def _fold(
+        self, partition: Partition, events: list[tuple[AnyEvent, Any, int]], letters: list[Record]
+    ) -> list[tuple[str, Decision]]:
+        fold = self._judge.fold
+        workflows = partition.workflows
+        decided: list[tuple[str, Decision]] = []
+        for event, record, seen_ms in events:
+            name = event.workflow
+            try:
+                decision = fold(workflows[name], event, record.offset, seen_ms)
+            except Exception as error:  # noqa: BLE001 - a mistake in one detector must not stop the stop
+                log.exception("judge failed", offset=record.offset, partition=partition.number)
+                self._bury(letters, record, Unreadable.JUDGE_FAILED, repr(error))
+                continue
+            partition.touch(name)
+            if decision is not None:
+                decided.append((name, decision))
+        return decided
+
+    async def _owe(self, partition: Partition, decided: list[tuple[str, Decision]]) -> list[str]:
+        """Put down what has to leave; returns the workflows that earned a command."""
+        urgent: dict[str, None] = {}
+        for name, decision in decided:
+            commands = [await self._within_budget(command) for command in decision.commands]
+            partition.owe(name, (*decision.findings, *commands))
+            for finding in decision.findings:
+                metrics.FINDINGS.labels(finding.detector).inc()
+            for command in commands:
+                metrics.COMMANDS.labels(command.action).inc()
+                urgent[name] = None
+        return list(urgent)
+
+    async def _within_budget(self, command: Command) -> Command:
+        if not counts(command):
+            return command
+        stopped = await self._store.count_stops(minute_of(command), [command.session])
+        allowed = degraded(command, stopped, self._judge.policy.budget)
+        if allowed.degraded_from is not None:
+            metrics.COMMANDS_DEGRADED.inc()
+        return allowed
+
+    async def _save_and_send(self, partition: Partition, names: list[str]) -> None:
+        """Save, then send: a command that was sent is known to whoever takes over."""
+        policy = self._judge.policy
+        messages = await partition.save(
+            self._store, names, policy.memory_ms, policy.commands.acknowledge_within_ms
+        )
+        await self.outbox.send(partition, messages)
+
+    def _bury(self, letters: list[Record], record: Any, reason: Unreadable, detail: str) -> None:
+        letters.append(dead_letter(self._topics.dead_letters, record, reason, detail))
+
+    async def _send_letters(self, partition: Partition, letters: list[Record]) -> None:
+        """On their way before the position passes them; a flood of them slows the reading down."""
+        task = self.outbox.dead_letters(letters)
+        partition.letters.add(task)
+        task.add_done_callback(partition.letters.discard)
+        if len(partition.letters) > LETTER_BATCHES_MAX:
+            await asyncio.wait(partition.letters, return_when=asyncio.FIRST_COMPLETED)
+
+    async def _claim(self, number: int) -> None:
+        """Take an assigned partition over and go to where its state stands."""
+        claim = await self._store.claim(number)
+        if number not in self.waiting:
+            return  # revoked while we waited for the store
+        if claim.topic_id not in ("", self._topic_id):
+            raise TopicChangedError(self._topics.actions, claim.topic_id, self._topic_id)
+        tp = self._tp(number)
+        begin = (await self._consumer.beginning_offsets([tp]))[tp]
+        end = (await self._consumer.end_offsets([tp]))[tp]
+        start = begin if claim.next_offset is None else claim.next_offset
+        if start > end:
+            raise StateError(
+                f"partition {number} of {self._topics.actions} ends at {end}, but its state stands at {start}: "
+                f"the broker has lost records. To go on from the topic as it is: chainbrake run --adopt-topic"
+            )
+        if start < begin:
+            log.error("records removed before they were judged", partition=number, records=begin - start)
+            metrics.GAPS.inc(begin - start)
+            start = begin
+        if number not in self.waiting:
+            return
+        del self.waiting[number]
+        partition = self.partitions[number] = Partition(number, claim, self._topic_id, start)
+        self._consumer.seek(tp, start)
+        self._consumer.resume(tp)
+        metrics.PARTITIONS.set(len(self.partitions))
+        log.info("partition claimed", partition=number, epoch=claim.epoch, offset=start, behind=end - start)
+        await self.outbox.send_owed(partition)
+
+    def _fenced(self, partition: Partition, error: FencedError) -> None:
+        """Drop what we hold. If the group still says it is ours after a session timeout, claim it anew."""
+        log.warning("partition fenced off, its state is dropped", partition=partition.number, error=str(error))
+        metrics.FENCED.inc()
+        if self.partitions.get(partition.number) is not partition:
+            return
+        del self.partitions[partition.number]
+        metrics.PARTITIONS.set(len(self.partitions))
+        if self._tp(partition.number) in self._consumer.assignment():
+            self._consumer.pause(self._tp(partition.number))
+            again_s = time.monotonic() + self._settings.session_timeout_ms / 1000
+            self.waiting[partition.number] = again_s
+
+    async def _commit(self) -> None:
+        """Offsets for lag monitors; nothing of ours reads them."""
+        self._committed_s = time.monotonic()
+        offsets = {self._tp(number): partition.stored_offset for number, partition in self.partitions.items()}
+        try:
+            if offsets:
+                await self._consumer.commit(offsets)
+        except (KafkaError, ValueError) as error:
+            log.info("offsets not committed", error=repr(error))
+
+    def _lag(self, partition: Partition) -> int:
+        highwater = self._consumer.highwater(self._tp(partition.number))
+        return max(0, highwater - partition.next_offset) if highwater is not None else 0
+
+    def _tp(self, number: int) -> TopicPartition:
+        return TopicPartition(self._topics.actions, number)
+
+    @Service.task  # type: ignore[untyped-decorator]  # mode is not typed
+    async def _read_on(self) -> None:
+        while not self.should_stop:
+            await self.turn()
+            await asyncio.sleep(0)  # a full buffer answers without waiting: others must get their turn
+
+    @Service.task  # type: ignore[untyped-decorator]
+    async def _flush_on(self) -> None:
+        while not self.should_stop:
+            await self.sleep(self._settings.flush_every_ms / 1000)
+            await self.flush_all()

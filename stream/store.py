@@ -1,0 +1,262 @@
+"""State in Redis (or Valkey): fenced writes, position last, and what is owed until the broker has it.
+
+Every key of a partition carries one hash tag, so a script over them also runs on a cluster:
+
+    cb:{actions-3}:epoch         string   who may write: the number of the last claim
+    cb:{actions-3}:position      hash     next_offset to read, topic_id it belongs to
+    cb:{actions-3}:w:<workflow>  string   a workflow with its sessions, MessagePack
+    cb:{actions-3}:owed          hash     message id -> message that the broker does not have yet
+    cb:{actions-3}:pending       zset     command id -> when its acknowledgement is overdue (ms, clock)
+    cb:{actions-3}:commands      hash     command id -> the command, while it is pending
+    cb:{actions-3}:resends       hash     command id -> how often it was sent again
+    cb:verdict:<session>         string   the session's standing, for a gateway's one GET
+    cb:ack:<command>             hash     hook -> acknowledgement
+    cb:stops:<minute>            set      sessions stopped in that minute: the budget
+    cb:topic                     hash     id and partitions of the topic all of this belongs to
+"""
+
+from collections.abc import Awaitable, Callable, Iterable
+from typing import Any, Self
+
+import stamina
+from msgspec import Struct
+from redis.asyncio import Redis, RedisCluster
+from redis.exceptions import BusyLoadingError, ConnectionError, ReadOnlyError, TimeoutError  # noqa: A004 - redis's
+
+from models.errors import FencedError
+
+AWAY = (ConnectionError, TimeoutError, BusyLoadingError, ReadOnlyError, OSError)
+"""What the store's absence looks like: waited out, never an answer."""
+
+CLUSTER_SCHEME = "redis+cluster://"
+
+CLAIM = """
+local epoch = redis.call('INCR', KEYS[1])
+return {epoch, redis.call('HGET', KEYS[2], 'next_offset'), redis.call('HGET', KEYS[2], 'topic_id')}
+"""
+
+SAVE = """
+if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
+local workflows, owed = tonumber(ARGV[3]), tonumber(ARGV[4])
+local at = 5
+for i = 1, workflows do
+  redis.call('SET', KEYS[4 + i], ARGV[at], 'PX', ARGV[2])
+  at = at + 1
+end
+for i = 1, owed do
+  redis.call('HSET', KEYS[2], ARGV[at], ARGV[at + 1])
+  if ARGV[at + 2] ~= '0' then
+    redis.call('ZADD', KEYS[3], ARGV[at + 2], ARGV[at])
+    redis.call('HSET', KEYS[4], ARGV[at], ARGV[at + 1])
+  end
+  at = at + 3
+end
+return 1
+"""
+
+SAVE_POSITION = """
+if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
+redis.call('HSET', KEYS[2], 'next_offset', ARGV[2], 'topic_id', ARGV[3])
+return 1
+"""
+
+
+class Claim(Struct, frozen=True):
+    """A partition taken over."""
+
+    epoch: int
+    next_offset: int | None
+    """None if nothing was ever stored for it."""
+    topic_id: str
+
+
+class Owed(Struct, frozen=True):
+    """A message on its way out: kept until the broker has it."""
+
+    id: str
+    content: bytes
+    overdue_ms: int = 0
+    """When its acknowledgement is overdue (clock); 0 for what nobody acknowledges."""
+
+
+class Store:
+    """Every question to the store; each waits until there is an answer and says so through `on_away`."""
+
+    def __init__(self, url: str, prefix: str, on_away: Callable[[bool], None]) -> None:
+        if url.startswith(CLUSTER_SCHEME):
+            self._redis: Any = RedisCluster.from_url(url.replace(CLUSTER_SCHEME, "redis://", 1))
+        else:
+            self._redis = Redis.from_url(url, socket_timeout=5.0, socket_connect_timeout=2.0)
+        self._prefix = prefix
+        self._on_away = on_away
+        self._closing = False
+        self._claim = self._redis.register_script(CLAIM)
+        self._save = self._redis.register_script(SAVE)
+        self._save_position = self._redis.register_script(SAVE_POSITION)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Give the connections back."""
+        self._closing = True
+        await self._redis.aclose()
+
+    async def ping(self) -> bool:
+        """Whether the store answers, without waiting for it."""
+        try:
+            await self._redis.ping()
+        except AWAY:
+            return False
+        return True
+
+    async def topic(self) -> tuple[str, int] | None:
+        """Id and partitions of the topic the state belongs to; None for an empty store."""
+        known = await self._patiently(lambda: self._redis.hgetall(f"{self._prefix}:topic"))
+        return (known[b"id"].decode(), int(known[b"partitions"])) if known else None
+
+    async def adopt(self, topic_id: str, partitions: int, drop: bool) -> None:
+        """From now on the state belongs to this topic; `drop` forgets what belonged to another."""
+        if drop:
+            async for key in self._redis.scan_iter(match=f"{self._prefix}:{{actions-*", count=1000):
+                if key.endswith(b":position") or b":w:" in key:
+                    await self._redis.unlink(key)
+        identity = {"id": topic_id, "partitions": partitions}
+        await self._patiently(lambda: self._redis.hset(f"{self._prefix}:topic", mapping=identity))
+
+    async def claim(self, partition: int) -> Claim:
+        """Take a partition over: from now on writes of earlier claims are refused."""
+        keys = [self._key(partition, "epoch"), self._key(partition, "position")]
+        epoch, next_offset, topic_id = await self._patiently(lambda: self._claim(keys=keys))
+        return Claim(epoch, int(next_offset) if next_offset is not None else None, (topic_id or b"").decode())
+
+    async def load(self, partition: int, workflows: list[str]) -> list[bytes | None]:
+        """The stored workflows, in the order asked for."""
+        keys = [self._key(partition, f"w:{name}") for name in workflows]
+        return list(await self._patiently(lambda: self._redis.mget(keys)))
+
+    async def save(
+        self, partition: int, epoch: int, workflows: list[tuple[str, bytes]], owed: list[Owed], ttl_ms: int
+    ) -> None:
+        """Write workflows and what they owe, all or nothing. Raises `FencedError`."""
+        keys = [self._key(partition, name) for name in ("epoch", "owed", "pending", "commands")]
+        keys += [self._key(partition, f"w:{name}") for name, _ in workflows]
+        values: list[Any] = [epoch, ttl_ms, len(workflows), len(owed)]
+        values += [content for _, content in workflows]
+        for message in owed:
+            values += (message.id, message.content, message.overdue_ms)
+        if not await self._patiently(lambda: self._save(keys=keys, args=values)):
+            raise FencedError(partition, epoch)
+
+    async def save_position(self, partition: int, epoch: int, next_offset: int, topic_id: str) -> None:
+        """Everything before `next_offset` is in the store. Raises `FencedError`."""
+        keys = [self._key(partition, "epoch"), self._key(partition, "position")]
+        values = [epoch, next_offset, topic_id]
+        if not await self._patiently(lambda: self._save_position(keys=keys, args=values)):
+            raise FencedError(partition, epoch)
+
+    async def owed(self, partition: int) -> list[tuple[str, bytes]]:
+        """What the broker may not have yet."""
+        found = await self._patiently(lambda: self._redis.hgetall(self._key(partition, "owed")))
+        return [(name.decode(), content) for name, content in found.items()]
+
+    async def settle(self, partition: int, ids: Iterable[str]) -> None:
+        """The broker has these."""
+        names = list(ids)
+        await self._patiently(lambda: self._redis.hdel(self._key(partition, "owed"), *names))
+
+    async def set_verdict(self, session: str, verdict: bytes, ttl_ms: int) -> None:
+        """A session's standing, for gateways."""
+        key = f"{self._prefix}:verdict:{session}"
+        await self._patiently(lambda: self._redis.set(key, verdict, px=max(1, ttl_ms)))
+
+    async def count_stops(self, minute: int, sessions: list[str]) -> int:
+        """Count stopped sessions; returns how many distinct ones that minute has seen."""
+        key = f"{self._prefix}:stops:{minute}"
+
+        async def ask() -> Any:
+            pipeline = self._redis.pipeline(transaction=False)
+            pipeline.sadd(key, *sessions)
+            pipeline.expire(key, 3_600)
+            pipeline.scard(key)
+            return await pipeline.execute()
+
+        return int((await self._patiently(ask))[-1])
+
+    async def acknowledge(self, command: str, hook: str, content: bytes, ttl_s: int) -> bool:
+        """Keep a hook's answer; whether it is this hook's first to the command."""
+        key = f"{self._prefix}:ack:{command}"
+
+        async def ask() -> Any:
+            pipeline = self._redis.pipeline(transaction=False)
+            pipeline.hset(key, hook, content)
+            pipeline.expire(key, ttl_s)
+            return await pipeline.execute()
+
+        return bool((await self._patiently(ask))[0])
+
+    async def acknowledgements(self, command: str) -> dict[str, bytes]:
+        """Every hook's answer to a command."""
+        found = await self._patiently(lambda: self._redis.hgetall(f"{self._prefix}:ack:{command}"))
+        return {hook.decode(): content for hook, content in found.items()}
+
+    async def overdue(self, partition: int, now_ms: int, at_most: int) -> list[tuple[str, bytes | None]]:
+        """Commands whose acknowledgement was due by now."""
+        key = self._key(partition, "pending")
+        ids = await self._patiently(lambda: self._redis.zrangebyscore(key, "-inf", now_ms, 0, at_most))
+        if not ids:
+            return []
+        commands = await self._patiently(lambda: self._redis.hmget(self._key(partition, "commands"), ids))
+        return [(name.decode(), content) for name, content in zip(ids, commands, strict=True)]
+
+    async def pending(self, partition: int) -> int:
+        """How many commands wait for their acknowledgement."""
+        return int(await self._patiently(lambda: self._redis.zcard(self._key(partition, "pending"))))
+
+    async def put_off(self, partition: int, command: str, overdue_ms: int) -> int:
+        """The command was sent again; returns how often by now."""
+
+        async def ask() -> Any:
+            pipeline = self._redis.pipeline(transaction=False)
+            pipeline.zadd(self._key(partition, "pending"), {command: overdue_ms})
+            pipeline.hincrby(self._key(partition, "resends"), command, 1)
+            return await pipeline.execute()
+
+        return int((await self._patiently(ask))[-1])
+
+    async def close_command(self, partition: int, command: str) -> None:
+        """Acknowledged, or given up on: no longer pending."""
+
+        async def ask() -> Any:
+            pipeline = self._redis.pipeline(transaction=False)
+            pipeline.zrem(self._key(partition, "pending"), command)
+            pipeline.hdel(self._key(partition, "commands"), command)
+            pipeline.hdel(self._key(partition, "resends"), command)
+            return await pipeline.execute()
+
+        await self._patiently(ask)
+
+    def _key(self, partition: int, name: str) -> str:
+        return f"{self._prefix}:{{actions-{partition}}}:{name}"
+
+    async def _patiently(self, ask: Callable[[], Awaitable[Any]]) -> Any:
+        """The answer, however long the store is away; `on_away` hears of it."""
+        retrying = stamina.retry_context(
+            on=self._is_away, attempts=None, timeout=None, wait_initial=0.1, wait_max=1.0, wait_jitter=0.1
+        )
+        async for attempt in retrying:
+            with attempt:
+                answer = await ask()
+                if attempt.num > 1:
+                    self._on_away(False)
+        return answer
+
+    def _is_away(self, error: Exception) -> bool:
+        """Whether to wait for the store; not when it is being closed, or a stop would wait for ever."""
+        away = isinstance(error, AWAY) and not self._closing
+        if away:
+            self._on_away(True)
+        return away

@@ -1,0 +1,123 @@
+"""The topics: their names, keys, partitions, retention and clean-up; stated once, created from here."""
+
+from collections.abc import Iterator
+
+from kafka import KafkaAdminClient
+from kafka.admin import ConfigResource, ConfigResourceType, NewTopic
+from kafka.errors import KafkaError
+from msgspec import Struct
+
+from models.errors import StateError
+from stream.settings import Settings
+
+DAY_MS = 24 * 3_600_000
+
+
+class Topic(Struct, frozen=True):
+    """One topic as it should be."""
+
+    name: str
+    key: str
+    """What the record key is: records of one key stay in order."""
+    partitions: int
+    config: dict[str, str]
+
+
+class Topics(Struct, frozen=True):
+    """The names of one deployment's topics."""
+
+    actions: str
+    commands: str
+    acks: str
+    findings: str
+    dead_letters: str
+
+
+def topics_of(settings: Settings) -> Topics:
+    """Names under the deployment's prefix."""
+    prefix = settings.topic_prefix
+    return Topics(
+        actions=f"{prefix}.actions.v1",
+        commands=f"{prefix}.commands.v1",
+        acks=f"{prefix}.acks.v1",
+        findings=f"{prefix}.findings.v1",
+        dead_letters=f"{prefix}.dead-letters.v1",
+    )
+
+
+def stated(names: Topics, partitions: int) -> tuple[Topic, ...]:
+    """Every topic as it should be; none is compacted: each record is a fact of its own, not a newest state."""
+    return (
+        Topic(names.actions, "workflow id", partitions, _kept(7)),
+        Topic(names.commands, "session id", partitions, _kept(7)),
+        Topic(names.acks, "session id", partitions, _kept(7)),
+        Topic(names.findings, "session id", partitions, _kept(30)),
+        Topic(names.dead_letters, "key of the unreadable record", max(1, partitions // 4), _kept(30)),
+    )
+
+
+def _kept(days: int) -> dict[str, str]:
+    return {"cleanup.policy": "delete", "retention.ms": str(days * DAY_MS), "max.message.bytes": "4194304"}
+
+
+def create_topics(settings: Settings, partitions: int, replicas: int) -> Iterator[tuple[str, bool]]:
+    """Create what is missing; a line per topic, and whether it differs from what is stated.
+
+    A topic that exists is never changed: more partitions would move workflows away from their state.
+    """
+    admin = admin_client(settings)
+    try:
+        known = set(admin.list_topics())
+        for topic in stated(topics_of(settings), partitions):
+            if topic.name in known:
+                yield _compared(admin, topic)
+                continue
+            admin.create_topics([NewTopic(topic.name, topic.partitions, replicas, topic_configs=topic.config)])
+            days = int(topic.config["retention.ms"]) // DAY_MS
+            yield f"created  {topic.name}: {topic.partitions} partitions by {topic.key}, {days} days", False
+    except KafkaError as error:
+        raise StateError(f"topics on {settings.kafka}: {error}") from error
+    finally:
+        admin.close()
+
+
+def _compared(admin: KafkaAdminClient, topic: Topic) -> tuple[str, bool]:
+    (described,) = admin.describe_topics([topic.name])
+    partitions = len(described["partitions"])
+    differing = [] if partitions == topic.partitions else [f"{partitions} partitions, not {topic.partitions}"]
+    resource = ConfigResource(ConfigResourceType.TOPIC, topic.name)
+    found = _config_of(admin.describe_configs([resource]), topic.name)
+    differing += [
+        f"{name} {found.get(name)}, not {value}" for name, value in topic.config.items() if found.get(name) != value
+    ]
+    if differing:
+        return f"differs  {topic.name}: {'; '.join(differing)}", True
+    return f"exists   {topic.name}", False
+
+
+def _config_of(described: object, name: str) -> dict[str, str]:
+    """Values by name, out of kafka-python's answer."""
+    rows = described.get("topic", {}).get(name, {}) if isinstance(described, dict) else {}
+    return {key: row["value"] if isinstance(row, dict) else str(row) for key, row in rows.items()}
+
+
+def identity(settings: Settings, topic: str) -> tuple[str, int]:
+    """The topic's own id (Kafka's UUID) and its number of partitions. Raises `StateError` if there is none."""
+    admin = admin_client(settings)
+    try:
+        if topic not in admin.list_topics():
+            raise StateError(f"topic {topic} does not exist on {settings.kafka}; create it: chainbrake topics")
+        (described,) = admin.describe_topics([topic])
+        return str(described["topic_id"]), len(described["partitions"])
+    except KafkaError as error:
+        raise StateError(f"topic {topic} on {settings.kafka}: {error}") from error
+    finally:
+        admin.close()
+
+
+def admin_client(settings: Settings) -> KafkaAdminClient:
+    """A client for administration. Raises `StateError` if no broker answers."""
+    try:
+        return KafkaAdminClient(bootstrap_servers=settings.kafka.split(","), client_id="chainbrake-admin")
+    except KafkaError as error:
+        raise StateError(f"no Kafka broker answers at {settings.kafka}: {error}") from error
