@@ -133,7 +133,11 @@ class Server(ABC):
         return self.log.read_text(errors="replace")[-TAIL_CHARS_MAX:]
 
     def __enter__(self) -> Self:
-        return self.start()
+        try:
+            return self.start()
+        except BaseException:  # Ctrl-C, too: without a `with` block nobody would clean up
+            self.close()
+            raise
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

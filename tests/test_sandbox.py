@@ -113,11 +113,14 @@ def test_leaving_removes_the_process_and_its_folder() -> None:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a child that its parent died")
-def test_a_server_dies_with_its_parent() -> None:
+def test_a_server_dies_with_its_parent(tmp_path: Path) -> None:
     """Even when the parent is killed, and cannot clean up."""
-    code = "from sandbox.valkey import Valkey; v = Valkey().start(); print(v.port, flush=True); input()"
+    code = (
+        "import pathlib, sys; from sandbox.valkey import Valkey; "
+        "print(Valkey(pathlib.Path(sys.argv[1])).start().port, flush=True); input()"
+    )
     with subprocess.Popen(
-        [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        [sys.executable, "-c", code, str(tmp_path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as parent:
         assert parent.stdout is not None
         port = int(parent.stdout.readline())
