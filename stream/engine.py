@@ -43,7 +43,7 @@ class Engine(Service):  # type: ignore[misc]  # mode is not typed
     async def on_start(self) -> None:
         """Check the topic, open the store, the producer and the reader."""
         model = self.baseline.version if self.baseline is not None else "none"
-        metrics.BUILD.labels(self.policy.version, model).set(1)
+        metrics.BUILD.labels(self.policy.version, model, "shadow" if self.policy.shadow else "enforce").set(1)
         topic_id = await self._check_topic()
         self._producer = AIOKafkaProducer(
             bootstrap_servers=self.settings.kafka,

@@ -1,9 +1,17 @@
 """Every metric, in one place. Labels are bounded: no session, agent or operation is ever one.
 
-Each has a panel in `grafana/dashboards/chainbrake.json`, and what to do about it stands in `docs/operating.md`.
+Each has a panel in `grafana/dashboards/chainbrake.json`, and a line in `docs/operating.md`.
 """
 
+from collections.abc import Iterable
+from itertools import product
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+from detectors.catalog import NAMES
+from models.acknowledgement import Certainty, Hit
+from models.command import Action
+from models.errors import Unreadable
 
 REGISTRY = CollectorRegistry()
 
@@ -11,8 +19,15 @@ _LATENCY_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5
 _LAG_S = (0.01, 0.1, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 900, 3600)
 
 
-def _counter(name: str, text: str, *labels: str) -> Counter:
-    return Counter(f"chainbrake_{name}", text, labels, registry=REGISTRY)
+def _counter(name: str, text: str, **labels: Iterable[str]) -> Counter:
+    """Labels with all their values: each series is there from the start, at 0.
+
+    Prometheus sees no rise in a series that begins at 1: the first failure of its kind would page nobody.
+    """
+    counter = Counter(f"chainbrake_{name}", text, tuple(labels), registry=REGISTRY)
+    for values in product(*labels.values()) if labels else ():
+        counter.labels(*values)
+    return counter
 
 
 def _gauge(name: str, text: str, *labels: str) -> Gauge:
@@ -23,16 +38,28 @@ def _histogram(name: str, text: str, buckets: tuple[float, ...], *labels: str) -
     return Histogram(f"chainbrake_{name}", text, labels, buckets=buckets, registry=REGISTRY)
 
 
-EVENTS = _counter("events_total", "Events folded into their workflow, by what became of them", "result")
-DEAD_LETTERS = _counter("dead_letters_total", "Records that could not be judged, by reason", "reason")
-FINDINGS = _counter("findings_total", "Findings published, by detector", "detector")
-COMMANDS = _counter("commands_total", "Commands decided, by action", "action")
+EVENTS = _counter(
+    "events_total",
+    "Events read, by what became of them; late and unclassified ones are judged, too",
+    result=("judged", "duplicate", "redelivered", "late", "unclassified"),
+)
+DEAD_LETTERS = _counter(
+    "dead_letters_total", "Records that could not be judged, by reason", reason=Unreadable
+)
+FINDINGS = _counter("findings_total", "Findings, by detector", detector=(*NAMES, "stop_unacknowledged"))
+COMMANDS = _counter(
+    "commands_total",
+    "Commands decided, by action",
+    action=[action for action in Action if action is not Action.OBSERVE],
+)
 COMMANDS_DEGRADED = _counter("commands_degraded_total", "Stops degraded to step-up by budget or protection")
 COMMANDS_RESENT = _counter("commands_resent_total", "Commands sent again for want of an acknowledgement")
 COMMANDS_ESCALATED = _counter("commands_escalated_total", "Stops escalated after their last resend")
 COMMANDS_UNACKNOWLEDGED = _counter("commands_unacknowledged_total", "Commands given up on, unacknowledged")
 COMMANDS_PENDING = _gauge("commands_pending", "Commands that wait for an acknowledgement")
-ACKS = _counter("acks_total", "Acknowledgements read, by outcome and certainty", "outcome", "certainty")
+ACKS = _counter(
+    "acks_total", "Acknowledgements read, by outcome and certainty", outcome=Hit, certainty=Certainty
+)
 ACKS_UNREADABLE = _counter("acks_unreadable_total", "Records of the acknowledgement topic that are none")
 
 SOURCE_LAG = _histogram("source_lag_seconds", "From what happened to its arrival on the log", _LAG_S)
@@ -53,4 +80,9 @@ OWED = _gauge("owed_messages", "Messages stored but not known to be at the broke
 FENCED = _counter("fenced_total", "Writes refused since another worker owns the partition")
 GAPS = _counter("gap_records_total", "Records that retention removed before they were read")
 DEPENDENCY_UP = _gauge("dependency_up", "1 if it answers, 0 if it is being waited for", "dependency")
-BUILD = _gauge("build_info", "1; the policy and model in use", "policy", "model")
+BUILD = _gauge(
+    "build_info", "1; the policy and model in use, and whether stops are meant", "policy", "model", "mode"
+)
+
+for _dependency in ("kafka", "redis"):
+    DEPENDENCY_UP.labels(_dependency).set(0)

@@ -258,6 +258,8 @@ class Reader(Service):  # type: ignore[misc]  # mode is not typed
                 metrics.FINDINGS.labels(finding.detector).inc()
             for command in commands:
                 metrics.COMMANDS.labels(command.action).inc()
+                if command.degraded_from is not None:  # by the budget here, by a protection in the judge
+                    metrics.COMMANDS_DEGRADED.inc()
                 urgent[name] = None
         return list(urgent)
 
@@ -265,10 +267,7 @@ class Reader(Service):  # type: ignore[misc]  # mode is not typed
         if not counts(command):
             return command
         stopped = await self._store.count_stops(minute_of(command), [command.session])
-        allowed = degraded(command, stopped, self._judge.policy.budget)
-        if allowed.degraded_from is not None:
-            metrics.COMMANDS_DEGRADED.inc()
-        return allowed
+        return degraded(command, stopped, self._judge.policy.budget)
 
     async def _save_and_send(self, partition: Partition, names: list[str]) -> None:
         """Save, then send: a command that was sent is known to whoever takes over."""

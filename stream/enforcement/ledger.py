@@ -85,7 +85,12 @@ class Ledger:
         metrics.COMMANDS_ESCALATED.inc()
         log.error("stop escalated", id=command.id, session=command.session, to=self._settings.escalate_to)
         within_ms = self._settings.acknowledge_within_ms
-        messages = [escalated(command, self._settings.escalate_to), unacknowledged(command)]
+        messages: list[Command | Finding] = [
+            escalated(command, self._settings.escalate_to),
+            unacknowledged(command),
+        ]
+        metrics.COMMANDS.labels(self._settings.escalate_to).inc()
+        metrics.FINDINGS.labels("stop_unacknowledged").inc()
         partition.owe(command.workflow, messages)
         partition.touch(command.workflow)
         if command.workflow not in partition.workflows:
