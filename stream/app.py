@@ -19,9 +19,23 @@ CHASE_EVERY_S = 1.0
 PROBE_EVERY_S = 1.0
 
 
+class WorkerApp(faust.App):  # type: ignore[misc]  # Faust is not typed
+    """Starts the engine first: judging must not wait until the ledger's consumer group has settled."""
+
+    def __init__(self, engine: Engine, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self._engine = engine
+
+    def on_init_dependencies(self) -> list[Any]:
+        """What Faust starts with the app, in this order."""
+        return [self._engine, *super().on_init_dependencies()]
+
+
 def create_app(settings: Settings, *, adopt_topic: bool = False) -> tuple[faust.App, Engine]:
     """The app and the engine in it; nothing connects before the app starts."""
-    app = faust.App(
+    engine = Engine(settings, adopt_topic=adopt_topic)
+    app = WorkerApp(
+        engine,
         f"{settings.group}-ledger",
         broker=[f"kafka://{server}" for server in settings.kafka.split(",")],
         store="memory://",
@@ -34,13 +48,11 @@ def create_app(settings: Settings, *, adopt_topic: bool = False) -> tuple[faust.
         key_serializer="raw",
         value_serializer="raw",
         broker_commit_interval=1.0,
+        broker_session_timeout=settings.session_timeout_ms / 1000,
+        broker_heartbeat_interval=settings.session_timeout_ms / 3000,
         logging_config=None,
         loghandlers=[],
     )
-    engine = Engine(settings, adopt_topic=adopt_topic)
-
-    app.service(engine)
-
     acks = app.topic(engine.topics.acks, key_type=bytes, value_type=bytes, value_serializer="raw")
 
     @app.agent(acks, name="ledger")  # type: ignore[untyped-decorator]

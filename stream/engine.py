@@ -40,8 +40,9 @@ class Engine(Service):  # type: ignore[misc]  # mode is not typed
         self.ledger = Ledger(self._store, self.policy.commands, self.policy.memory_ms)
         self._reader: Reader | None = None
 
-    async def on_start(self) -> None:
-        """Check the topic, open the store, the producer and the reader."""
+    @Service.task  # type: ignore[untyped-decorator]  # mode is not typed
+    async def _open(self) -> None:
+        """Check the topic, open the store, the producer and the reader; a task, so the web answers meanwhile."""
         model = self.baseline.version if self.baseline is not None else "none"
         metrics.BUILD.labels(self.policy.version, model, "shadow" if self.policy.shadow else "enforce").set(1)
         topic_id = await self._check_topic()

@@ -12,7 +12,7 @@ from typing import Any
 
 import structlog
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
-from aiokafka.errors import KafkaError
+from aiokafka.errors import ConsumerStoppedError, KafkaError
 from mode import Service
 
 from detectors.arrival import check_date
@@ -76,6 +76,7 @@ class Reader(Service):  # type: ignore[misc]  # mode is not typed
         self._consumer: Any = None
         self._committed_s = 0.0
         self._joined = False
+        self._closing = False
 
     async def open(self, outbox: Outbox) -> None:
         """Join the group."""
@@ -97,6 +98,7 @@ class Reader(Service):  # type: ignore[misc]  # mode is not typed
 
     async def close(self) -> None:
         """Leave the group with everything stored."""
+        self._closing = True
         await self.let_go(list(self.partitions))
         await self.outbox.drain(LET_GO_WITHIN_S)
         await self._consumer.stop()
@@ -129,8 +131,11 @@ class Reader(Service):  # type: ignore[misc]  # mode is not typed
                 continue
             try:
                 await asyncio.wait_for(self.flush(partition), LET_GO_WITHIN_S)
-            except (TimeoutError, FencedError) as error:
-                log.warning("partition let go with state unstored", partition=number, error=repr(error))
+            except FencedError:
+                metrics.FENCED.inc()
+                log.warning("partition let go: another worker owns it already", partition=number)
+            except TimeoutError:
+                log.warning("partition let go with state unstored: it is read again", partition=number)
         metrics.PARTITIONS.set(len(self.partitions))
 
     async def turn(self) -> None:
@@ -350,8 +355,12 @@ class Reader(Service):  # type: ignore[misc]  # mode is not typed
 
     @Service.task  # type: ignore[untyped-decorator]  # mode is not typed
     async def _read_on(self) -> None:
-        while not self.should_stop:
-            await self.turn()
+        while not self.should_stop and not self._closing:
+            try:
+                await self.turn()
+            except ConsumerStoppedError:
+                if not self._closing:
+                    raise
             await asyncio.sleep(0)  # a full buffer answers without waiting: others must get their turn
 
     @Service.task  # type: ignore[untyped-decorator]
