@@ -26,7 +26,12 @@ EVENT_TYPES = {
     Action.QUARANTINE_WORKFLOW: SESSION_REVOKED,
     Action.RELEASE_SESSION: RISK_LEVEL_CHANGE,
 }
-RISK_LEVELS = {Action.OBSERVE: "LOW", Action.STEP_UP: "MEDIUM", Action.READ_ONLY: "HIGH", Action.RELEASE_SESSION: "LOW"}
+RISK_LEVELS = {
+    Action.OBSERVE: "LOW",
+    Action.STEP_UP: "MEDIUM",
+    Action.READ_ONLY: "HIGH",
+    Action.RELEASE_SESSION: "LOW",
+}
 
 
 def to_caep(command: Command, issuer: str) -> dict[str, Any]:
@@ -47,7 +52,7 @@ def from_caep(value: bytes) -> Command:
         claims = msgspec.json.decode(value)
         (event,) = claims["events"].values()
         return msgspec.convert(event["chainbrake"], Command)
-    except (msgspec.DecodeError, UnicodeDecodeError, LookupError, TypeError, ValueError, AttributeError) as error:
+    except (msgspec.DecodeError, RecursionError, LookupError, TypeError, ValueError, AttributeError) as error:
         raise InputError(f"not a command of ours: {error}") from error
 
 

@@ -10,13 +10,14 @@ Every key of a partition carries one hash tag, so a script over them also runs o
     cb:{actions-3}:commands      hash     command id -> the command, while it is pending
     cb:{actions-3}:resends       hash     command id -> how often it was sent again
     cb:verdict:<session>         string   the session's standing, for a gateway's one GET
-    cb:ack:<command>             hash     hook -> acknowledgement
+    cb:ack:<command>             hash     hook -> its newest acknowledgement
+    cb:heard:<command>           set      hook/outcome/certainty: what was heard, to count each once
     cb:stops:<minute>            set      sessions stopped in that minute: the budget
     cb:topic                     hash     id and partitions of the topic all of this belongs to
 """
 
 from collections.abc import Awaitable, Callable, Iterable
-from typing import Any, Self
+from typing import Any, Protocol, Self
 
 import stamina
 from msgspec import Struct
@@ -27,6 +28,14 @@ from models.errors import FencedError
 
 AWAY = (ConnectionError, TimeoutError, BusyLoadingError, ReadOnlyError, OSError)
 """What the store's absence looks like: waited out, never an answer."""
+
+
+class Away(Protocol):
+    """Hears that the store went away or came back."""
+
+    def __call__(self, *, away: bool) -> None:
+        """Said at every change, and again at every try."""
+
 
 CLUSTER_SCHEME = "redis+cluster://"
 
@@ -82,7 +91,7 @@ class Owed(Struct, frozen=True):
 class Store:
     """Every question to the store; each waits until there is an answer and says so through `on_away`."""
 
-    def __init__(self, url: str, prefix: str, on_away: Callable[[bool], None]) -> None:
+    def __init__(self, url: str, prefix: str, on_away: Away) -> None:
         if url.startswith(CLUSTER_SCHEME):
             self._redis: Any = RedisCluster.from_url(url.replace(CLUSTER_SCHEME, "redis://", 1))
         else:
@@ -118,7 +127,7 @@ class Store:
         known = await self._patiently(lambda: self._redis.hgetall(f"{self._prefix}:topic"))
         return (known[b"id"].decode(), int(known[b"partitions"])) if known else None
 
-    async def adopt(self, topic_id: str, partitions: int, drop: bool) -> None:
+    async def adopt(self, topic_id: str, partitions: int, *, drop: bool) -> None:
         """From now on the state belongs to this topic; `drop` forgets what belonged to another."""
         if drop:
             async for key in self._redis.scan_iter(match=f"{self._prefix}:{{actions-*", count=1000):
@@ -186,17 +195,22 @@ class Store:
 
         return int((await self._patiently(ask))[-1])
 
-    async def acknowledge(self, command: str, hook: str, content: bytes, ttl_s: int) -> bool:
-        """Keep a hook's answer; whether it is this hook's first to the command."""
-        key = f"{self._prefix}:ack:{command}"
+    async def acknowledge(
+        self, command: str, hook: str, said: str, content: bytes, ttl_s: int
+    ) -> tuple[bool, bool]:
+        """Keep a hook's answer; whether it is this hook's first, and whether it `said` that before."""
+        key, heard = f"{self._prefix}:ack:{command}", f"{self._prefix}:heard:{command}"
 
         async def ask() -> Any:
             pipeline = self._redis.pipeline(transaction=False)
             pipeline.hset(key, hook, content)
             pipeline.expire(key, ttl_s)
+            pipeline.sadd(heard, f"{hook}/{said}")
+            pipeline.expire(heard, ttl_s)
             return await pipeline.execute()
 
-        return bool((await self._patiently(ask))[0])
+        first, _, new, _ = await self._patiently(ask)
+        return bool(first), not new
 
     async def acknowledgements(self, command: str) -> dict[str, bytes]:
         """Every hook's answer to a command."""
@@ -251,12 +265,12 @@ class Store:
             with attempt:
                 answer = await ask()
                 if attempt.num > 1:
-                    self._on_away(False)
+                    self._on_away(away=False)
         return answer
 
     def _is_away(self, error: Exception) -> bool:
         """Whether to wait for the store; not when it is being closed, or a stop would wait for ever."""
         away = isinstance(error, AWAY) and not self._closing
         if away:
-            self._on_away(True)
+            self._on_away(away=True)
         return away

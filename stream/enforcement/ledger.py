@@ -46,11 +46,12 @@ class Ledger:
             metrics.ACKS_UNREADABLE.inc()
             log.warning("not an acknowledgement", error=str(error), value=repr((value or b"")[:200]))
             return
-        first = await self._store.acknowledge(ack.command, ack.hook, value or b"", KEPT_S)
-        if not first:
+        said = f"{ack.outcome}/{ack.certainty}"
+        first, again = await self._store.acknowledge(ack.command, ack.hook, said, value or b"", KEPT_S)
+        if again:
             return
         metrics.ACKS.labels(ack.outcome, ack.certainty).inc()
-        if ack.seen_ms is not None:
+        if first and ack.seen_ms is not None:
             metrics.ACKNOWLEDGEMENT.observe(max(0.0, time.time() - ack.seen_ms / 1000))
         log.info("acknowledged", **msgspec.to_builtins(ack))
 

@@ -1,0 +1,92 @@
+"""The synchronous way out, on kafka-python: calls and acknowledgements of a hook, a human's release."""
+
+import logging
+from types import TracebackType
+from typing import Self
+
+import structlog
+from kafka import KafkaProducer
+from kafka.errors import KafkaError
+from kafka.producer.future import FutureRecordMetadata
+
+from models.cloudevent import encode_event
+from models.errors import StateError
+from models.event import AnyEvent
+from stream.messages import Record
+from stream.settings import Settings
+from stream.topics import Topics
+
+log = structlog.stdlib.get_logger(__name__)
+
+CONNECT_MS_MAX = 5_000
+DELIVER_MS_MAX = 5_000
+RECONNECT_MS_MAX = 1_000
+CLOSE_S_MAX = 2.0
+
+
+class Publisher:
+    """A producer whose records arrive in order, or are known not to have arrived, `DELIVER_MS_MAX` later."""
+
+    def __init__(self, settings: Settings, client: str) -> None:
+        """Connect. Raises `StateError` if no broker answers."""
+        try:
+            self._producer = KafkaProducer(
+                bootstrap_servers=settings.kafka.split(","),
+                client_id=f"chainbrake-{client}",
+                acks="all",
+                linger_ms=0,
+                delivery_timeout_ms=DELIVER_MS_MAX,
+                request_timeout_ms=DELIVER_MS_MAX - 1_000,
+                max_block_ms=DELIVER_MS_MAX,
+                bootstrap_timeout_ms=CONNECT_MS_MAX,
+                reconnect_backoff_max_ms=RECONNECT_MS_MAX,
+                allow_auto_create_topics=False,
+                metrics_enabled=False,
+            )
+        except KafkaError as error:
+            raise StateError(
+                f"no Kafka broker answers at {settings.kafka}: {error}. "
+                f"Name one that runs with --kafka host:port or CHAINBRAKE_KAFKA"
+            ) from error
+
+    def know(self, *topics: str) -> None:
+        """Look topics up now, so that the first record does not wait for it. Raises `StateError`."""
+        for topic in topics:
+            try:
+                self._producer.partitions_for(topic)
+            except KafkaError as error:
+                raise StateError(
+                    f"topic {topic} is not there ({error}); create it: chainbrake topics"
+                ) from error
+
+    def send(self, record: Record) -> FutureRecordMetadata:
+        """Hand a record over; kafka-python's future of it. Raises `KafkaError`."""
+        return self._producer.send(record.topic, record.value, key=record.key, headers=record.headers)
+
+    def close(self) -> None:
+        """Let what is on its way arrive, within `CLOSE_S_MAX`."""
+        try:
+            self._producer.close(timeout=CLOSE_S_MAX)
+        except KafkaError as error:  # its threads end with the process
+            log.warning("closed with records undelivered", error=str(error))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def event_record(event: AnyEvent, topics: Topics) -> Record:
+    """The record of an event on the actions topic."""
+    value, headers = encode_event(event)
+    return Record(topics.actions, event.workflow.encode(), value, headers)
+
+
+def quiet_client(chatty: logging.Filter) -> None:
+    """What kafka-python says of a broker that is away, it says for every try: keep some of it."""
+    for name in list(logging.root.manager.loggerDict):
+        if name.split(".")[0] == "kafka":
+            logging.getLogger(name).addFilter(chatty)

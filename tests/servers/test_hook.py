@@ -1,0 +1,197 @@
+"""The gateway and its hook, beside a real worker, broker and store."""
+
+import json
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from models.acknowledgement import Certainty
+from models.command import Action
+from sandbox.kafka import Kafka
+from sandbox.valkey import Valkey
+from tests.servers.deployment import Deployment, Worker, until
+from tests.servers.hooked import CHAIN, Gateway, acknowledged, ordered, send
+
+pytestmark = pytest.mark.servers
+
+SOON_S = 10.0
+
+
+@pytest.fixture(scope="module")
+def deployment(
+    kafka: Kafka, valkey: Valkey, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Deployment]:
+    """One deployment for all of these: every test has sessions of its own."""
+    with Deployment(kafka, valkey, tmp_path_factory.mktemp("hook")) as deployed:
+        yield deployed
+
+
+@pytest.fixture(scope="module")
+def worker(deployment: Deployment) -> Worker:
+    """A worker that judges."""
+    return deployment.worker().wait_ready()
+
+
+@pytest.fixture(scope="module")
+def gateway(deployment: Deployment) -> Iterator[Gateway]:
+    """A gateway that follows."""
+    with Gateway(deployment) as started:
+        yield started
+
+
+def refused(gateway: Gateway, session: str, **fields: str) -> bool:
+    """Whether a call is answered with 403."""
+    return gateway.call(session, **fields)[0] == 403
+
+
+def answers(deployment: Deployment, command: str) -> dict[str, Any]:
+    """What the ledger keeps of a command, by hook."""
+    found: Any = deployment.store.hgetall(f"{deployment.prefix}:ack:{command}")
+    return {hook.decode(): json.loads(content) for hook, content in found.items()}
+
+
+def run_chain(gateway: Gateway, session: str) -> None:
+    """Look, read the rules, read a secret, change the role."""
+    for step in CHAIN:
+        status, body = gateway.call(session, **step)
+        assert status == 200, body
+
+
+def test_a_rogue_chain_is_refused_its_next_call_and_a_release_lifts_that(
+    deployment: Deployment, worker: Worker, gateway: Gateway
+) -> None:
+    """Event, command, block, acknowledgement, proof, release: the whole way, on real parts."""
+    run_chain(gateway, "rogue")
+    until(lambda: refused(gateway, "rogue"), SOON_S, "the rogue's next call is refused")
+    status, body = gateway.call("rogue")
+    assert (status, body["reason"]) == (403, "this session was stopped")
+    command = body["command"]
+
+    def verified() -> bool:
+        return bool(answers(deployment, command).get("gateway", {}).get("certainty") == Certainty.VERIFIED)
+
+    until(verified, SOON_S, "the ledger knows that the stop holds")
+    assert answers(deployment, command)["gateway"]["outcome"] == "done"
+    counted = worker.get("/metrics")[1]
+    for certainty in Certainty:
+        assert f'chainbrake_acks_total{{certainty="{certainty}",outcome="done"}} 1.0' in counted
+    assert not refused(gateway, "bystander")
+
+    deployment.run(
+        "release", "rogue", "--workflow", "wf-rogue", "--by", "ann@example.org", "--reason", "a drill"
+    )
+    until(lambda: not refused(gateway, "rogue"), SOON_S, "the released session may go on")
+
+
+def test_a_refused_call_is_on_the_log_as_denied(deployment: Deployment, gateway: Gateway) -> None:
+    """The monitor must see that a stopped agent goes on trying."""
+    send(deployment, ordered(Action.KILL_SESSION, "stubborn"))
+    until(lambda: refused(gateway, "stubborn", operation="iam:Again"), SOON_S, "the call is refused")
+
+    def outcomes() -> set[str]:
+        events = [json.loads(record.value) for record in deployment.read("actions")]
+        return {event.get("outcome", "ok") for event in events if event.get("operation") == "iam:Again"}
+
+    until(lambda: "denied" in outcomes(), SOON_S, "the refused call is published")
+
+
+def test_a_restarted_gateway_keeps_what_is_in_force_and_does_not_answer_again(deployment: Deployment) -> None:
+    """What is in force follows from the topic alone, and before that is read no call passes."""
+    standing, lifted = ordered(Action.KILL_SESSION, "kept"), ordered(Action.KILL_SESSION, "lifted")
+    with Gateway(deployment, "restarted") as first:
+        send(deployment, standing, lifted, ordered(Action.RELEASE_SESSION, "lifted"), lifted)
+        until(lambda: refused(first, "kept"), SOON_S, "the session is refused")
+
+        def verified() -> bool:
+            return acknowledged(deployment, standing.id, "restarted").get("certainty") == Certainty.VERIFIED
+
+        until(verified, SOON_S, "the answer is out")
+        assert first.stop() == 0
+    before = [record.value for record in deployment.read("acks")]
+    with Gateway(deployment, "restarted") as second:
+        assert refused(second, "kept")
+        assert not refused(second, "lifted")
+        time.sleep(0.5)
+        assert second.stop() == 0
+    news = [json.loads(record.value) for record in deployment.read("acks")][len(before) :]
+    assert [answer for answer in news if answer["hook"] == "restarted"] == []
+
+
+def test_garbage_and_shadow_commands_change_nothing(deployment: Deployment, gateway: Gateway) -> None:
+    """Whatever lies on the topic, the next command is obeyed; what is not to be acted on is not answered."""
+    command = ordered(Action.KILL_SESSION, "after-garbage")
+    shadow = ordered(Action.KILL_SESSION, "shadowed", shadow=True)
+    everybody = ordered(Action.KILL_SESSION, "x")
+    nobody = json.dumps(
+        {"events": {"type": {"chainbrake": {"session": "", "action": "kill_session"}}}}
+    ).encode()
+    send(deployment, b"{", None, b"\xff\xfe", b"[" * 100_000, b"null", b'{"events": []}', nobody)
+    unknown = json.dumps(
+        {"events": {"t": {"chainbrake": {"id": everybody.id, "action": "explode"}}}}
+    ).encode()
+    send(deployment, unknown, shadow, command)
+    until(lambda: refused(gateway, "after-garbage"), SOON_S, "the command after the garbage is obeyed")
+    assert not refused(gateway, "shadowed")
+    assert acknowledged(deployment, shadow.id) == {}
+
+
+def test_an_expired_command_is_answered_as_failed(deployment: Deployment, gateway: Gateway) -> None:
+    """A stop that comes too late must not be taken for one."""
+    late = ordered(Action.KILL_SESSION, "late", expires_ms=int(time.time() * 1000) - 1)
+    send(deployment, late)
+    until(lambda: acknowledged(deployment, late.id) != {}, SOON_S, "an answer")
+    answer = acknowledged(deployment, late.id)
+    assert (answer["outcome"], answer["detail"]) == ("failed", "expired")
+    assert not refused(gateway, "late")
+
+
+def test_a_revoked_credential_is_refused_here_and_the_answer_says_what_stays_open(
+    deployment: Deployment, gateway: Gateway
+) -> None:
+    """A gateway cannot revoke what another issued: partial, and why."""
+    command = ordered(Action.REVOKE_TOKEN, "holder", credential="cred-1")
+    send(deployment, command)
+    until(lambda: refused(gateway, "another", credential="cred-1"), SOON_S, "the credential is refused")
+    assert not refused(gateway, "another", credential="cred-2")
+
+    def verified() -> bool:
+        return acknowledged(deployment, command.id).get("certainty") == Certainty.VERIFIED
+
+    until(verified, SOON_S, "the proof")
+    answer = acknowledged(deployment, command.id)
+    assert answer["outcome"] == "partial"
+    assert answer["scope"] == "the credential at this gateway"
+    assert "until its issuer revokes it" in answer["residual"]
+
+
+def test_bad_input_is_answered_with_what_is_wrong(gateway: Gateway) -> None:
+    """400 with the field, 413 for too much; the gateway goes on."""
+    assert gateway.post("/v1/call", b"{")[0] == 400
+    assert gateway.post("/v1/call", b"[1]")[0] == 400
+    assert gateway.post("/v1/call", b"\xff")[0] == 400
+    assert gateway.post("/v1/call", b'{"a":' * 50_00 + b"1" + b"}" * 5_000)[0] == 400
+    status, body = gateway.post("/v1/call", {"workflow": "w", "session": "s", "agent": "a"})
+    assert (status, "operation" in body["error"]) == (400, True)
+    assert gateway.call("s", id="chosen-by-the-agent")[0] == 400
+    assert (
+        gateway.post("/v1/events", {"kind": "release", "workflow": "w", "session": "s", "decided_by": "me"})[
+            0
+        ]
+        == 400
+    )
+    assert gateway.post("/v1/call", b" " * 70_000)[0] == 413
+    assert gateway.call("still-here")[0] == 200
+
+
+def test_a_session_can_be_asked_for(deployment: Deployment, gateway: Gateway) -> None:
+    """An operator sees what stands, whatever the session is called."""
+    name = "job/7 ä"
+    assert gateway.call(name)[0] == 200
+    send(deployment, ordered(Action.STEP_UP, name))
+    change = {"op_class": "role_mapping"}
+    until(lambda: gateway.call(name, **change)[1].get("reason") == "approval required", SOON_S, "a step-up")
+    status, body = gateway.get("/v1/sessions/job%2F7%20%C3%A4")
+    assert (status, body["session"], body["verdict"]) == (200, name, "step_up")
+    assert gateway.call(name, op_class="discovery")[0] == 200
