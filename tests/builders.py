@@ -1,0 +1,236 @@
+"""Events, policies and baselines for tests, a line each. Times are seconds after `START_MS`."""
+
+from collections.abc import Iterable
+from functools import cache
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+from msgspec.structs import replace
+
+from detectors.judge import Judge
+from detectors.policy import DetectorSettings, Policy
+from models.baselines.baseline import Baseline, read_artifact, write_artifact
+from models.baselines.learning import learn
+from models.command import Action, Command
+from models.event import (
+    AnyEvent,
+    Approval,
+    CredentialKind,
+    Delegation,
+    OpClass,
+    Operation,
+    Outcome,
+    Release,
+    SessionEnd,
+)
+from models.finding import Finding
+from models.session import Session, Workflow
+
+START_MS = 1_790_000_000_000
+AGENT = "agent-7"
+PRINCIPAL = "svc-agent-7"
+HUMAN = "ann@example.org"
+
+MEANINGS = {
+    "D": (OpClass.DISCOVERY, "iam:ListRoles", "", ""),
+    "P": (OpClass.POLICY_READ, "iam:ListAttachedRolePolicies", "role/app", "role"),
+    "S": (OpClass.SECRET_READ, "secretsmanager:GetSecretValue", "secret/db", "secret"),
+    "R": (OpClass.ROLE_MAPPING, "iam:AddUserToGroup", "role/app", "role"),
+    "V": (OpClass.PRIVILEGE_CHANGE, "iam:AttachRolePolicy", "role/app", "role"),
+    "T": (OpClass.TRUST_CHANGE, "iam:UpdateAssumeRolePolicy", "role/app", "role"),
+    "C": (OpClass.CREDENTIAL_MINT, "iam:CreateAccessKey", "user/app", "user"),
+    "L": (OpClass.GUARDRAIL_CHANGE, "cloudtrail:StopLogging", "trail/main", "trail"),
+    "X": (OpClass.EXCHANGE, "ticket:Get", "ticket/17", "ticket"),
+    "U": (OpClass.UNCLASSIFIED, "s3:GetObject", "bucket/logs", "bucket"),
+}
+"""Letter of a class: the class, an operation of it, its target and the target's kind."""
+
+
+def at(seconds: float) -> int:
+    """Milliseconds since the epoch."""
+    return START_MS + round(seconds * 1000)
+
+
+def op(letter: str, seconds: float, **changed: Any) -> Operation:
+    """One operation of the class with that letter; `changed` are fields that matter to the test."""
+    op_class, operation, target, target_kind = MEANINGS[letter]
+    fields: dict[str, Any] = {
+        "source": "aws",
+        "at_ms": at(seconds),
+        "workflow": "w1",
+        "session": "s1",
+        "agent": AGENT,
+        "principal": PRINCIPAL,
+        "operation": operation,
+        "op_class": op_class,
+        "system": "aws",
+        "target": target,
+        "target_kind": target_kind,
+        "credential": "cred-7",
+        "credential_kind": CredentialKind.EPHEMERAL,
+    }
+    fields |= changed
+    fields["outcome"] = Outcome(fields.get("outcome", "ok"))
+    fields.setdefault("id", f"{fields['workflow']}/{fields['session']}/{letter}@{seconds:g}")
+    return Operation(**fields)
+
+
+def told(story: str, **changed: Any) -> list[AnyEvent]:
+    """A session in one line: "D@0 P@30 S@60 V@90:denied" is what it did, and at which second."""
+    events: list[AnyEvent] = []
+    for word in story.split():
+        act, _, outcome = word.partition(":")
+        letter, _, seconds = act.partition("@")
+        events.append(op(letter, float(seconds), outcome=Outcome(outcome or "ok"), **changed))
+    return events
+
+
+def approval(seconds: float, asked_s: float | None = None, **changed: Any) -> Approval:
+    """A human's approval of the change "V", asked for a minute before unless the test says when."""
+    asked_s = seconds - 60 if asked_s is None else asked_s
+    fields: dict[str, Any] = {
+        "id": f"approval@{seconds:g}",
+        "source": "approvals",
+        "at_ms": at(seconds),
+        "workflow": "w1",
+        "session": "s1",
+        "operation": MEANINGS["V"][1],
+        "target": MEANINGS["V"][2],
+        "decided_by": HUMAN,
+        "requested_by": AGENT,
+        "requested_ms": at(asked_s),
+    }
+    return Approval(**(fields | changed))
+
+
+def _fact(name: str, seconds: float, changed: dict[str, Any]) -> dict[str, Any]:
+    fields = {"id": f"{name}@{seconds:g}", "source": "gateway", "at_ms": at(seconds), "workflow": "w1"}
+    return {**fields, "session": "s1", **changed}
+
+
+def delegation(seconds: float, parent: str, child: str, **changed: Any) -> Delegation:
+    """`parent` hands work to `child`."""
+    return Delegation(parent_session=parent, **_fact("delegation", seconds, {"session": child, **changed}))
+
+
+def release(seconds: float, **changed: Any) -> Release:
+    """A human lifts the stop."""
+    return Release(decided_by=HUMAN, **_fact("release", seconds, changed))
+
+
+def end(seconds: float, **changed: Any) -> SessionEnd:
+    """The run says it is over."""
+    return SessionEnd(**_fact("end", seconds, changed))
+
+
+CHAIN = "D@0 P@30 S@60 V@90"
+"""The chain this project exists for, at a pace that no other detector minds."""
+
+
+def only(detector: str, **changed: Any) -> Policy:
+    """The default policy with one detector switched on; `changed` are its settings."""
+    groups = {}
+    for name in DetectorSettings.__struct_fields__:
+        group = getattr(DetectorSettings(), name)
+        groups[name] = (
+            replace(group, enabled=True, **changed) if name == detector else replace(group, enabled=False)
+        )
+    return Policy(detectors=DetectorSettings(**groups))
+
+
+class Judged:
+    """A judge at work: what it found and ordered so far, and the workflows it keeps."""
+
+    def __init__(self, policy: Policy | None = None, baseline: Baseline | None = None) -> None:
+        self.judge = Judge(policy or Policy(), baseline)
+        self.workflows: dict[str, Workflow] = {}
+        self.findings: list[Finding] = []
+        self.commands: list[Command] = []
+        self._position = 0
+
+    def fold(self, events: Iterable[AnyEvent]) -> Self:
+        """Fold them in, in the order given."""
+        for event in events:
+            workflow = self.workflows.setdefault(event.workflow, Workflow(event.workflow))
+            decision = self.judge.fold(workflow, event, self._position, event.at_ms)
+            self._position += 1
+            if decision is not None:
+                self.findings += decision.findings
+                self.commands += decision.commands
+        return self
+
+    @property
+    def actions(self) -> list[Action]:
+        """Of the commands, in their order."""
+        return [command.action for command in self.commands]
+
+    @property
+    def detectors(self) -> list[str]:
+        """Of the findings, in their order."""
+        return [finding.detector for finding in self.findings]
+
+    @property
+    def stopped(self) -> set[str]:
+        """Sessions that were to be killed."""
+        return {command.session for command in self.commands if command.action is Action.KILL_SESSION}
+
+    def session(self, name: str = "s1", workflow: str = "w1") -> Session:
+        """What is remembered of a session."""
+        return self.workflows[workflow].sessions[name]
+
+
+def judged(
+    events: Iterable[AnyEvent], policy: Policy | None = None, baseline: Baseline | None = None
+) -> Judged:
+    """What comes of these events."""
+    return Judged(policy, baseline).fold(events)
+
+
+FAST, SLOW, RARE = "deployer", "helpdesk", "intern"
+"""Roles of the trained baseline: hundreds of operations a minute; a few; too seldom seen."""
+
+
+def fast_run(session: str, seed: int, **changed: Any) -> list[AnyEvent]:
+    """An infrastructure-as-code job: reads and changes, some 50 ms apart."""
+    random = np.random.default_rng(seed)
+    seconds, events = 0.0, list[AnyEvent]()
+    for k in range(80 + int(random.integers(40))):
+        seconds += 0.02 + float(random.exponential(0.03))
+        letter = "P" if k % 2 == 0 else "V"
+        fields = {"session": session, "agent_role": FAST, "target": f"role/r{k // 2}"} | changed
+        events.append(op(letter, round(seconds, 3), **fields))
+    return events
+
+
+def slow_run(session: str, seed: int, **changed: Any) -> list[AnyEvent]:
+    """A support agent: a ticket, a look-up or two, rarely a change; a minute between them."""
+    random = np.random.default_rng(seed)
+    seconds, events = 0.0, list[AnyEvent]()
+    for _ in range(6 + int(random.integers(6))):
+        letter = str(random.choice(["X", "D", "X", "D", "R"]))
+        fields = {"session": session, "agent_role": SLOW} | changed
+        events.append(op(letter, round(seconds, 3), **fields))
+        seconds += 20 + float(random.exponential(40))
+    return events
+
+
+def recorded(sessions: int = 120) -> list[list[AnyEvent]]:
+    """Honest sessions of all three roles, each a workflow of its own."""
+    runs = [fast_run(f"f{k}", k, workflow=f"wf{k}") for k in range(sessions)]
+    runs += [slow_run(f"h{k}", 10_000 + k, workflow=f"wh{k}") for k in range(sessions)]
+    runs += [slow_run(f"i{k}", 20_000 + k, workflow=f"wi{k}", agent_role=RARE) for k in range(10)]
+    return runs
+
+
+@cache
+def artifact() -> bytes:
+    """The file of a baseline trained on `recorded()`."""
+    runs = [[event for event in run if isinstance(event, Operation)] for run in recorded()]
+    return write_artifact(*learn(runs, {}))
+
+
+@cache
+def trained() -> Baseline:
+    """That baseline, loaded."""
+    return read_artifact(artifact(), Path("baseline.json"))

@@ -1,0 +1,1 @@
+"""Each detector: sessions that fire, and look-alikes that must not."""

@@ -1,0 +1,200 @@
+"""Sessions that a detector must fire on, and look-alikes that it must not; all with the trained baseline.
+
+The sentence says what is special about the session.
+"""
+
+from models.event import AnyEvent, CredentialKind
+from tests.builders import (
+    AGENT,
+    CHAIN,
+    FAST,
+    RARE,
+    SLOW,
+    approval,
+    delegation,
+    fast_run,
+    op,
+    slow_run,
+    told,
+)
+
+Stories = dict[str, dict[str, list[AnyEvent]]]
+
+_LOOKED = told("D@0 P@30 S@60")
+_WRITE = told("V@90")
+_FOUR_HOURS = 4 * 3600
+_CLUSTER = {"system": "k8s", "operation": "k8s:create clusterrolebindings"}
+
+
+def _every(seconds: float, letter: str, count: int, **changed: object) -> list[AnyEvent]:
+    return [op(letter, k * seconds, **changed) for k in range(count)]
+
+
+FIRES: Stories = {
+    "read_then_write_chain": {
+        "the four steps in a row": told(CHAIN),
+        "a role is mapped at the end": told("D@0 P@30 S@60 R@90"),
+        "trust is changed at the end": told("D@0 P@30 S@60 T@90"),
+        "other operations stand between the steps": told("D@0 X@1 U@2 P@30 C@31 X@32 S@60 L@61 U@62 V@90"),
+        "steps come more than once": told("D@0 D@1 P@2 D@3 P@4 S@5 P@6 S@7 D@8 V@90"),
+        "five hundred look-ups stand between the steps": [
+            *_LOOKED,
+            *_every(0.01, "D", 500, session="s2"),
+            *_WRITE,
+        ],
+        "the write is the last moment of the window": told(f"D@0 P@30 S@60 V@{_FOUR_HOURS}"),
+        "one session plans and another executes": [
+            *told("D@0 P@30", session="planner"),
+            *told("S@60 V@90", session="executor"),
+        ],
+        "everything comes in the opposite order": [*reversed(told(CHAIN))],
+        "the write is answered with a denial": told("D@0 P@30 S@60 V@90:denied"),
+        "the event claims an approval that nobody gave": [*_LOOKED, op("V", 90, approval="approval@80")],
+        "approved was another target": [*_LOOKED, approval(80, target="role/other"), *_WRITE],
+        "approved was another operation": [*_LOOKED, approval(80, operation="iam:PutRolePolicy"), *_WRITE],
+        "the agent approved itself": [*_LOOKED, approval(80, decided_by=AGENT, requested_by=""), *_WRITE],
+        "whoever asked also approved": [
+            *_LOOKED,
+            approval(80, decided_by="bob", requested_by="bob"),
+            *_WRITE,
+        ],
+        "its delegate approved": [
+            *told("X@0", session="s2", agent="agent-8"),
+            *_LOOKED,
+            approval(80, decided_by="agent-8"),
+            *_WRITE,
+        ],
+        "the approval came faster than a human": [*_LOOKED, approval(80, asked_s=78.001), *_WRITE],
+        "the approval had expired": [*_LOOKED, approval(80, expires_ms=op("V", 89.999).at_ms), *_WRITE],
+        "the approval came after the write": [*_LOOKED, approval(90.001), *_WRITE],
+        "the approval came after the write but before it in the log": [*_LOOKED, approval(91), *_WRITE],
+        "the approval had been used before": [*_LOOKED, approval(80), *told("V@85 V@90")],
+        "the approval was another session's": [*_LOOKED, approval(80, session="s2"), *_WRITE],
+    },
+    "faster_than_human": {
+        "a change three seconds after a look-up": told("D@0 V@3"),
+        "a key made at once after a secret was read": told("S@0 C@0.2"),
+        "a millisecond below the floor": told("P@0 V@9.999"),
+        "the look-up comes after the change in the log": told("V@3 D@0"),
+        "a slow role does it": told("D@0 R@3", agent_role=SLOW),
+        "a fast role is faster than it ever was": told("P@0 V@0.001", agent_role=FAST),
+        "other calls stand between": told("D@0 X@1 U@2 V@3"),
+    },
+    "unusual_velocity": {
+        "a slow role looks up at a hundredth of the fast role's rate": _every(5, "D", 24, agent_role=SLOW),
+        "a fast role at fifty times its own rate": _every(0.001, "V", 900, agent_role=FAST),
+        "a slow role reads secrets, which it never did": _every(1, "S", 20, agent_role=SLOW),
+        "the burst comes in the opposite order": _every(-5, "D", 24, agent_role=SLOW),
+    },
+    "unusual_transition": {
+        "a slow role does what it never does, again and again": told(
+            "X@0 D@30 S@60 C@61 L@62 T@63 S@64", agent_role=SLOW
+        ),
+        "a fast role turns to secrets and guard rails": told("P@0 V@0.05 S@0.1 L@0.2 C@0.3", agent_role=FAST),
+    },
+    "denied_then_elsewhere": {
+        "another principal does it": [op("V", 0, outcome="denied"), op("V", 60, principal="svc-shared")],
+        "another system does it": [op("V", 0, outcome="denied"), op("V", 60, **_CLUSTER)],
+        "another system, another target": [
+            op("V", 0, outcome="denied"),
+            op("V", 60, target="cluster-admin", **_CLUSTER),
+        ],
+        "a shared credential does it": [
+            op("V", 0, outcome="denied"),
+            op("V", 60, credential_kind=CredentialKind.SHARED),
+        ],
+        "another operation to the same end": [
+            op("V", 0, outcome="denied"),
+            op("V", 60, operation="iam:PutRolePolicy"),
+        ],
+        "another session of the workflow does it": [
+            op("V", 0, outcome="denied"),
+            op("V", 60, principal="svc-8", session="s2", agent="agent-8"),
+        ],
+        "a secret is had from another store": [
+            op("S", 0, outcome="denied"),
+            op("S", 5, system="vault", operation="kv:read"),
+        ],
+        "the denial comes later in the log": [
+            op("V", 60, principal="svc-shared"),
+            op("V", 0, outcome="denied"),
+        ],
+        "the last moment of the window": [op("V", 0, outcome="denied"), op("V", 3600, **_CLUSTER)],
+    },
+}
+
+MUST_NOT: Stories = {
+    "read_then_write_chain": {
+        "another person approved it after a pause": [*_LOOKED, approval(80), *_WRITE],
+        "it was approved before the agent began to look": [approval(-60), *told(CHAIN)],
+        "the approval was the session's that delegated it": [
+            delegation(-1, "s0", "s1"),
+            *_LOOKED,
+            approval(80, session="s0"),
+            *_WRITE,
+        ],
+        "the first try failed and the approved one went through": [
+            approval(-60),
+            *told("V@0:error D@1 P@30 S@60 V@90"),
+        ],
+        "the write is a moment outside the window": told(f"D@0 P@30 S@60 V@{_FOUR_HOURS + 0.001}"),
+        "the write comes first": told("V@0 D@30 P@60 S@90"),
+        "the secret is read before the policies": told("D@0 S@30 P@60 V@90"),
+        "nothing was discovered": told("P@0 S@30 V@60"),
+        "no policy was read": told("D@0 S@30 V@60"),
+        "no secret was read": told("D@0 P@30 V@60"),
+        "nothing was changed": told("D@0 P@30 S@60 D@90 P@120 S@150"),
+        "a key is made, which is no grant": told("D@0 P@30 S@60 C@90"),
+        "the secret was denied": told("D@0 P@30 S@60:denied V@90"),
+        "its steps belong to two workflows": [
+            *told("D@0 P@30", workflow="w1"),
+            *told("S@60 V@90", workflow="w2"),
+        ],
+        "a step comes twice instead of another": [op("D", 0), op("D", 0), *told("P@30 V@90")],
+    },
+    "faster_than_human": {
+        "exactly at the floor": told("P@0 V@10"),
+        "somebody else looked": [op("D", 0, session="s2"), op("V", 3)],
+        "approved beforehand": [approval(-60), *told("D@0 V@3")],
+        "the change came first": told("V@0 D@3"),
+        "the change was denied": told("D@0 V@3:denied"),
+        "the look-up was denied": told("D@0:denied V@3"),
+        "it read a ticket, which is no look-up": told("X@0 V@3"),
+        "the role does so honestly, and that was learned": fast_run("s1", 90_001),
+    },
+    "unusual_velocity": {
+        "a fast role at its own rate": fast_run("s1", 90_002),
+        "a slow role at its own rate": slow_run("s1", 90_003),
+        "a role seen too seldom": _every(0.01, "D", 200, agent_role=RARE),
+        "a role nobody trained on": _every(0.01, "D", 200, agent_role="stranger"),
+        "nobody says which role it is": _every(0.01, "D", 200),
+        "few operations, however fast": _every(0.001, "S", 5, agent_role=SLOW),
+        "what no class is known of": _every(0.01, "U", 200, agent_role=SLOW),
+    },
+    "unusual_transition": {
+        "a fast role at work": fast_run("s1", 90_004),
+        "a slow role at work": slow_run("s1", 90_005),
+        "two rare operations in a row": told("X@0 D@40 R@80 R@120 X@160", agent_role=SLOW),
+        "a role seen too seldom": told("X@0 S@1 C@2 L@3 T@4", agent_role=RARE),
+        "a role nobody trained on": told("X@0 S@1 C@2 L@3 T@4", agent_role="stranger"),
+    },
+    "denied_then_elsewhere": {
+        "a retry that is allowed": told("V@0:denied V@60"),
+        "retries until it is allowed": told("V@0:denied V@1:denied V@2:denied V@1800"),
+        "it was broken, not denied": [op("V", 0, outcome="error"), op("V", 60, **_CLUSTER)],
+        "the other way was denied, too": [
+            op("V", 0, outcome="denied"),
+            op("V", 60, outcome="denied", **_CLUSTER),
+        ],
+        "the other way was approved": [
+            op("V", 0, outcome="denied"),
+            approval(50, operation=_CLUSTER["operation"]),
+            op("V", 60, **_CLUSTER),
+        ],
+        "another target in the same system": [op("V", 0, outcome="denied"), op("V", 60, target="role/other")],
+        "it was done before it was denied": [op("V", 0, **_CLUSTER), op("V", 60, outcome="denied")],
+        "a moment outside the window": [op("V", 0, outcome="denied"), op("V", 3600.001, **_CLUSTER)],
+        "another workflow did it": [op("V", 0, outcome="denied"), op("V", 60, workflow="w2", **_CLUSTER)],
+        "a look-up was denied": [op("D", 0, outcome="denied"), op("D", 60, system="okta")],
+    },
+}

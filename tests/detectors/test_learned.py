@@ -1,0 +1,120 @@
+"""`unusual_velocity` and `unusual_transition`: each role by its own measure, and none by a guess."""
+
+import pytest
+
+from models.baselines.baseline import Baseline
+from models.event import AnyEvent, Operation
+from tests.builders import FAST, RARE, SLOW, fast_run, judged, only, op, slow_run, told, trained
+
+VELOCITY = only("unusual_velocity")
+TRANSITION = only("unusual_transition")
+
+
+def looking(every_s: float, seconds: float, role: str) -> list[AnyEvent]:
+    """Look-ups at a steady rate."""
+    return [op("D", k * every_s, agent_role=role) for k in range(round(seconds / every_s))]
+
+
+def rate_of(run: list[AnyEvent]) -> float:
+    """Operations a second."""
+    return len(run) / ((run[-1].at_ms - run[0].at_ms) / 1000)
+
+
+def test_a_fast_role_is_silent_where_a_slow_one_fires_at_a_hundredth_of_its_rate() -> None:
+    """Speed is no crime; being faster than oneself is odd."""
+    fast = fast_run("s1", 90_020)
+    slow = looking(100 / rate_of(fast), 120, SLOW)
+    assert rate_of(slow) == pytest.approx(rate_of(fast) / 100, rel=0.1)
+    assert judged(fast, VELOCITY, trained()).findings == []
+    assert judged(slow, VELOCITY, trained()).detectors == ["unusual_velocity"]
+
+
+def test_ten_times_faster_than_ever_is_surer_than_a_little_faster() -> None:
+    """And the reason says how much, in how long."""
+    little, much = (judged(looking(every, 60, SLOW), VELOCITY, trained()).findings for every in (4, 0.1))
+    assert little[0].confidence == VELOCITY.detectors.unusual_velocity.confidence
+    assert much[-1].confidence == VELOCITY.detectors.unusual_velocity.confidence_extreme
+    assert "times what this role stays below" in much[-1].reason
+
+
+@pytest.mark.parametrize("role", [RARE, "stranger", ""])
+def test_a_role_that_was_not_seen_enough_is_counted_and_never_an_alarm(role: str) -> None:
+    """Not enough seen is an answer of its own: neither odd nor in order."""
+    events = looking(0.01, 5, role)
+    heard = judged(events, baseline=trained())
+    assert heard.findings == []
+    assert heard.judge.tally.not_enough_seen == len(events)
+    assert heard.session().unseen == len(events)
+
+
+def test_a_role_that_was_seen_enough_is_not_counted_so() -> None:
+    """The two answers are told apart."""
+    assert judged(slow_run("s1", 90_021), baseline=trained()).judge.tally.not_enough_seen == 0
+
+
+def test_without_a_baseline_nothing_learned_is_said() -> None:
+    """And every operation counts as not seen enough."""
+    heard = judged([*fast_run("s1", 90_022), *looking(0.01, 3, SLOW)], VELOCITY)
+    assert heard.findings == []
+    assert heard.judge.tally.not_enough_seen == heard.judge.tally.operations
+
+
+@pytest.mark.parametrize("detector", ["unusual_velocity", "unusual_transition"])
+def test_what_is_learned_alone_never_stops(detector: str) -> None:
+    """Odd is a reason to ask, not to cut off: the policy's `may_stop` does not name them."""
+    burst = [op(letter, k * 0.01, agent_role=SLOW) for k, letter in enumerate("SCLTSCLT" * 60)]
+    heard = judged(burst, only(detector), trained())
+    assert heard.detectors[0] == detector
+    assert heard.stopped == set()
+
+
+def test_velocity_does_not_depend_on_the_order_of_arrival() -> None:
+    """Decay multiplies: a late operation adds what would be left of it by now."""
+    burst = looking(2, 40, SLOW)
+    forward, backward = (
+        judged(events, VELOCITY).session().rates["discovery"] for events in (burst, burst[::-1])
+    )
+    assert forward == pytest.approx(backward)
+
+
+def test_an_odd_chain_stays_visible_over_ordinary_steps() -> None:
+    """Surprise is averaged over the last few operations, so a single usual one does not hide the others."""
+    story = told("X@0 D@40 S@80 X@81 C@82 D@83 L@84 X@85 T@86", agent_role=SLOW)
+    assert judged(story, TRANSITION, trained()).detectors[0] == "unusual_transition"
+
+
+def test_the_surprise_a_session_is_judged_by_is_the_one_it_was_calibrated_with() -> None:
+    """Training and judging compute the same number for the same run."""
+    baseline = trained()
+    run = slow_run("s1", 90_023)
+    peak = 0.0
+    heard = judged([], TRANSITION, baseline)
+    for event in run:
+        peak = max(peak, heard.fold([event]).session().surprise)
+    assert peak == pytest.approx(calibrated(baseline, run))
+
+
+def calibrated(baseline: Baseline, run: list[AnyEvent]) -> float:
+    """The peak as training computes it."""
+    from models.baselines.learning import _surprise_peak, _symbols  # noqa: PLC0415 - compared
+
+    operations = [event for event in run if isinstance(event, Operation)]
+    return _surprise_peak(baseline.transition_models()[SLOW], _symbols(operations))
+
+
+def test_honest_sessions_that_never_taught_are_mostly_silent() -> None:
+    """Of two hundred fresh sessions, far fewer than a tenth is called odd by anything learned."""
+    odd = 0
+    for k in range(100):
+        for run in (fast_run("s1", 70_000 + k), slow_run("s1", 80_000 + k)):
+            heard = judged(run, baseline=trained())
+            odd += any(name.startswith("unusual_") for name in heard.detectors)
+            assert heard.commands == []
+    assert odd <= 12
+
+
+def test_a_fast_job_between_approved_changes_is_not_stopped() -> None:
+    """With all detectors on, its own speed and its own order are what is normal for it."""
+    heard = judged(fast_run("s1", 90_024), baseline=trained())
+    assert heard.commands == []
+    assert FAST in trained().roles

@@ -1,0 +1,105 @@
+"""`faster_than_human` and `denied_then_elsewhere`: how sure they are, and which way a detour was."""
+
+import pytest
+
+from models.command import Action
+from models.event import AnyEvent, CredentialKind, Grade
+from tests.builders import FAST, fast_run, judged, only, op, told, trained
+
+FASTER = only("faster_than_human")
+DENIED = only("denied_then_elsewhere")
+STOP = [Action.KILL_SESSION, Action.REVOKE_TOKEN]
+
+
+def test_speed_alone_orders_nothing() -> None:
+    """A fast change is worth a look, no more: machines are fast."""
+    heard = judged(told("D@0 V@3"))
+    assert heard.detectors == ["faster_than_human"]
+    assert heard.commands == []
+
+
+@pytest.mark.parametrize("story", ["D@0 V@3", "V@3 D@0"])
+def test_the_pause_is_told_in_the_order_it_happened(story: str) -> None:
+    """Whichever of the pair the log brings first."""
+    (finding,) = judged(told(story), FASTER).findings
+    assert finding.reason.startswith("iam:AttachRolePolicy 3000 ms after iam:ListRoles")
+    assert finding.evidence == ("w1/s1/D@0", "w1/s1/V@3")
+
+
+def test_a_fast_role_is_let_be_only_once_that_was_learned() -> None:
+    """Without a baseline nobody knows it: it is an alarm, and no stop."""
+    run = fast_run("s1", 90_010)
+    assert judged(run, FASTER, trained()).findings == []
+    assert judged(run, FASTER).detectors == ["faster_than_human"]
+    assert judged(run, FASTER).commands == []
+
+
+def test_the_floor_is_the_policys() -> None:
+    """A site whose people are slower says so."""
+    assert judged(told("D@0 V@20"), only("faster_than_human", human_floor_ms=30_000)).findings != []
+    assert judged(told("D@0 V@20", agent_role=FAST), FASTER).findings == []
+
+
+@pytest.mark.parametrize(
+    ("changed", "words"),
+    [
+        ({"principal": "svc-shared"}, "as svc-shared instead of svc-agent-7"),
+        ({"system": "k8s"}, "in k8s instead of aws"),
+        ({"credential_kind": CredentialKind.STATIC}, "with a credential of kind static instead of ephemeral"),
+        ({"operation": "iam:PutRolePolicy"}, "by another operation to the same end"),
+    ],
+    ids=["principal", "system", "credential", "operation"],
+)
+def test_a_detour_to_the_same_target_is_stopped_and_named(changed: dict[str, str], words: str) -> None:
+    """The strictest boundary said no; that the laxest says yes is no permission."""
+    heard = judged([op("V", 0, outcome="denied"), op("V", 60, **changed)], DENIED)
+    assert heard.findings[0].reason.endswith(words)
+    assert heard.actions[0] is Action.KILL_SESSION
+
+
+def test_a_detour_to_another_target_asks_for_step_up() -> None:
+    """It may be other work altogether."""
+    events: list[AnyEvent] = [op("V", 0, outcome="denied"), op("R", 60, target="group/x", system="okta")]
+    assert judged(events, DENIED).actions == [Action.STEP_UP]
+
+
+@pytest.mark.parametrize("first", [0, 1])
+def test_either_of_the_pair_may_come_late(first: int) -> None:
+    """The same verdict, whichever the log brings first."""
+    pair: list[AnyEvent] = [op("V", 0, outcome="denied"), op("V", 290, principal="svc-shared")]
+    heard = judged([pair[first], pair[1 - first]], DENIED)
+    assert heard.actions == STOP
+    assert heard.findings[0].evidence == ("w1/s1/V@0", "w1/s1/V@290")
+
+
+def test_the_session_that_went_round_is_stopped_not_the_one_that_was_denied() -> None:
+    """An act is held against whoever acted, even if a late denial makes it visible."""
+    events: list[AnyEvent] = [
+        op("V", 60, session="s2", agent="agent-8", principal="svc-8"),
+        op("V", 0, outcome="denied"),
+    ]
+    assert judged(events, DENIED).stopped == {"s2"}
+
+
+def test_a_permission_that_somebody_fixed_is_no_detour_even_after_many_tries() -> None:
+    """The same call by the same principal, denied again and again, then allowed."""
+    tries = [op("V", k, outcome="denied") for k in range(40)]
+    assert judged([*tries, op("V", 50), op("V", 51)], DENIED).findings == []
+
+
+def test_a_guessed_denial_never_stops() -> None:
+    """A detour is as certain as both of its halves."""
+    events: list[AnyEvent] = [
+        op("V", 0, outcome="denied", grade=Grade.INFERRED),
+        op("V", 60, principal="svc-shared", grade=Grade.ATTESTED),
+    ]
+    assert judged(events, DENIED).actions == [Action.STEP_UP]
+
+
+def test_the_same_detour_again_is_no_news() -> None:
+    """Edge-triggered: one finding, one stop."""
+    events: list[AnyEvent] = [op("V", 0, outcome="denied")]
+    events += [op("V", 60 + k, principal="svc-shared") for k in range(20)]
+    heard = judged(events, DENIED)
+    assert heard.detectors == ["denied_then_elsewhere"]
+    assert heard.actions == STOP

@@ -1,0 +1,36 @@
+"""Every detector on its stories: alone, so that no other detector speaks for it."""
+
+import pytest
+
+from models.event import AnyEvent
+from tests.builders import judged, only, trained
+from tests.detectors.stories import FIRES, MUST_NOT, Stories
+
+
+def cases(stories: Stories) -> list[object]:
+    """One test case a story."""
+    return [
+        pytest.param(name, events, id=f"{name}: {sentence}")
+        for name, told in stories.items()
+        for sentence, events in told.items()
+    ]
+
+
+@pytest.mark.parametrize(("detector", "events"), cases(FIRES))
+def test_it_fires(detector: str, events: list[AnyEvent]) -> None:
+    """Fires, and says who did it and on which evidence, all of which happened."""
+    findings = judged(events, only(detector), trained()).findings
+    assert {finding.detector for finding in findings} == {detector}
+    for finding in findings:
+        assert set(finding.evidence) <= {event.id for event in events}
+        assert finding.session in {event.session for event in events}
+        assert finding.reason
+        assert 0.0 < finding.confidence <= 1.0
+
+
+@pytest.mark.parametrize(("detector", "events"), cases(MUST_NOT))
+def test_it_does_not_fire_on_a_look_alike(detector: str, events: list[AnyEvent]) -> None:
+    """Silence, and no command."""
+    quiet = judged(events, only(detector), trained())
+    assert quiet.findings == []
+    assert quiet.commands == []
