@@ -1,7 +1,7 @@
 """Whether a change was approved: that very change, by somebody else, after a human pause, once."""
 
 from detectors.policy import ApprovalSettings
-from models.session import Grant, Session, Step, Workflow
+from models.session import Grant, Step, Workflow
 
 
 def covering(workflow: Workflow, step: Step, settings: ApprovalSettings) -> Grant | None:
@@ -13,7 +13,7 @@ def covering(workflow: Workflow, step: Step, settings: ApprovalSettings) -> Gran
             and grant.used_by in ("", step.event_id)
             and _in_time(grant, step, settings)
             and _for_session(grant, workflow, step.session)
-            and _by_another(grant, workflow.sessions.get(step.session), step)
+            and _by_another(grant, workflow, step)
         ):
             return grant
     return None
@@ -38,7 +38,11 @@ def _for_session(grant: Grant, workflow: Workflow, session: str) -> bool:
     return False
 
 
-def _by_another(grant: Grant, session: Session | None, step: Step) -> bool:
-    if grant.decided_by in (grant.requested_by, grant.session, step.session, step.principal):
+def _by_another(grant: Grant, workflow: Workflow, step: Step) -> bool:
+    """Neither whoever asked, nor any agent of the workflow: delegates must not approve one another."""
+    decided_by = grant.decided_by
+    if decided_by in (grant.requested_by, grant.session, step.session, step.principal):
         return False
-    return session is None or grant.decided_by not in (session.agent, session.principal)
+    return not any(
+        decided_by in (known.id, known.agent, known.principal) for known in workflow.sessions.values()
+    )

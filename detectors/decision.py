@@ -25,6 +25,15 @@ class Decision(Struct, frozen=True):
     commands: tuple[Command, ...]
 
 
+class Cause(Struct, frozen=True):
+    """The event that made something due, and the two times that matter beside its own."""
+
+    event: Event
+    seen_ms: int
+    now_ms: int
+    """When the newest act was that it shows: risk is told as of then, whatever order the events came in."""
+
+
 class Decisions:
     """Risk to response, as one policy says."""
 
@@ -39,33 +48,36 @@ class Decisions:
     ) -> Decision | None:
         """Findings that are new, and the commands of a level that was not reached before."""
         news: list[tuple[Session, Noticed]] = []
+        now_ms = event.at_ms
         for word in noticed:
             subject = workflow.sessions.get(word.session, session)
-            if self._raise(subject, word, event.at_ms):
+            act_ms = max(event.at_ms, word.act_ms)
+            if self._raise(subject, word, act_ms):
                 news.append((subject, word))
+                now_ms = max(now_ms, act_ms)
         if not news:
             return None
-        findings = tuple(self._finding(workflow, subject, event, word) for subject, word in news)
+        cause = Cause(event, seen_ms, now_ms)
+        findings = tuple(self._finding(workflow, subject, cause, word) for subject, word in news)
         commands: list[Command] = []
         for subject in {subject.id: subject for subject, _ in news}.values():
             words = [word for known, word in news if known is subject]
-            commands.extend(self._commands(workflow, subject, event, words, seen_ms))
+            commands.extend(self._commands(workflow, subject, cause, words))
         return Decision(findings, tuple(commands))
 
     def release(self, workflow: Workflow, event: Release, seen_ms: int) -> Decision | None:
         """A human lifts a stop: the session starts with a clean slate, and the hooks hear of it."""
         session = workflow.sessions.get(event.session)
-        if session is None:
-            session = workflow.sessions[event.session] = Session(id=event.session, last_ms=event.at_ms)
+        if session is None:  # forgotten, but its stop may still stand at the hooks
+            session = Session(id=event.session, last_ms=event.at_ms)
         session.verdict, session.verdict_until_ms = Action.OBSERVE, 0
         session.alarms.clear()
         workflow.chains.clear()
         workflow.denied.clear()
         reason = f"released by {event.decided_by}: {event.reason or 'no reason given'}"
         level = self._policy.levels[-1]
-        command = self._command(
-            workflow, session, event, Action.RELEASE_SESSION, level.lifetime_ms, reason, seen_ms
-        )
+        cause = Cause(event, seen_ms, session.last_ms)
+        command = self._command(workflow, session, cause, Action.RELEASE_SESSION, level.lifetime_ms, reason)
         return Decision((), (command,))
 
     def inherit(self, workflow: Workflow, session: Session, parent: str, at_ms: int) -> None:
@@ -95,7 +107,7 @@ class Decisions:
         return risk.combined(session.alarms.values(), at_ms, self._policy.half_life_ms)
 
     def _stopping_risk(self, session: Session, at_ms: int) -> float:
-        """The risk of what the policy lets stop: named detectors, on evidence of a grade that is good enough."""
+        """The risk of what may stop: detectors the policy names, on evidence of a grade it accepts."""
         alarms = [
             alarm
             for name, alarm in session.alarms.items()
@@ -103,9 +115,8 @@ class Decisions:
         ]
         return risk.combined(alarms, at_ms, self._policy.half_life_ms)
 
-    def _level(self, session: Session) -> Level | None:
-        """The highest level that the session's risk reaches."""
-        at_ms = session.last_ms
+    def _level(self, session: Session, at_ms: int) -> Level | None:
+        """The highest level that the session's risk reaches at that time."""
         whole, stopping = self._risk(session, at_ms), self._stopping_risk(session, at_ms)
         for level in reversed(self._policy.levels):
             counted = stopping if STOPS.intersection(level.actions) else whole
@@ -114,43 +125,40 @@ class Decisions:
         return None
 
     def _commands(
-        self, workflow: Workflow, session: Session, event: Operation, words: list[Noticed], seen_ms: int
+        self, workflow: Workflow, session: Session, cause: Cause, words: list[Noticed]
     ) -> list[Command]:
-        level = self._level(session)
+        level = self._level(session, cause.now_ms)
         if level is None:
             return []
         standing = session.verdict if session.verdict_until_ms > session.last_ms else Action.OBSERVE
-        strongest = max(level.actions, key=RANK.__getitem__)
-        if RANK[strongest] <= RANK[standing]:
-            return []
-        actions = [action for action in level.actions if self._applies(action, session)]
+        actions = _applicable(level, session)
+        strongest = max(actions, key=RANK.__getitem__)
         degraded_from: Action | None = None
+        news = RANK[strongest] > RANK[standing]
         if strongest in STOPS and self._protected(session):
-            degraded_from, actions, strongest = strongest, [Action.STEP_UP], Action.STEP_UP
-            if RANK[strongest] <= RANK[standing]:
-                return []
+            news = RANK[Action.STEP_UP] > RANK[standing] or not self._may_stop.isdisjoint(
+                word.detector for word in words
+            )
+            degraded_from, actions, strongest = strongest, (Action.STEP_UP,), Action.STEP_UP
+        if not news:
+            return []
         session.verdict = strongest
         session.verdict_until_ms = session.last_ms + level.lifetime_ms
-        reason = explain.reason_of(level, self._risk(session, session.last_ms), session.alarms, words)
+        reason = explain.reason_of(level, self._risk(session, cause.now_ms), session.alarms, words)
         if degraded_from is not None:
             reason = f"{degraded_from} was due, but the identity is protected: a human must look; {reason}"
         return [
-            self._command(
-                workflow, session, event, action, level.lifetime_ms, reason, seen_ms, degraded_from
-            )
+            self._command(workflow, session, cause, action, level.lifetime_ms, reason, degraded_from)
             for action in actions
+            if action is not Action.OBSERVE
         ]
-
-    def _applies(self, action: Action, session: Session) -> bool:
-        if action is Action.REVOKE_TOKEN:
-            return bool(session.credential) and session.credential_kind in REVOCABLE
-        return action is not Action.OBSERVE
 
     def _protected(self, session: Session) -> bool:
         budget = self._policy.budget
         return session.agent in budget.protected_agents or session.principal in budget.protected_principals
 
-    def _finding(self, workflow: Workflow, session: Session, event: Operation, word: Noticed) -> Finding:
+    def _finding(self, workflow: Workflow, session: Session, cause: Cause, word: Noticed) -> Finding:
+        event = cause.event
         return Finding(
             id=stable_id("finding", word.detector, session.id, event.source, event.id),
             detector=word.detector,
@@ -164,7 +172,7 @@ class Decisions:
             at_ms=event.at_ms,
             event_id=event.id,
             event_source=event.source,
-            risk=round(self._risk(session, session.last_ms), 6),
+            risk=round(self._risk(session, cause.now_ms), 6),
             principal=session.principal,
             credential=session.credential,
             tags=word.tags,
@@ -176,14 +184,14 @@ class Decisions:
         self,
         workflow: Workflow,
         session: Session,
-        event: Event,
+        cause: Cause,
         action: Action,
         lifetime_ms: int,
         reason: str,
-        seen_ms: int,
         degraded_from: Action | None = None,
     ) -> Command:
-        shares = risk.contributions(session.alarms, session.last_ms, self._policy.half_life_ms)
+        event = cause.event
+        shares = risk.contributions(session.alarms, cause.now_ms, self._policy.half_life_ms)
         evidence = dict.fromkeys(event_id for share in shares for event_id in share.evidence)
         return Command(
             id=stable_id("command", action, session.id, event.source, event.id),
@@ -192,11 +200,11 @@ class Decisions:
             workflow=workflow.id,
             agent=session.agent,
             at_ms=event.at_ms,
-            seen_ms=seen_ms,
+            seen_ms=cause.seen_ms,
             expires_ms=max(event.at_ms, session.last_ms) + lifetime_ms,
             event_id=event.id,
             event_source=event.source,
-            risk=round(self._risk(session, session.last_ms), 6),
+            risk=round(self._risk(session, cause.now_ms), 6),
             reason=reason,
             principal=session.principal,
             credential=session.credential,
@@ -208,3 +216,12 @@ class Decisions:
             degraded_from=degraded_from,
             shadow=self._policy.shadow,
         )
+
+
+def _applicable(level: Level, session: Session) -> tuple[Action, ...]:
+    """The level's actions; where a credential must not be revoked, the session is killed instead."""
+    revocable = bool(session.credential) and session.credential_kind in REVOCABLE
+    if revocable or Action.REVOKE_TOKEN not in level.actions:
+        return level.actions
+    others = tuple(action for action in level.actions if action is not Action.REVOKE_TOKEN)
+    return others if STOPS.intersection(others) else (*others, Action.KILL_SESSION)

@@ -11,7 +11,7 @@ from detectors.catalog import by_op_class, detectors
 from detectors.decision import Decision, Decisions
 from detectors.policy import Policy
 from models.baselines.baseline import Baseline
-from models.event import READS, AnyEvent, Approval, Delegation, Event, OpClass, Operation, Release
+from models.event import READS, AnyEvent, Approval, Delegation, Event, OpClass, Operation, Outcome, Release
 from models.finding import Noticed
 from models.session import (
     APPROVALS_MAX,
@@ -44,7 +44,11 @@ class Judge:
     def __init__(self, policy: Policy, baseline: Baseline | None) -> None:
         self.policy = policy
         self.tally = Tally()
-        self._listeners = by_op_class(detectors(policy, baseline))
+        self._idle_ms = policy.idle_ms
+        self._listeners = {
+            op_class: tuple(detector.inspect for detector in listening)
+            for op_class, listening in by_op_class(detectors(policy, baseline)).items()
+        }
         self._decisions = Decisions(policy, baseline.version if baseline is not None else "")
         self._known_roles = frozenset(baseline.roles) if baseline is not None else frozenset()
 
@@ -60,18 +64,18 @@ class Judge:
             return None
         workflow.position = position
         tally.events += 1
-        if event.at_ms > workflow.last_ms:
-            workflow.last_ms = event.at_ms
+        workflow.last_ms = max(workflow.last_ms, event.at_ms)
         if type(event) is Operation:
             return self._operation(workflow, event, seen_ms)
         return self._fact(workflow, event, seen_ms)
 
     def _operation(self, workflow: Workflow, event: Operation, seen_ms: int) -> Decision | None:
+        at_ms, op_class = event.at_ms, event.op_class
         session = workflow.sessions.get(event.session)
-        if session is None or event.at_ms - session.last_ms > self.policy.idle_ms:
+        if session is None or at_ms - session.last_ms > self._idle_ms:
             session = self._begin(workflow, event, event.parent_session)
         recent = session.recent_ids
-        if recent.get(event.id) == event.source:
+        if event.id in recent and recent[event.id] == event.source:
             self.tally.duplicates += 1
             return None
         recent[event.id] = event.source
@@ -80,13 +84,13 @@ class Judge:
         self._attend(session, event)
         noticed: list[Noticed] | None = None
         step = step_of(event)
-        for detector in self._listeners[event.op_class]:
-            word = detector.inspect(session, workflow, event, step)
+        for inspect in self._listeners[op_class]:
+            word = inspect(session, workflow, event, step)
             if word is not None:
                 if noticed is None:
                     noticed = []
                 noticed.append(word)
-        if workflow.grants and event.op_class not in READS:
+        if workflow.grants and op_class not in READS and event.outcome is Outcome.OK:
             grant = covering(workflow, step, self.policy.approvals)
             if grant is not None:
                 grant.used_by = event.id
@@ -104,13 +108,13 @@ class Judge:
         elif session.last_ms - event.at_ms > self.policy.lateness_ms:
             tally.late += 1
         session.agent = event.agent
-        session.agent_role = event.agent_role
+        session.agent_role = role = event.agent_role
         session.principal = event.principal
         session.credential = event.credential
         session.credential_kind = event.credential_kind
         if event.op_class is OpClass.UNCLASSIFIED:
             tally.unclassified += 1
-        if event.agent_role not in self._known_roles:
+        if role not in self._known_roles:
             tally.not_enough_seen += 1
 
     def _begin(self, workflow: Workflow, event: Event, parent: str) -> Session:

@@ -1,14 +1,14 @@
 """Every error chainbrake raises on purpose.
 
-    ChainbrakeError
-    ├── InputError                 somebody handed us bytes we cannot use
-    │   ├── UnreadableEventError   an event; carries the reason that is counted and dead-lettered
-    │   ├── PolicyError            a policy file
-    │   ├── ArtifactError          a baseline file
-    │   └── SettingsError          an environment variable or an option
-    └── StateError                 the world's state does not allow to go on
-        ├── FencedError            somebody else owns the partition by now
-        └── TopicChangedError      the actions topic is not the one the state belongs to
+ChainbrakeError
+├── InputError                 somebody handed us bytes we cannot use
+│   ├── UnreadableEventError   an event; carries the reason that is counted and dead-lettered
+│   ├── PolicyError            a policy file
+│   ├── ArtifactError          a baseline file
+│   └── SettingsError          an environment variable or an option
+└── StateError                 the world's state does not allow to go on
+    ├── FencedError            somebody else owns the partition by now
+    └── TopicChangedError      the actions topic is not the one the state belongs to
 """
 
 from enum import StrEnum

@@ -20,6 +20,8 @@ class Noticed(Struct, frozen=True, kw_only=True):
     """ATT&CK, ATLAS and OWASP ids."""
     session: str = ""
     """Whose act it was, where that is not the session of the event that made it visible."""
+    act_ms: int = 0
+    """When that act was, where it is later than the event: a late first step does not make it older."""
 
 
 class Finding(Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -26,9 +26,7 @@ class ReadThenWriteChain(Detector):
         self._approvals = approvals
         self._matcher = Matcher(READ_THEN_WRITE, settings.within_ms)
 
-    def inspect(
-        self, session: Session, workflow: Workflow, event: Operation, step: Step
-    ) -> Noticed | None:
+    def inspect(self, session: Session, workflow: Workflow, event: Operation, step: Step) -> Noticed | None:
         """See `Detector.inspect`."""
         progress = workflow.chains.get(self.name)
         if progress is None:
@@ -54,6 +52,7 @@ class ReadThenWriteChain(Detector):
             grade=weakest(step.grade for step in match),
             tags=self.tags,
             session=write.session,
+            act_ms=write.at_ms,
         )
 
     def _confidence(self, write: Step, progress: ChainProgress) -> tuple[float, str]:
@@ -69,4 +68,3 @@ class ReadThenWriteChain(Detector):
                 f"policies had been read of other targets of kind {write.target_kind}",
             )
         return self._settings.confidence, "no policies of targets of its kind had been read"
-

@@ -8,7 +8,7 @@ and whose op class is no grant.
 from detectors.approvals import covering
 from detectors.detector import Detector
 from detectors.policy import ApprovalSettings, DeniedSettings
-from models.event import GRANTS, Operation, OpClass, Outcome, weakest
+from models.event import GRANTS, OpClass, Operation, Outcome, weakest
 from models.finding import Noticed
 from models.session import MEMORIES_MAX, Session, Step, Workflow
 
@@ -26,9 +26,7 @@ class DeniedThenElsewhere(Detector):
         self._settings = settings
         self._approvals = approvals
 
-    def inspect(
-        self, session: Session, workflow: Workflow, event: Operation, step: Step
-    ) -> Noticed | None:
+    def inspect(self, session: Session, workflow: Workflow, event: Operation, step: Step) -> Noticed | None:
         """See `Detector.inspect`. Either of the pair may come late, so either may complete it."""
         if event.outcome is Outcome.ERROR:
             return None
@@ -67,6 +65,7 @@ class DeniedThenElsewhere(Detector):
             grade=weakest((denied.grade, done.grade)),
             tags=self.tags,
             session=done.session,
+            act_ms=done.at_ms,
         )
 
 

@@ -8,7 +8,7 @@ from detectors.approvals import covering
 from detectors.detector import Detector
 from detectors.policy import ApprovalSettings, FasterThanHumanSettings
 from models.baselines.baseline import Baseline
-from models.event import GRANTS, Operation, OpClass, Outcome, weakest
+from models.event import GRANTS, OpClass, Operation, Outcome, weakest
 from models.finding import Noticed
 from models.session import Session, Step, Workflow
 
@@ -30,12 +30,12 @@ class FasterThanHuman(Detector):
         self._approvals = approvals
         self._habits = baseline.pause_floors_ms() if baseline is not None else {}
 
-    def inspect(
-        self, session: Session, workflow: Workflow, event: Operation, step: Step
-    ) -> Noticed | None:
+    def inspect(self, session: Session, workflow: Workflow, event: Operation, step: Step) -> Noticed | None:
         """See `Detector.inspect`. Either of the pair may come late, so either may complete it."""
         if event.outcome is not Outcome.OK:
             return None
+        read: Step | None
+        write: Step | None
         if step.op_class in READ_FIRST:
             read, write = step, session.last_write
             if session.last_read is None or step.at_ms >= session.last_read.at_ms:
@@ -65,4 +65,5 @@ class FasterThanHuman(Detector):
             evidence=(read.event_id, write.event_id),
             grade=weakest((read.grade, write.grade)),
             tags=self.tags,
+            act_ms=write.at_ms,
         )
