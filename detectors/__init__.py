@@ -1,1 +1,1 @@
-"""What chainbrake judges: chains, rules, learned detectors, risk, policy and the fold that joins them; pure."""
+"""What judges: chains, rules, learned detectors, risk, policy and the fold that joins them; pure."""

@@ -45,5 +45,6 @@ def detectors(policy: Policy, baseline: Baseline | None) -> list[Detector]:
 def by_op_class(active: list[Detector]) -> dict[OpClass, tuple[Detector, ...]]:
     """Who is asked about an operation: the others cost nothing."""
     return {
-        op_class: tuple(detector for detector in active if op_class in detector.listens_to) for op_class in OpClass
+        op_class: tuple(detector for detector in active if op_class in detector.listens_to)
+        for op_class in OpClass
     }

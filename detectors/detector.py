@@ -16,7 +16,5 @@ class Detector(ABC):
     tags: ClassVar[tuple[str, ...]] = ()
 
     @abstractmethod
-    def inspect(
-        self, session: Session, workflow: Workflow, event: Operation, step: Step
-    ) -> Noticed | None:
+    def inspect(self, session: Session, workflow: Workflow, event: Operation, step: Step) -> Noticed | None:
         """Judge one operation of `session` in `workflow`; `step` is the part of it that may be remembered."""

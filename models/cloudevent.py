@@ -114,7 +114,7 @@ def read_line(line: bytes) -> AnyEvent:
 def read_data(value: bytes) -> AnyEvent:
     """The data of a CloudEvent, alone."""
     try:
-        return _decoder.decode(value)
+        event: AnyEvent = _decoder.decode(value)
     except msgspec.ValidationError as error:
         raise UnreadableEventError(Unreadable.INVALID, str(error)) from error
     except msgspec.DecodeError as error:
@@ -123,6 +123,7 @@ def read_data(value: bytes) -> AnyEvent:
         raise UnreadableEventError(Unreadable.NOT_UTF8, str(error)) from error
     except RecursionError as error:
         raise UnreadableEventError(Unreadable.INVALID, "nested too deeply") from error
+    return event
 
 
 def _what_is_wrong(value: bytes) -> Unreadable:
@@ -193,9 +194,10 @@ def _filled(data: bytes, named: dict[str, str], why: UnreadableEventError) -> An
         except ValueError as error:
             raise UnreadableEventError(Unreadable.ENVELOPE, f"time: {error}") from error
     try:
-        return msgspec.convert(fields, AnyEvent)
+        event: AnyEvent = msgspec.convert(fields, AnyEvent)
     except msgspec.ValidationError as error:
         raise UnreadableEventError(Unreadable.INVALID, str(error)) from error
+    return event
 
 
 def _text(content: bytes) -> str:

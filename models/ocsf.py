@@ -1,4 +1,4 @@
-"""A finding as an OCSF 1.8 Detection Finding (class 2004), for a SIEM; ocsf/ocsf-schema, `detection_finding`."""
+"""A finding as an OCSF 1.8 Detection Finding (class 2004), for a SIEM; ocsf/ocsf-schema."""
 
 from typing import Any
 
@@ -12,6 +12,7 @@ CATEGORY_UID = 2
 ACTIVITY_CREATE = 1
 
 RULE, LEARNED = (1, "Rule"), (4, "Learning (ML/DL)")
+SEVERITY_HIGH = 4
 LEARNED_PREFIX = "unusual_"
 
 
@@ -27,7 +28,7 @@ def to_ocsf(finding: Finding) -> dict[str, Any]:
         "time": finding.at_ms,
         "severity_id": severity_id,
         "status_id": 1,
-        "is_alert": severity_id >= 4,
+        "is_alert": severity_id >= SEVERITY_HIGH,
         "message": finding.reason,
         "confidence_score": round(finding.confidence * 100),
         "risk_score": round(finding.risk * 100),
@@ -41,7 +42,12 @@ def to_ocsf(finding: Finding) -> dict[str, Any]:
             "uid": finding.id,
             "title": finding.detector,
             "desc": finding.reason,
-            "analytic": {"uid": finding.detector, "name": finding.detector, "type_id": type_id, "type": type_name},
+            "analytic": {
+                "uid": finding.detector,
+                "name": finding.detector,
+                "type_id": type_id,
+                "type": type_name,
+            },
             "attacks": [_attack(tag) for tag in finding.tags if tag.startswith("T")],
             "related_events": [{"uid": event_id} for event_id in finding.evidence],
         },

@@ -1,1 +1,1 @@
-"""What acts: Kafka, Redis, the worker, enforcement, the command line; the only package that touches the world."""
+"""What acts: Kafka, Redis, the worker, enforcement, the command line; all that touches the world."""

@@ -31,8 +31,8 @@ class WorkerApp(faust.App):  # type: ignore[misc]  # Faust is not typed
         return [self._engine, *super().on_init_dependencies()]
 
 
-def create_app(settings: Settings, *, adopt_topic: bool = False) -> tuple[faust.App, Engine]:
-    """The app and the engine in it; nothing connects before the app starts."""
+def create_app(settings: Settings, *, adopt_topic: bool = False) -> faust.App:
+    """The app, the engine in it; nothing connects before the app starts."""
     engine = Engine(settings, adopt_topic=adopt_topic)
     app = WorkerApp(
         engine,
@@ -71,7 +71,7 @@ def create_app(settings: Settings, *, adopt_topic: bool = False) -> tuple[faust.
         await engine.probe()
 
     _pages(app, engine)
-    return app, engine
+    return app
 
 
 def _pages(app: faust.App, engine: Engine) -> None:

@@ -42,7 +42,7 @@ class Engine(Service):  # type: ignore[misc]  # mode is not typed
 
     @Service.task  # type: ignore[untyped-decorator]  # mode is not typed
     async def _open(self) -> None:
-        """Check the topic, open the store, the producer and the reader; a task, so the web answers meanwhile."""
+        """Check the topic, open the producer and the reader; a task, so that the web answers meanwhile."""
         model = self.baseline.version if self.baseline is not None else "none"
         metrics.BUILD.labels(self.policy.version, model, "shadow" if self.policy.shadow else "enforce").set(1)
         topic_id = await self._check_topic()
@@ -63,7 +63,7 @@ class Engine(Service):  # type: ignore[misc]  # mode is not typed
         )
         await reader.open(outbox)
         self._reader = reader
-        self._note("kafka", True)
+        self._note("kafka", up=True)
         await self.add_runtime_dependency(reader)
 
     async def on_stop(self) -> None:
@@ -96,19 +96,19 @@ class Engine(Service):  # type: ignore[misc]  # mode is not typed
         """Ask both dependencies whether they are there."""
         if self._reader is None:
             return
-        self._note("redis", await self._store.ping())
+        self._note("redis", up=await self._store.ping())
         try:
             await asyncio.wait_for(self._reader.consumer.topics(), PROBE_WITHIN_S)
         except (KafkaError, TimeoutError, OSError):
-            self._note("kafka", False)
+            self._note("kafka", up=False)
         else:
-            self._note("kafka", True)
+            self._note("kafka", up=True)
 
     async def _check_topic(self) -> str:
         """The topic's id. Raises `TopicChangedError` if the stored state belongs to another."""
         found = await asyncio.to_thread(identity, self.settings, self.topics.actions)
         known = await self._store.topic()
-        self._note("redis", True)
+        self._note("redis", up=True)
         changed = known is not None and known != found
         if changed and not self._adopt_topic:
             assert known is not None
@@ -116,12 +116,13 @@ class Engine(Service):  # type: ignore[misc]  # mode is not typed
         await self._store.adopt(*found, drop=changed or (self._adopt_topic and known is not None))
         return found[0]
 
-    def _redis_away(self, away: bool) -> None:
-        self._note("redis", not away)
+    def _redis_away(self, *, away: bool) -> None:
+        self._note("redis", up=not away)
 
-    def _note(self, dependency: str, up: bool) -> None:
+    def _note(self, dependency: str, *, up: bool) -> None:
         if self.up[dependency] != up:
-            log.warning("dependency " + ("answers" if up else "is away: waiting for it"), dependency=dependency)
+            said = "dependency answers" if up else "dependency is away: waiting for it"
+            log.warning(said, dependency=dependency)
         self.up[dependency] = up
         metrics.DEPENDENCY_UP.labels(dependency).set(up)
 

@@ -71,7 +71,9 @@ def _bar(paths: list[str]) -> Iterator[tuple[Progress, TaskID]]:
     console = Console(stderr=True)
     known = STANDARD_INPUT not in paths
     columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console, disable=not (console.is_terminal and known), transient=True) as bar:
+    with Progress(
+        *columns, console=console, disable=not (console.is_terminal and known), transient=True
+    ) as bar:
         yield bar, bar.add_task("reading", total=sum(_size(path) for path in paths))
 
 

@@ -2,18 +2,18 @@
 
 import logging
 import sys
+from typing import Any
 
 import stamina.instrumentation
 import structlog
 
 from stream.settings import Settings
 
-
 QUIET_S = 10.0
 
 
 class OncePerWhile(logging.Filter):
-    """Passes a message once in `QUIET_S`: a client that cannot reach its broker says so ten times a second."""
+    """Passes a message once in `QUIET_S`: a client without its broker says so ten times a second."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -30,14 +30,16 @@ class OncePerWhile(logging.Filter):
 
 def set_up_logs(settings: Settings) -> None:
     """For our own logs and those of the libraries alike."""
-    shared = [
+    shared: list[Any] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         structlog.processors.format_exc_info,
     ]
     renderer = (
-        structlog.processors.JSONRenderer() if settings.log_format == "json" else structlog.dev.ConsoleRenderer()
+        structlog.processors.JSONRenderer()
+        if settings.log_format == "json"
+        else structlog.dev.ConsoleRenderer()
     )
     structlog.configure(
         processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
@@ -56,7 +58,11 @@ def set_up_logs(settings: Settings) -> None:
     chatty = OncePerWhile()
     for name in ("aiokafka", "aiokafka.conn", "aiokafka.cluster", "aiokafka.consumer.fetcher"):
         logging.getLogger(name).addFilter(chatty)
-    for name in ("aiokafka.consumer.group_coordinator", "aiokafka.producer.sender", "aiokafka.consumer.consumer"):
+    for name in (
+        "aiokafka.consumer.group_coordinator",
+        "aiokafka.producer.sender",
+        "aiokafka.consumer.consumer",
+    ):
         logging.getLogger(name).addFilter(chatty)
     root = logging.getLogger()
     root.handlers[:] = [handler]

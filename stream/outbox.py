@@ -74,7 +74,11 @@ class Outbox:
         return task
 
     async def _settle(
-        self, partition: Partition, messages: list[Command | Finding], records: list[Record], sent: list[Handed]
+        self,
+        partition: Partition,
+        messages: list[Command | Finding],
+        records: list[Record],
+        sent: list[Handed],
     ) -> None:
         await self._tell_gateways(messages)
         refused = await self._refused(records, sent)
@@ -90,7 +94,9 @@ class Outbox:
         now_ms = int(time.time() * 1000)
         for message in messages:
             if isinstance(message, Command) and not message.shadow:
-                await self._store.set_verdict(message.session, verdict_of(message), message.expires_ms - now_ms)
+                await self._store.set_verdict(
+                    message.session, verdict_of(message), message.expires_ms - now_ms
+                )
 
     async def _surely(self, records: list[Record]) -> None:
         """Until the broker has them all."""
@@ -114,7 +120,9 @@ class Outbox:
     @staticmethod
     async def _refused(records: list[Record], sent: list[Handed]) -> list[Record]:
         """Those that did not reach the broker."""
-        answers = await asyncio.gather(*(future for future in sent if future is not None), return_exceptions=True)
+        answers = await asyncio.gather(
+            *(future for future in sent if future is not None), return_exceptions=True
+        )
         arrived = iter(answers)
         refused = []
         for record, future in zip(records, sent, strict=True):

@@ -110,7 +110,7 @@ class Reader(Service):  # type: ignore[misc]  # mode is not typed
 
     @property
     def consumer(self) -> Any:
-        """aiokafka's consumer; None before `open`."""
+        """Aiokafka's consumer; None before `open`."""
         return self._consumer
 
     def expect(self, numbers: list[int]) -> None:
@@ -244,7 +244,7 @@ class Reader(Service):  # type: ignore[misc]  # mode is not typed
             name = event.workflow
             try:
                 decision = fold(workflows[name], event, record.offset, seen_ms)
-            except Exception as error:  # noqa: BLE001 - a mistake in one detector must not stop the stop
+            except Exception as error:
                 log.exception("judge failed", offset=record.offset, partition=partition.number)
                 self._bury(letters, record, Unreadable.JUDGE_FAILED, repr(error))
                 continue
@@ -306,8 +306,8 @@ class Reader(Service):  # type: ignore[misc]  # mode is not typed
         start = begin if claim.next_offset is None else claim.next_offset
         if start > end:
             raise StateError(
-                f"partition {number} of {self._topics.actions} ends at {end}, but its state stands at {start}: "
-                f"the broker has lost records. To go on from the topic as it is: chainbrake run --adopt-topic"
+                f"partition {number} of {self._topics.actions} ends at {end}, its state stands at {start}: the "
+                f"broker has lost records. To go on from the topic as it is: chainbrake run --adopt-topic"
             )
         if start < begin:
             log.error("records removed before they were judged", partition=number, records=begin - start)
@@ -325,7 +325,9 @@ class Reader(Service):  # type: ignore[misc]  # mode is not typed
 
     def _fenced(self, partition: Partition, error: FencedError) -> None:
         """Drop what we hold. If the group still says it is ours after a session timeout, claim it anew."""
-        log.warning("partition fenced off, its state is dropped", partition=partition.number, error=str(error))
+        log.warning(
+            "partition fenced off, its state is dropped", partition=partition.number, error=str(error)
+        )
         metrics.FENCED.inc()
         if self.partitions.get(partition.number) is not partition:
             return

@@ -46,7 +46,7 @@ def topics_of(settings: Settings) -> Topics:
 
 
 def stated(names: Topics, partitions: int) -> tuple[Topic, ...]:
-    """Every topic as it should be; none is compacted: each record is a fact of its own, not a newest state."""
+    """Every topic as it should be; none is compacted, since each record is a fact of its own."""
     return (
         Topic(names.actions, "workflow id", partitions, _kept(7)),
         Topic(names.commands, "session id", partitions, _kept(7)),
@@ -72,7 +72,9 @@ def create_topics(settings: Settings, partitions: int, replicas: int) -> Iterato
             if topic.name in known:
                 yield _compared(admin, topic)
                 continue
-            admin.create_topics([NewTopic(topic.name, topic.partitions, replicas, topic_configs=topic.config)])
+            admin.create_topics(
+                [NewTopic(topic.name, topic.partitions, replicas, topic_configs=topic.config)]
+            )
             days = int(topic.config["retention.ms"]) // DAY_MS
             yield f"created  {topic.name}: {topic.partitions} partitions by {topic.key}, {days} days", False
     except KafkaError as error:
@@ -88,7 +90,9 @@ def _compared(admin: KafkaAdminClient, topic: Topic) -> tuple[str, bool]:
     resource = ConfigResource(ConfigResourceType.TOPIC, topic.name)
     found = _config_of(admin.describe_configs([resource]), topic.name)
     differing += [
-        f"{name} {found.get(name)}, not {value}" for name, value in topic.config.items() if found.get(name) != value
+        f"{name} {found.get(name)}, not {value}"
+        for name, value in topic.config.items()
+        if found.get(name) != value
     ]
     if differing:
         return f"differs  {topic.name}: {'; '.join(differing)}", True
@@ -102,11 +106,13 @@ def _config_of(described: object, name: str) -> dict[str, str]:
 
 
 def identity(settings: Settings, topic: str) -> tuple[str, int]:
-    """The topic's own id (Kafka's UUID) and its number of partitions. Raises `StateError` if there is none."""
+    """The topic's own id (Kafka's UUID) and its number of partitions. Raises `StateError` for no topic."""
     admin = admin_client(settings)
     try:
         if topic not in admin.list_topics():
-            raise StateError(f"topic {topic} does not exist on {settings.kafka}; create it: chainbrake topics")
+            raise StateError(
+                f"topic {topic} does not exist on {settings.kafka}; create it: chainbrake topics"
+            )
         (described,) = admin.describe_topics([topic])
         return str(described["topic_id"]), len(described["partitions"])
     except KafkaError as error:

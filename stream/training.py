@@ -31,7 +31,7 @@ class Trained(Struct, frozen=True):
 
 
 def train(lines: Iterable[bytes], policy: Policy, out: Path) -> Trained:
-    """Learn from lines of events, write the artifact. Raises `InputError` if nothing is left to learn from."""
+    """Learn from lines of events, write the artifact. Raises `InputError` if nothing is left to learn."""
     recorded = Recorded(policy)
     for line in lines:
         if line:

@@ -2,12 +2,12 @@
 
 import asyncio
 import gc
-import sys
+from contextlib import suppress
 
 import faust
 import uvloop
 
-from models.errors import StateError
+from models.errors import ChainbrakeError, StateError
 from stream.app import create_app
 from stream.logs import set_up_logs
 from stream.settings import Settings
@@ -21,15 +21,17 @@ def run_worker(settings: Settings, *, adopt_topic: bool) -> None:
     set_up_logs(settings)
     loop = uvloop.new_event_loop()
     asyncio.set_event_loop(loop)
-    app, engine = create_app(settings, adopt_topic=adopt_topic)
+    app = create_app(settings, adopt_topic=adopt_topic)
     gc.collect()
     gc.freeze()
     gc.set_threshold(*GC_THRESHOLDS)
     worker = faust.Worker(
         app, loop=loop, loglevel="WARNING", quiet=True, override_logging=False, redirect_stdouts=False
     )
-    worker.execute_from_commandline()
-    if engine.crash_reason is not None:
-        reason = engine.crash_reason
-        raise reason if isinstance(reason, StateError) else StateError(f"worker crashed: {reason!r}")
-    sys.exit(0)
+    with suppress(SystemExit):  # Faust exits by itself, with a code and without a word
+        worker.execute_from_commandline()
+    reason = app.crash_reason
+    if isinstance(reason, ChainbrakeError):
+        raise reason  # what we say on purpose is a message, not a traceback
+    if reason is not None:
+        raise StateError(f"worker crashed, see the log: {reason!r}")

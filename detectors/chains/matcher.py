@@ -25,6 +25,7 @@ class Matcher:
         self.chain = chain
         self.within_ms = within_ms
         self._last = len(chain.steps) - 1
+        self._bound = chain.steps[chain.bound_step]
         self._steps_of: dict[OpClass, tuple[int, ...]] = {
             op_class: tuple(k for k in range(self._last, -1, -1) if op_class in chain.steps[k])
             for op_class in OpClass
@@ -37,7 +38,8 @@ class Matcher:
 
     def follow(self, progress: ChainProgress, step: Step) -> tuple[Step, ...] | None:
         """Fold one step in; the whole match if that completes one, decisive step last."""
-        self._note_target(progress, step)
+        if step.op_class in self._bound and step.target and step.outcome is Outcome.OK:
+            self._note_target(progress, step)
         tail = progress.tail
         if not tail or step.at_ms >= tail[-1].at_ms:
             match = self._advance(progress.head, step)
@@ -70,11 +72,7 @@ class Matcher:
                         registers[0] = Register(step.at_ms, step.at_ms, (step,))
                 continue
             before = registers[k - 1]
-            if (
-                before is None
-                or step.at_ms < before.at_ms
-                or step.at_ms - before.start_ms > self.within_ms
-            ):
+            if before is None or step.at_ms < before.at_ms or step.at_ms - before.start_ms > self.within_ms:
                 continue
             if k == self._last:
                 return (*before.steps, step)
@@ -83,18 +81,14 @@ class Matcher:
                 registers[k] = Register(before.start_ms, step.at_ms, (*before.steps, step))
         return None
 
-    def _note_target(self, progress: ChainProgress, step: Step) -> None:
-        if (
-            step.target
-            and step.outcome is Outcome.OK
-            and step.op_class in self.chain.steps[self.chain.bound_step]
-        ):
-            targets = progress.targets
-            key = f"{step.target_kind}\x00{step.target}"
-            targets.pop(key, None)
-            targets[key] = step.at_ms
-            if len(targets) > TARGETS_MAX:
-                del targets[next(iter(targets))]
+    @staticmethod
+    def _note_target(progress: ChainProgress, step: Step) -> None:
+        targets = progress.targets
+        key = f"{step.target_kind}\x00{step.target}"
+        targets.pop(key, None)
+        targets[key] = step.at_ms
+        if len(targets) > TARGETS_MAX:
+            del targets[next(iter(targets))]
 
 
 def _at_ms(step: Step) -> int:

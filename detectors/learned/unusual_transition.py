@@ -4,6 +4,8 @@ The surprise of each step is averaged over the last few; the limit is set on who
 from the counting. Known gap: a hijacked agent that only makes its usual calls.
 """
 
+from math import inf
+
 from detectors.detector import Detector
 from detectors.policy import TransitionSettings
 from models.baselines.baseline import Baseline
@@ -22,25 +24,28 @@ class UnusualTransition(Detector):
 
     def __init__(self, settings: TransitionSettings, baseline: Baseline | None) -> None:
         self._settings = settings
-        self._models = baseline.transition_models() if baseline is not None else {}
-        self._limits = baseline.surprise_limits(settings.p_max) if baseline is not None else {}
+        models = baseline.transition_models() if baseline is not None else {}
+        limits = baseline.surprise_limits(settings.p_max) if baseline is not None else {}
+        self._roles = {role: (model, limits.get(role, inf)) for role, model in models.items()}
 
-    def inspect(
-        self, session: Session, workflow: Workflow, event: Operation, step: Step
-    ) -> Noticed | None:
+    def inspect(self, session: Session, workflow: Workflow, event: Operation, step: Step) -> Noticed | None:
         """See `Detector.inspect`."""
-        model = self._models.get(session.agent_role)
-        if model is None:
+        known = self._roles.get(session.agent_role)
+        if known is None:
             return None
+        model, limit = known
         symbol = symbol_of(event.operation, event.target_kind)
-        bits = model.bits(session.symbol or START, symbol)
-        if session.symbol:
-            bits += model.gap_bits(event.op_class, event.at_ms - session.symbol_ms)
+        before = session.symbol
+        if before:
+            bits = model.bits(before, symbol) + model.gap_bits(
+                event.op_class, event.at_ms - session.symbol_ms
+            )
+        else:
+            bits = model.bits(START, symbol)
         session.symbol = symbol
         session.symbol_ms = event.at_ms
         session.surprise = average = averaged(session.surprise, bits)
-        limit = self._limits.get(session.agent_role)
-        if limit is None or average <= limit:
+        if average <= limit:
             return None
         return Noticed(
             detector=self.name,

@@ -33,9 +33,7 @@ class UnusualVelocity(Detector):
             for role, classes in learned.items()
         }
 
-    def inspect(
-        self, session: Session, workflow: Workflow, event: Operation, step: Step
-    ) -> Noticed | None:
+    def inspect(self, session: Session, workflow: Workflow, event: Operation, step: Step) -> Noticed | None:
         """See `Detector.inspect`."""
         cell = count(session.rates, event.op_class, event.at_ms)
         classes = self._limits.get(session.agent_role)

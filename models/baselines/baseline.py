@@ -1,7 +1,7 @@
 """A learned baseline: what it holds, and what the detectors ask it. Documented in `docs/artifact.md`.
 
-The file is one JSON object, `{"header": {...}, "payload": {...}}`, plain data in any language; the header names
-the format, the feature set and the SHA-256 of the payload's bytes as they stand in the file.
+The file is one JSON object, `{"header": {...}, "payload": {...}}`, plain data in any language; the header
+names the format, the feature set and the SHA-256 of the payload's bytes as they stand in the file.
 """
 
 from bisect import bisect_left
@@ -79,9 +79,7 @@ class Baseline:
     def __init__(self, header: Header, payload: Payload) -> None:
         self.header = header
         self.version = f"baseline@{header.checksum[:12]}"
-        self.roles = {
-            name: role for name, role in payload.roles.items() if role.sessions >= SESSIONS_MIN
-        }
+        self.roles = {name: role for name, role in payload.roles.items() if role.sessions >= SESSIONS_MIN}
         """Those with enough seen; any other role is unknown to the detectors."""
 
     def transition_models(self) -> dict[str, TransitionModel]:
@@ -135,7 +133,8 @@ def read_artifact(content: bytes, path: Path) -> Baseline:
     header = file.header
     if header.format != FORMAT or header.version != FORMAT_VERSION:
         raise ArtifactError(
-            f"{path}: {header.format} version {header.version}; this build reads {FORMAT} version {FORMAT_VERSION}"
+            f"{path}: {header.format} version {header.version}; "
+            f"this build reads {FORMAT} version {FORMAT_VERSION}"
         )
     computed = (FEATURE_SET, list(HORIZONS_MS), list(GAPS_MS), MEMORY)
     if (header.feature_set, header.horizons_ms, header.gaps_ms, header.memory) != computed:

@@ -41,6 +41,7 @@ FOLDS = 5
 PEAKS_MAX = 512
 PRIOR_SESSIONS = 5.0
 PAUSES_MIN = 20
+WRITES = GRANTS | {OpClass.CREDENTIAL_MINT}
 CLASSES = tuple(op_class for op_class in OpClass if op_class is not OpClass.UNCLASSIFIED)
 
 Run = Sequence[Operation]
@@ -123,15 +124,20 @@ def _rate_limits(peaks: Floats, prior: tuple[Floats, Floats]) -> Floats:
     mean = (peaks.sum(axis=0) + PRIOR_SESSIONS * prior[0]) / (n + PRIOR_SESSIONS)
     spread = (n * peaks.var(axis=0) + PRIOR_SESSIONS * prior[1]) / (n + PRIOR_SESSIONS)
     mean = np.maximum(mean, 1.0 / (n + PRIOR_SESSIONS))
-    variance = np.maximum(spread, 1.05 * mean)  # never narrower than Poisson: steady is not impossible to break
+    variance = np.maximum(
+        spread, 1.05 * mean
+    )  # never narrower than Poisson: steady is not impossible to break
     size = mean**2 / (variance - mean)
     chance = size / (size + mean)
     quantiles = np.array([nbinom.ppf(1.0 - tail, size, chance) for tail in TAILS])
-    return np.maximum(quantiles, peaks.max(axis=0)[None])
+    limits: Floats = np.maximum(quantiles, peaks.max(axis=0)[None])
+    return limits
 
 
 def _symbols(run: Run) -> list[tuple[str, str, int]]:
-    return [(symbol_of(event.operation, event.target_kind), event.op_class.value, event.at_ms) for event in run]
+    return [
+        (symbol_of(event.operation, event.target_kind), event.op_class.value, event.at_ms) for event in run
+    ]
 
 
 def _surprise_peaks(runs: list[Run]) -> list[float]:
@@ -171,7 +177,6 @@ def _pause_floor_ms(runs: list[Run]) -> int | None:
                 continue
             if event.op_class in READS:
                 read_ms = event.at_ms
-            elif event.op_class in GRANTS or event.op_class is OpClass.CREDENTIAL_MINT:
-                if read_ms >= 0:
-                    pauses.append(event.at_ms - read_ms)
+            elif read_ms >= 0 and event.op_class in WRITES:
+                pauses.append(event.at_ms - read_ms)
     return int(np.quantile(pauses, 0.01)) if len(pauses) >= PAUSES_MIN else None

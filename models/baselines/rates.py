@@ -1,8 +1,8 @@
 """How often a session does each class of operation: decayed counts at several horizons.
 
-A count decays by e in one horizon, so a steady rate r (per ms) settles at r x horizon: it reads as "operations
-in about the last horizon". It needs no ring, and since decay multiplies, the order of arrival does not
-matter: a late event adds what would be left of it by now.
+A count decays by e in one horizon, so a steady rate r (per ms) settles at r x horizon: it reads as
+"operations in about the last horizon". It needs no ring, and since decay multiplies, the order of arrival
+does not matter: a late event adds what would be left of it by now.
 """
 
 from math import exp

@@ -1,10 +1,12 @@
 """How surprising the next operation is, in bits, given the one before it.
 
-Interpolated Witten-Bell smoothing (Witten and Bell 1991): P(x|h) = (c(h,x) + d(h)·P(x)) / (c(h) + d(h)), where
-c counts and d is the number of distinct successors of h; the unigram backs off the same way to a uniform
-distribution over the symbols seen plus one for all others. The time gap is scored beside it: P(gap | op class).
+Interpolated Witten-Bell smoothing (Witten and Bell 1991): P(x|h) = (c(h,x) + d(h)·P(x)) / (c(h) + d(h)),
+where c counts and d is the number of distinct successors of h; the unigram backs off the same way to a
+uniform distribution over the symbols seen plus one for all others. The time gap is scored beside it:
+P(gap | op class).
 """
 
+from bisect import bisect_right
 from collections.abc import Iterable
 from math import log2
 
@@ -26,10 +28,7 @@ def symbol_of(operation: str, target_kind: str) -> str:
 
 def gap_bucket(gap_ms: int) -> int:
     """Index of the time gap; a negative gap (late event) counts as none."""
-    for bucket, edge_ms in enumerate(GAPS_MS):
-        if gap_ms < edge_ms:
-            return bucket
-    return len(GAPS_MS)
+    return bisect_right(GAPS_MS, gap_ms)
 
 
 class TransitionCounts(Struct, kw_only=True):
@@ -75,7 +74,8 @@ class TransitionModel:
             total, distinct = sum(after.values()), len(after)
             self._backoff_bits[before] = -log2(distinct / (total + distinct))
             self._pair_bits[before] = {
-                symbol: -log2((n + distinct * unigram[symbol]) / (total + distinct)) for symbol, n in after.items()
+                symbol: -log2((n + distinct * unigram[symbol]) / (total + distinct))
+                for symbol, n in after.items()
             }
         self._gap_bits = {op_class: _smoothed_bits(row) for op_class, row in counts.gaps.items()}
 
@@ -92,7 +92,7 @@ class TransitionModel:
     def gap_bits(self, op_class: str, gap_ms: int) -> float:
         """Surprise of the pause before an operation of this class, in bits; 0 for a class never timed."""
         row = self._gap_bits.get(op_class)
-        return row[gap_bucket(gap_ms)] if row is not None else 0.0
+        return row[bisect_right(GAPS_MS, gap_ms)] if row is not None else 0.0
 
 
 def averaged(average: float, bits: float) -> float:

@@ -1,8 +1,8 @@
 """The stop budget: a limit on the damage we can do ourselves.
 
-Counted are the sessions stopped in one minute of arrival time. Over the limit a stop degrades to step-up, with
-what it would have been and why: less force, never silence. Counting ids, not calls, makes it safe to count a
-command again after a crash.
+Counted are the sessions stopped in one minute of arrival time. Over the limit a stop degrades to step-up,
+with what it would have been and why: less force, never silence. Counting ids, not calls, makes it safe to
+count a command again after a crash.
 """
 
 from collections import OrderedDict

@@ -40,12 +40,12 @@ def until(true: Callable[[], bool], within_s: float, what: str) -> None:
 class Worker:
     """One worker process."""
 
-    def __init__(self, environment: dict[str, str], log: Path) -> None:
+    def __init__(self, environment: dict[str, str], log: Path, *options: str) -> None:
         self.port = free_port()
         self.log = log
         with log.open("ab") as stream:
             self.process = subprocess.Popen(
-                [CHAINBRAKE, "run", "--web-port", str(self.port)],
+                [CHAINBRAKE, "run", "--web-port", str(self.port), *options],
                 env=environment,
                 stdout=stream,
                 stderr=stream,
@@ -129,12 +129,17 @@ class Deployment:
     def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """One `chainbrake …` to its end."""
         return subprocess.run(
-            [CHAINBRAKE, *arguments], env=self.environment, capture_output=True, text=True, check=True, timeout=120
+            [CHAINBRAKE, *arguments],
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=120,
         )
 
-    def worker(self) -> Worker:
+    def worker(self, *options: str) -> Worker:
         """Start one more worker; it is not ready yet."""
-        worker = Worker(self.environment, self.folder / f"worker-{len(self.workers)}.log")
+        worker = Worker(self.environment, self.folder / f"worker-{len(self.workers)}.log", *options)
         self.workers.append(worker)
         return worker
 
@@ -177,6 +182,7 @@ class Deployment:
         keys = list(self.store.scan_iter(match=f"{self.prefix}:*:w:*", count=1000))
         for start in range(0, len(keys), 500):
             for content in self.store.mget(keys[start : start + 500]):
+                assert isinstance(content, bytes)
                 yield msgspec.msgpack.decode(content, type=Workflow)
 
     def read(self, name: str) -> list[Any]:

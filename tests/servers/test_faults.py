@@ -35,13 +35,17 @@ def assert_as_undisturbed(deployment: Deployment, rows: list[tuple[str, bytes]],
     """Commands and findings are those of a replay, and every event was folded once."""
     replayed = deployment.replay(value for _, value in rows)
     commands = {row["id"] for row in replayed if row["kind"] == "command"}
-    stopped = {row["session"] for row in replayed if row["kind"] == "command" and row["action"] == "kill_session"}
+    stopped = {
+        row["session"] for row in replayed if row["kind"] == "command" and row["action"] == "kill_session"
+    }
     findings = {row["id"] for row in replayed if row["kind"] == "finding"}
     assert len(stopped) == chains
     until(lambda: set(deployment.ids("commands")) >= commands, 30, "every command at the broker")
     assert set(deployment.ids("commands")) == commands
     assert set(deployment.ids("findings")) == findings
-    folded = sum(session.events for workflow in deployment.workflows() for session in workflow.sessions.values())
+    folded = sum(
+        session.events for workflow in deployment.workflows() for session in workflow.sessions.values()
+    )
     assert folded == len(rows)
     assert deployment.read("dead-letters") == []
 
@@ -50,12 +54,18 @@ def assert_as_undisturbed(deployment: Deployment, rows: list[tuple[str, bytes]],
 def test_a_worker_killed_twenty_times_loses_and_invents_nothing(
     kafka: Kafka, valkey: Valkey, tmp_path: Path, policy: str
 ) -> None:
-    """kill -9 at random moments of 200,000 events: the set of command ids is that of a replay."""
+    """Kill -9 at random moments of 200,000 events: the set of command ids is that of a replay."""
     kills, chains = 20, 300
     rows = traffic(200_000, 4_000, chains, seed=11)
     rng = random.Random(5)
     with Deployment(
-        kafka, valkey, tmp_path, policy=policy, flush_every_ms="300", batch_records_max="300", flush_chunk="20"
+        kafka,
+        valkey,
+        tmp_path,
+        policy=policy,
+        flush_every_ms="300",
+        batch_records_max="300",
+        flush_chunk="20",
     ) as deployment:
         feeder = threading.Thread(target=deployment.send, args=(paced(rows, 1_800),))
         feeder.start()
@@ -91,7 +101,9 @@ def test_a_worker_that_slept_past_its_session_cannot_overwrite(
         sleeper.signal(signal.SIGSTOP)
         assert deployment.stored() < half, "nothing was left unstored"
         other = deployment.worker().wait_ready()
-        until(lambda: other.metric("chainbrake_partitions") == 4, 60, "the other worker to own all partitions")
+        until(
+            lambda: other.metric("chainbrake_partitions") == 4, 60, "the other worker to own all partitions"
+        )
         deployment.wait_stored(half, 60)
         epochs = [deployment.store.get(f"{deployment.prefix}:{{actions-{n}}}:epoch") for n in range(4)]
         sleeper.signal(signal.SIGCONT)

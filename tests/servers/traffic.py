@@ -23,7 +23,9 @@ CHAIN = (
 _encode = msgspec.json.Encoder().encode
 
 
-def traffic(events: int, sessions: int, chains: int, seed: int, start_ms: int | None = None) -> list[tuple[str, bytes]]:
+def traffic(
+    events: int, sessions: int, chains: int, seed: int, start_ms: int | None = None
+) -> list[tuple[str, bytes]]:
     """(workflow, value) pairs in event-time order; exactly `chains` sessions complete the chain."""
     rng = random.Random(seed)
     at_ms = start_ms if start_ms is not None else int(time.time() * 1000) - events * 2
