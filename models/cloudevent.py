@@ -79,7 +79,7 @@ def encode_event(event: AnyEvent) -> tuple[bytes, list[tuple[str, bytes]]]:
     return _encoder.encode(event), binary_headers(named)
 
 
-def read_event(value: bytes | None, headers: Iterable[tuple[str, bytes]] = ()) -> AnyEvent:
+def read_event(value: bytes | None, headers: Iterable[tuple[str, bytes | None]] = ()) -> AnyEvent:
     """One record of the actions topic as an event.
 
     Raises `UnreadableEventError`, whose reason is what the dead letter and the metric say.
@@ -91,6 +91,8 @@ def read_event(value: bytes | None, headers: Iterable[tuple[str, bytes]] = ()) -
         raise UnreadableEventError(Unreadable.TOO_LARGE, detail)
     named: dict[str, bytes] = {}
     for name, content in headers:
+        if content is None:  # Kafka allows a header without a value
+            continue
         if name == "content-type":
             if content.startswith(b"application/cloudevents+json"):
                 return _read_structured(value)
@@ -106,9 +108,12 @@ def read_line(line: bytes) -> AnyEvent:
     if len(line) > EVENT_BYTES_MAX:
         detail = f"{len(line)} bytes, at most {EVENT_BYTES_MAX} are read"
         raise UnreadableEventError(Unreadable.TOO_LARGE, detail)
-    if b'"specversion"' in line:
+    if b'"specversion"' not in line:
+        return read_data(line)
+    try:
+        return read_data(line)  # an event in which something is called so
+    except UnreadableEventError:
         return _read_structured(line)
-    return read_data(line)
 
 
 def read_data(value: bytes) -> AnyEvent:
@@ -182,22 +187,32 @@ def _read_structured(value: bytes) -> AnyEvent:
 
 def _filled(data: bytes, named: dict[str, str], why: UnreadableEventError) -> AnyEvent:
     """Data that leaves id, source or time to the attributes; `why` is raised again if that is not it."""
-    fields: Any = msgspec.json.decode(data)
+    try:
+        fields: Any = msgspec.json.decode(data)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        raise why from None
     if not isinstance(fields, dict):
         raise why
     for name in ("id", "source"):
         if name in named:
             fields.setdefault(name, named[name])
     if "time" in named and "at_ms" not in fields:
-        try:
-            fields["at_ms"] = round(datetime.fromisoformat(named["time"]).timestamp() * 1000)
-        except ValueError as error:
-            raise UnreadableEventError(Unreadable.ENVELOPE, f"time: {error}") from error
+        fields["at_ms"] = _millis(named["time"])
     try:
         event: AnyEvent = msgspec.convert(fields, AnyEvent)
     except msgspec.ValidationError as error:
         raise UnreadableEventError(Unreadable.INVALID, str(error)) from error
     return event
+
+
+def _millis(time: str) -> int:
+    try:
+        moment = datetime.fromisoformat(time)
+        if moment.tzinfo is None:
+            raise UnreadableEventError(Unreadable.ENVELOPE, "time: no offset from UTC")
+        return round(moment.timestamp() * 1000)
+    except (ValueError, OverflowError) as error:
+        raise UnreadableEventError(Unreadable.ENVELOPE, f"time: {error}") from error
 
 
 def _text(content: bytes) -> str:
