@@ -2,6 +2,7 @@
 
 import gzip
 import sys
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -42,7 +43,7 @@ def _bounded(stream: IO[bytes], path: str) -> Iterator[bytes]:
                 while (rest := stream.readline(EVENT_BYTES_MAX)) and not rest.endswith(b"\n"):
                     pass
             yield line.rstrip(b"\r\n")
-    except (OSError, EOFError) as error:
+    except (OSError, EOFError, zlib.error) as error:
         raise InputError(f"{path}: {error}") from error
 
 

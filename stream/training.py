@@ -12,7 +12,7 @@ from detectors.policy import Policy
 from models.baselines.baseline import Header, write_artifact
 from models.baselines.learning import learn
 from models.cloudevent import read_line
-from models.command import Action
+from models.command import RANK, Action
 from models.errors import InputError, UnreadableEventError
 from models.event import Operation
 from models.session import Workflow
@@ -57,7 +57,8 @@ class Recorded:
         self._judge = Judge(policy, None)
         self._workflows: dict[str, Workflow] = {}
         self._runs: dict[tuple[str, str], list[Operation]] = {}
-        self._suspects: dict[tuple[str, str], str] = {}
+        self._suspects: dict[tuple[str, str], Action] = {}
+        """The strongest action that was due."""
         self._position = 0
 
     def add(self, line: bytes) -> None:
@@ -73,7 +74,9 @@ class Recorded:
         decision = self._judge.fold(workflow, event, self._position, event.at_ms)
         for command in decision.commands if decision is not None else ():
             if command.action is not Action.RELEASE_SESSION:
-                self._suspects[command.workflow, command.session] = f"rules:{command.action}"
+                key = (command.workflow, command.session)
+                known = self._suspects.get(key, command.action)
+                self._suspects[key] = max(known, command.action, key=RANK.__getitem__)
         if isinstance(event, Operation) and duplicates == self._judge.tally.duplicates:
             run = self._runs.setdefault((event.workflow, event.session), [])
             if len(run) < SESSION_EVENTS_MAX:
@@ -81,7 +84,7 @@ class Recorded:
 
     def honest(self) -> tuple[list[list[Operation]], dict[str, int]]:
         """Runs that may teach, in event-time order, and how many may not, by reason."""
-        left_out = Counter(self._suspects.values())
+        left_out = Counter(f"rules:{action}" for action in self._suspects.values())
         runs = [run for key, run in self._runs.items() if key not in self._suspects]
         for run in runs:
             run.sort(key=attrgetter("at_ms"))

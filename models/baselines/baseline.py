@@ -15,6 +15,7 @@ from msgspec import Meta, Raw, Struct
 from models.baselines.rates import HORIZONS_MS
 from models.baselines.transitions import GAPS_MS, MEMORY, TransitionCounts, TransitionModel
 from models.errors import ArtifactError
+from models.event import OpClass
 
 FORMAT = "chainbrake-baseline"
 FORMAT_VERSION = 1
@@ -129,12 +130,13 @@ def read_artifact(content: bytes, path: Path) -> Baseline:
     try:
         file = msgspec.json.decode(content, type=_File)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise ArtifactError(f"{path}: not a baseline: {error}") from error
+        raise ArtifactError(f"{path}: not a baseline: {error}; fetch or train it again") from error
     header = file.header
     if header.format != FORMAT or header.version != FORMAT_VERSION:
         raise ArtifactError(
             f"{path}: {header.format} version {header.version}; "
-            f"this build reads {FORMAT} version {FORMAT_VERSION}"
+            f"this build reads {FORMAT} version {FORMAT_VERSION}. "
+            f"Retrain it with: chainbrake train FILE… --out {path}"
         )
     computed = (FEATURE_SET, list(HORIZONS_MS), list(GAPS_MS), MEMORY)
     if (header.feature_set, header.horizons_ms, header.gaps_ms, header.memory) != computed:
@@ -146,8 +148,8 @@ def read_artifact(content: bytes, path: Path) -> Baseline:
         raise ArtifactError(f"{path}: its checksum does not fit its content; fetch or train it again")
     try:
         payload = msgspec.json.decode(file.payload, type=Payload)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise ArtifactError(f"{path}: {error}") from error
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise ArtifactError(f"{path}: not a baseline: {error}; fetch or train it again") from error
     _check(payload, path)
     return Baseline(header, payload)
 
@@ -155,10 +157,19 @@ def read_artifact(content: bytes, path: Path) -> Baseline:
 def _check(payload: Payload, path: Path) -> None:
     for name, role in payload.roles.items():
         if role.surprise_peaks != sorted(role.surprise_peaks):
-            raise ArtifactError(f"{path}: role {name}: surprise_peaks must ascend")
+            raise ArtifactError(f"{path}: role {name}: surprise_peaks must ascend; train it again")
+        missing = set(OpClass) - {OpClass.UNCLASSIFIED} - set(role.rate_limits)
+        if missing:
+            raise ArtifactError(
+                f"{path}: role {name}: no rate_limits of {', '.join(sorted(missing))}; train it again"
+            )
         for op_class, rows in role.rate_limits.items():
             if len(rows) != len(TAILS) or any(len(row) != len(HORIZONS_MS) for row in rows):
-                raise ArtifactError(f"{path}: role {name}: rate_limits of {op_class} have the wrong shape")
+                raise ArtifactError(
+                    f"{path}: role {name}: rate_limits of {op_class} have the wrong shape; train it again"
+                )
         for op_class, row in role.transitions.gaps.items():
             if len(row) != len(GAPS_MS) + 1:
-                raise ArtifactError(f"{path}: role {name}: gaps of {op_class} have the wrong shape")
+                raise ArtifactError(
+                    f"{path}: role {name}: gaps of {op_class} have the wrong shape; train it again"
+                )

@@ -9,8 +9,9 @@ P(gap | op class).
 from bisect import bisect_right
 from collections.abc import Iterable
 from math import log2
+from typing import Annotated
 
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 GAPS_MS = (100, 1_000, 10_000, 60_000, 600_000)
 """Upper edges of the time-gap buckets; what is longer falls into one more."""
@@ -34,8 +35,8 @@ def gap_bucket(gap_ms: int) -> int:
 class TransitionCounts(Struct, kw_only=True):
     """What was counted; the part of the artifact that surprise is computed from."""
 
-    pairs: dict[str, dict[str, int]]
-    gaps: dict[str, list[int]]
+    pairs: dict[str, Annotated[dict[str, Annotated[int, Meta(ge=1)]], Meta(min_length=1)]]
+    gaps: dict[str, list[Annotated[int, Meta(ge=0)]]]
     """Op class: how often each gap bucket came before it."""
 
 
