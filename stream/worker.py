@@ -2,7 +2,6 @@
 
 import asyncio
 import gc
-from contextlib import suppress
 
 import faust
 import uvloop
@@ -28,10 +27,15 @@ def run_worker(settings: Settings, *, adopt_topic: bool) -> None:
     worker = faust.Worker(
         app, loop=loop, loglevel="WARNING", quiet=True, override_logging=False, redirect_stdouts=False
     )
-    with suppress(SystemExit):  # Faust exits by itself, with a code and without a word
+    failed = False
+    try:
         worker.execute_from_commandline()
+    except SystemExit as ended:  # Faust exits by itself, with a code and without a word
+        failed = bool(ended.code)
     reason = app.crash_reason
     if isinstance(reason, ChainbrakeError):
         raise reason  # what we say on purpose is a message, not a traceback
     if reason is not None:
         raise StateError(f"worker crashed, see the log: {reason!r}")
+    if failed:  # in Faust's own start: it needs the broker before the engine has asked for it
+        raise StateError(f"worker did not start: does a Kafka broker answer at {settings.kafka}?")
