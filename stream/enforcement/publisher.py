@@ -25,7 +25,7 @@ CLOSE_S_MAX = 2.0
 
 
 class Publisher:
-    """A producer whose records arrive in order, or are known not to have arrived, `DELIVER_MS_MAX` later."""
+    """A producer whose records arrive in order, some perhaps twice; after `DELIVER_MS_MAX` it gives up."""
 
     def __init__(self, settings: Settings, client: str) -> None:
         """Connect. Raises `StateError` if no broker answers."""
@@ -34,6 +34,9 @@ class Publisher:
                 bootstrap_servers=settings.kafka.split(","),
                 client_id=f"chainbrake-{client}",
                 acks="all",
+                # Not idempotent: after a batch expired in an outage, kafka-python 3.0.12 never sends again.
+                enable_idempotence=False,
+                max_in_flight_requests_per_connection=1,  # so that a retry keeps the order all the same
                 linger_ms=0,
                 delivery_timeout_ms=DELIVER_MS_MAX,
                 request_timeout_ms=DELIVER_MS_MAX - 1_000,

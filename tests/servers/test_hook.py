@@ -1,8 +1,12 @@
 """The gateway and its hook, beside a real worker, broker and store."""
 
 import json
+import re
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,6 +21,11 @@ from tests.servers.hooked import CHAIN, Gateway, acknowledged, ordered, send
 pytestmark = pytest.mark.servers
 
 SOON_S = 10.0
+BACK_S = 40.0
+"""After an outage: the broker starts again, clients find it again, and the producer's old batches expire."""
+
+MANUAL = Path(__file__).parents[2] / "docs" / "hooks.md"
+GARBAGE = (b"{", None, b"\xff\xfe", b"[" * 100_000, b"null", b'{"events": []}')
 
 
 @pytest.fixture(scope="module")
@@ -127,7 +136,7 @@ def test_garbage_and_shadow_commands_change_nothing(deployment: Deployment, gate
     nobody = json.dumps(
         {"events": {"type": {"chainbrake": {"session": "", "action": "kill_session"}}}}
     ).encode()
-    send(deployment, b"{", None, b"\xff\xfe", b"[" * 100_000, b"null", b'{"events": []}', nobody)
+    send(deployment, *GARBAGE, nobody)
     unknown = json.dumps(
         {"events": {"t": {"chainbrake": {"id": everybody.id, "action": "explode"}}}}
     ).encode()
@@ -195,3 +204,50 @@ def test_a_session_can_be_asked_for(deployment: Deployment, gateway: Gateway) ->
     status, body = gateway.get("/v1/sessions/job%2F7%20%C3%A4")
     assert (status, body["session"], body["verdict"]) == (200, name, "step_up")
     assert gateway.call(name, op_class="discovery")[0] == 200
+
+
+def test_the_example_of_the_manual_is_a_hook_that_works(deployment: Deployment, tmp_path: Path) -> None:
+    """Whoever starts from it starts from something that was tried."""
+    (code,) = re.findall(r"```python\n(.*?)```", MANUAL.read_text(), re.DOTALL)
+    assert len(code.splitlines()) <= 40
+    kill, release = ordered(Action.KILL_SESSION, "by-example"), ordered(Action.RELEASE_SESSION, "by-example")
+    late = ordered(Action.KILL_SESSION, "by-example", expires_ms=1)
+    shadow = ordered(Action.KILL_SESSION, "by-example", shadow=True)
+    revoke = ordered(Action.REVOKE_TOKEN, "by-example", credential="cred-1")
+    send(deployment, *GARBAGE, kill, late, shadow, revoke, release)
+    with (tmp_path / "example.log").open("wb") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-c", code], env=deployment.environment, stdout=log, stderr=log
+        )
+    try:
+        until(
+            lambda: acknowledged(deployment, release.id, "example") != {}, SOON_S, "the example's last answer"
+        )
+        assert process.poll() is None, (tmp_path / "example.log").read_text()
+    finally:
+        process.kill()
+        process.wait()
+    outcomes = [
+        acknowledged(deployment, command.id, "example").get("outcome") for command in (kill, late, revoke)
+    ]
+    assert outcomes == ["done", "failed", "unsupported"]
+    assert acknowledged(deployment, shadow.id, "example") == {}
+
+
+def test_a_gateway_outlives_its_broker_and_allows_nothing_meanwhile(valkey: Valkey, tmp_path: Path) -> None:
+    """What nobody could judge is not let through; when the broker is back, calls and commands are."""
+    with (
+        Kafka(tmp_path / "kafka") as own,
+        Deployment(own, valkey, tmp_path) as deployed,
+        Gateway(deployed) as gateway,
+    ):
+        send(deployed, ordered(Action.KILL_SESSION, "before"))
+        until(lambda: refused(gateway, "before"), SOON_S, "a command before the outage")
+        own.kill()
+        assert gateway.call("meanwhile")[0] == 503
+        assert refused(gateway, "before")
+        own.restart()
+        until(lambda: gateway.call("after")[0] == 200, BACK_S, "calls are let through again")
+        send(deployed, ordered(Action.KILL_SESSION, "after"))
+        until(lambda: refused(gateway, "after"), BACK_S, "commands are heard again")
+        assert gateway.stop() == 0

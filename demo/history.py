@@ -1,0 +1,47 @@
+"""The agents' past: honest sessions, as a file that `chainbrake train` learns from."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import msgspec
+
+from demo.acts import Pace
+from demo.agents import AGENTS, Agent, identity
+
+SESSIONS = 120
+"""Per agent: with fewer than 99 nothing can be said about the one session in a hundred."""
+
+SPREAD = 3.0
+"""Pauses of the past spread wider than those of today, as those of months would."""
+
+ANSWER_MS = 4
+DAY_MS = 24 * 3_600_000
+FACT_FIELDS = ("workflow", "session", "agent", "principal")
+
+
+def write_history(path: Path, seed: int, until_ms: int) -> int:
+    """Write every session of every agent, the last one a day before `until_ms`; returns how many events."""
+    encode = msgspec.json.Encoder().encode
+    count = 0
+    with path.open("wb") as file:
+        for agent in AGENTS:
+            for number in range(SESSIONS):
+                start_ms = until_ms - (SESSIONS - number) * DAY_MS // 4
+                for event in session(agent, number, seed, start_ms):
+                    file.write(encode(event) + b"\n")
+                    count += 1
+    return count
+
+
+def session(agent: Agent, number: int, seed: int, start_ms: int) -> Iterator[dict[str, Any]]:
+    """One past run, event by event; the same for the same seed."""
+    rng = Random(f"{seed}/{agent.name}/{number}")  # noqa: S311 - nothing secret, and the same every time
+    who = identity(agent, f"past-{number}")
+    at_ms = start_ms
+    for position, act in enumerate(agent.usual(Pace(rng, SPREAD))):
+        at_ms += round(act.pause_s * 1000) + (0 if act.together else ANSWER_MS)
+        named = {"id": f"{who['session']}/{position}", "source": "demo", "kind": act.kind}
+        known = who if act.kind == "operation" else {name: who[name] for name in FACT_FIELDS}
+        yield {**named, "at_ms": at_ms, **known, **act.body(at_ms)}
