@@ -1,0 +1,157 @@
+"""How fast does the judge alone fold recorded events, and where does the time go?
+
+`chainbrake replay --json` on a file of NDJSON, one process, its start-up taken off; then, in one process and
+without files, the parts one by one: what a part costs is the difference that switching it off makes.
+"""  # noqa: D400 - it opens with its question
+
+import gc
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from msgspec.structs import replace
+
+from benchmarks.deployment import POLICY_NOTE, Ground
+from benchmarks.report import Report, Size, middle, thousands
+from benchmarks.traffic import Traffic
+from detectors.catalog import NAMES
+from detectors.judge import Judge
+from detectors.policy import DetectorSettings, Policy
+from models.cloudevent import read_line
+from models.event import AnyEvent
+from models.session import Workflow
+from stream.replay import Replay
+from stream.settings import load_baseline, load_policy
+
+US = 1e6
+
+
+def run(ground: Ground, size: Size) -> Report:
+    """Replay as a user would, then the parts."""
+    traffic = Traffic(seed=3, start_ms=int(time.time() * 1000) - size.events)
+    lines = [value for _, value in traffic.events(size.events)]
+    replayed = [_replayed(ground, lines) for _ in range(size.rounds)]
+    parts = Parts(lines, load_policy(str(ground.policy)), str(ground.baseline))
+    costs: dict[str, list[float]] = {name: [] for name in parts.timed}
+    for _ in range(size.rounds):
+        for name, timed in parts.timed.items():
+            costs[name].append(_timed(timed) / len(lines))
+    cost = {name: middle(measured) for name, measured in costs.items()}
+    print(f"judge: replay {thousands(middle(replayed))} events/s", flush=True)
+    rate = middle(replayed)
+    return Report(
+        title="The judge alone",
+        question=(__doc__ or "").split("\n\n", maxsplit=1)[0].replace("\n", " "),
+        columns=("part", "us per event", "share"),
+        rows=_rows(cost, 1 / rate),
+        answers=[
+            f"`chainbrake replay --json`: {thousands(rate)} events/s with all detectors on, one process",
+            f"{rate * cost[DECODE]:.2f} x decoding alone ({thousands(1 / cost[DECODE])} events/s)",
+            f"the fold alone, of events already decoded: {thousands(1 / cost[FOLD])} events/s",
+        ],
+        notes=[
+            f"{len(lines):,} events, {traffic.sessions:,} sessions, {len(traffic.chains)} chains",
+            f"processor time, medians of {size.rounds} rounds",
+            "a detector's cost is what switching it off saves with all others on",
+            POLICY_NOTE,
+        ],
+    )
+
+
+DECODE = "decode and check the JSON"
+FOLD = "fold, all detectors"
+BARE = "fold, no detector"
+REPLAY = "replay in process"
+
+
+class Parts:
+    """What can be timed on its own, all on the same events."""
+
+    def __init__(self, lines: list[bytes], policy: Policy, baseline: str) -> None:
+        self._lines = lines
+        self._events = [read_line(line) for line in lines]
+        self._policy = policy
+        self._baseline = load_baseline(baseline)
+        self.timed: dict[str, Callable[[], object]] = {
+            DECODE: self._decode,
+            FOLD: lambda: self._fold(policy),
+            BARE: lambda: self._fold(_with(policy, *NAMES)),
+            **{name: lambda name=name: self._fold(_with(policy, name)) for name in NAMES},  # type: ignore[misc]
+            REPLAY: self._replay,
+        }
+
+    def _decode(self) -> None:
+        for line in self._lines:
+            read_line(line)
+
+    def _replay(self) -> None:
+        for _ in Replay(self._policy, self._baseline).rows(self._lines):
+            pass
+
+    def _fold(self, policy: Policy) -> dict[str, Workflow]:
+        fold = Judge(policy, self._baseline).fold
+        workflows: dict[str, Workflow] = {}
+        event: AnyEvent
+        for position, event in enumerate(self._events):
+            workflow = workflows.get(event.workflow)
+            if workflow is None:
+                workflow = workflows[event.workflow] = Workflow(event.workflow)
+            fold(workflow, event, position, event.at_ms)
+        return workflows
+
+
+def _with(policy: Policy, *off: str) -> Policy:
+    """That policy with some detectors off."""
+    settings: DetectorSettings = policy.detectors
+    for name in off:
+        settings = replace(settings, **{name: replace(getattr(settings, name), enabled=False)})
+    return replace(policy, detectors=settings)
+
+
+def _timed(work: Callable[[], object]) -> float:
+    """Seconds of processor time; the collector works as in the worker, where it rarely does."""
+    gc.collect()
+    gc.freeze()
+    gc.disable()
+    began_s = time.process_time()
+    try:
+        work()
+        return time.process_time() - began_s
+    finally:
+        gc.enable()
+        gc.unfreeze()
+
+
+def _replayed(ground: Ground, lines: list[bytes]) -> float:
+    """Events/s of the command, without its start-up."""
+    full, one = ground.folder / "replayed.ndjson", ground.folder / "one.ndjson"
+    full.write_bytes(b"\n".join(lines))
+    one.write_bytes(lines[0])
+    return len(lines) / (_command(ground, full) - _command(ground, one))
+
+
+def _command(ground: Ground, path: Path) -> float:
+    chainbrake = Path(sys.executable).with_name("chainbrake")
+    options = ["--json", "--policy", str(ground.policy), "--baseline", str(ground.baseline)]
+    began_s = time.monotonic()
+    subprocess.run(
+        [chainbrake, "replay", path, *options], check=True, stdout=subprocess.DEVNULL, cwd=ground.folder
+    )
+    return time.monotonic() - began_s
+
+
+def _rows(cost: dict[str, float], whole_s: float) -> list[tuple[str, ...]]:
+    """Parts of one replayed event, in the order of the work."""
+    inner = {name: max(0.0, cost[FOLD] - cost[name]) for name in NAMES}
+    parts = {
+        DECODE: cost[DECODE],
+        "fold: bookkeeping": cost[BARE],
+        **{f"fold: {name}": saved for name, saved in sorted(inner.items(), key=lambda item: -item[1])},
+        "fold: what detectors share": cost[FOLD] - cost[BARE] - sum(inner.values()),
+        "date checks, rows, the loop": max(0.0, cost[REPLAY] - cost[DECODE] - cost[FOLD]),
+        "reading the file, writing, the collector": whole_s - cost[REPLAY],
+    }
+    rows = [(name, f"{part * US:.2f}", f"{part / whole_s:.0%}") for name, part in parts.items()]
+    return [*rows, ("**whole replay**", f"{whole_s * US:.2f}", "100%")]

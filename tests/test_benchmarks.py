@@ -1,0 +1,61 @@
+"""The benchmarks' traffic is the same each time, and its chains are exactly those that are stopped."""
+
+from pathlib import Path
+
+import pytest
+from msgspec.structs import replace
+
+from benchmarks.deployment import Ground
+from benchmarks.drain import OURS, Drain
+from benchmarks.traffic import Traffic, partition_of, train_baseline
+from detectors.policy import BudgetSettings, Policy
+from models.command import Action
+from sandbox.kafka import Kafka
+from sandbox.valkey import Valkey
+from stream.replay import Replay
+
+START_MS = 1_790_000_000_000
+EVENTS = 20_000
+
+
+def traffic(seed: int = 5) -> Traffic:
+    """Some agents, and a chain every 2,000 events."""
+    return Traffic(seed=seed, start_ms=START_MS, live=400, per_s=200, events_per_chain=2_000)
+
+
+def test_the_same_seed_gives_the_same_bytes() -> None:
+    """A figure can only be compared with yesterday's if the events are yesterday's."""
+    assert list(traffic().events(EVENTS)) == list(traffic().events(EVENTS))
+    assert list(traffic().events(100)) != list(traffic(seed=6).events(100))
+
+
+def test_exactly_the_known_chains_are_stopped() -> None:
+    """Each under the id that was known beforehand; nobody honest is."""
+    made = traffic()
+    lines = [value for _, value in made.events(EVENTS)]
+    policy = replace(Policy(), budget=BudgetSettings(stops_per_minute_max=1_000_000))
+    rows = list(Replay(policy, None).rows(lines))
+    killed = {row["event_id"]: row["id"] for row in rows if row.get("action") == Action.KILL_SESSION}
+    assert len(killed) >= 9
+    assert killed == made.chains
+
+
+def test_events_are_as_long_as_recorded_ones() -> None:
+    """A rate means nothing without the size of what was counted."""
+    lengths = [len(value) for _, value in traffic().events(5_000)]
+    assert 280 <= sum(lengths) / len(lengths) <= 360
+
+
+def test_a_workflow_stays_on_its_partition() -> None:
+    """And all partitions get some."""
+    assert {partition_of(f"w-{n}", 4) for n in range(100)} == {0, 1, 2, 3}
+    assert partition_of("w-1", 4) == partition_of("w-1", 4)
+
+
+@pytest.mark.servers
+def test_a_drained_topic_has_its_chains_stopped(kafka: Kafka, valkey: Valkey, tmp_path: Path) -> None:
+    """The benchmark itself checks the commands: a rate of wrong answers is none."""
+    baseline = train_baseline(tmp_path, START_MS, events=10_000)
+    drain = Drain(Ground(kafka, valkey, tmp_path, baseline), events=10_000)
+    rates = drain.lanes()[OURS]()
+    assert rates.wall > 0
