@@ -16,7 +16,7 @@ UV_COMPILE := $(LOCKER)/bin/uv pip compile --upgrade --universal --python-versio
 	--generate-hashes --no-header --no-annotate --no-emit-index-url --no-emit-find-links --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test test-fast test-servers lint bench lock clean
+.PHONY: help venv demo test test-fast test-servers lint schema bench lock clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## */  make \1\t/' | expand -t 24
@@ -48,6 +48,9 @@ lint: $(INSTALLED)  ## ruff and mypy
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+schema: $(INSTALLED)  ## writes docs/event.schema.json and the tables of docs/event.md and docs/policy.md
+	$(BIN)/python -c 'from pathlib import Path; from stream.schema import write; write(Path("docs"))'
 
 bench: $(INSTALLED) $(PEERS)/.installed  ## measures chainbrake and its peers
 	$(BIN)/python -m benchmarks

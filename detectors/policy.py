@@ -27,8 +27,11 @@ class Level(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """From `risk_min` on, the session stands at this level and its actions are due, once."""
 
     name: Name
+    """What messages and the reason call it."""
     risk_min: Annotated[float, Meta(gt=0.0, le=1.0)]
+    """From this risk on."""
     actions: Annotated[tuple[Action, ...], Meta(min_length=1, max_length=4)]
+    """What is ordered, all of it at once; `revoke_token` of a shared credential becomes `kill_session`."""
     lifetime_ms: DurationMs = 24 * HOUR
     """How long the verdict stands unless it is released: then the session may earn it anew."""
 
@@ -40,6 +43,7 @@ class ChainSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     within_ms: DurationMs = 4 * HOUR
     """From the first step to the write."""
     confidence: Share = 0.9
+    """No policies of targets of its kind were read, or it names no target."""
     confidence_bound: Share = 0.97
     """The change hits what the session had read the policies of."""
     confidence_unrelated: Share = 0.6
@@ -55,6 +59,7 @@ class FasterThanHumanSettings(Struct, frozen=True, kw_only=True, forbid_unknown_
     human_floor_ms: DurationMs = 10 * SECOND
     """Nobody reads, weighs and orders an identity change in less."""
     confidence: Share = 0.35
+    """On its own a finding to watch."""
 
 
 class VelocitySettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -66,9 +71,11 @@ class VelocitySettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     count_min: Annotated[float, Meta(ge=1.0)] = 5.0
     """Fewer operations than this are never fast, whatever was learned."""
     confidence: Share = 0.4
+    """Above the learned limit."""
     confidence_extreme: Share = 0.6
     """At `extreme_times` the learned limit."""
     extreme_times: Annotated[float, Meta(ge=1.0)] = 4.0
+    """How many times the limit is extreme."""
 
 
 class TransitionSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -78,6 +85,7 @@ class TransitionSettings(Struct, frozen=True, kw_only=True, forbid_unknown_field
     p_max: Annotated[float, Meta(gt=0.0, le=0.5)] = 0.01
     """Part of honest sessions whose surprise may reach the limit (split conformal, whole sessions)."""
     confidence: Share = 0.45
+    """On its own a finding to watch."""
 
 
 class DeniedSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -85,6 +93,7 @@ class DeniedSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
     enabled: bool = True
     within_ms: DurationMs = 1 * HOUR
+    """From the denial to the act."""
     confidence: Share = 0.9
     """The same target, by another way."""
     confidence_other_target: Share = 0.6
@@ -114,7 +123,9 @@ class CommandSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     """How a command is followed up."""
 
     acknowledge_within_ms: DurationMs = 5 * SECOND
+    """Then an unacknowledged stop is sent again."""
     resends_max: Annotated[int, Meta(ge=0, le=10)] = 2
+    """How often it is sent again before it escalates."""
     escalate_to: Action = Action.QUARANTINE_WORKFLOW
     """What an unacknowledged stop turns into after its last resend."""
 
@@ -123,22 +134,35 @@ class BudgetSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """A limit on our own blast radius; over it, stops degrade to step-up and page."""
 
     stops_per_minute_max: Annotated[int, Meta(ge=1)] = 60
+    """Sessions stopped in one minute of arrival, over all workers."""
     protected_agents: tuple[Name, ...] = ()
+    """Agents that are never stopped: a human is asked instead."""
     protected_principals: tuple[Name, ...] = ()
+    """Accounts that are never stopped, our own hooks among them."""
+
+
+class FleetSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Limits over all sessions and workers; what they find only alerts, see `stream/fleet.py`."""
+
+    principal_operations_per_minute_max: Annotated[int, Meta(ge=1)] = 600
+    """Changes and secret reads of one principal, over all its sessions."""
 
 
 class Policy(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Levels, what may stop, and the settings of every detector."""
 
     name: Name = "default"
+    """Part of the version that every finding and command carries."""
     levels: Annotated[tuple[Level, ...], Meta(min_length=1, max_length=8)] = (
         Level(name="watch", risk_min=0.30, actions=(Action.OBSERVE,), lifetime_ms=1 * HOUR),
         Level(name="step-up", risk_min=0.55, actions=(Action.STEP_UP,), lifetime_ms=1 * HOUR),
         Level(name="stop", risk_min=0.85, actions=(Action.KILL_SESSION, Action.REVOKE_TOKEN)),
     )
+    """Mildest first; `risk_min` and the strongest action must both rise."""
     may_stop: tuple[Name, ...] = ("read_then_write_chain", "denied_then_elsewhere")
     """Only these findings count towards a stop; the others may alert and ask for step-up."""
     grades_that_stop: tuple[Grade, ...] = (Grade.ATTESTED, Grade.OBSERVED)
+    """Findings on weaker evidence do not count towards a stop."""
     half_life_ms: DurationMs = 15 * MINUTE
     """In this time, of the event's clock, a finding loses half its weight."""
     inherited_share: Share = 0.5
@@ -157,6 +181,7 @@ class Policy(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     approvals: ApprovalSettings = ApprovalSettings()
     commands: CommandSettings = CommandSettings()
     budget: BudgetSettings = BudgetSettings()
+    fleet: FleetSettings = FleetSettings()
 
     def __post_init__(self) -> None:
         rising = [level.risk_min for level in self.levels]

@@ -109,75 +109,116 @@ class Provenance(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False
     """Where the value of one argument came from; never the value."""
 
     argument: Name
+    """Name of the argument."""
     origin: Origin
+    """Where its value was first seen: what the user, the system prompt or a tool said, what the agent wrote
+    itself, a constant, or nowhere."""
     source_event: Label = ""
+    """Id of the event whose result first held it."""
     source_field: Label = ""
+    """Where in that result."""
     shape: Label = ""
+    """What the value looks like, such as `arn` or `email`."""
 
 
 class Event(Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="kind"):
     """What all kinds share. A fact: never edited, and dated by its producer, not by us."""
 
     id: Name
+    """The producer's own id; with `source` the key by which a duplicate is known."""
     source: Name
+    """Which producer says so, such as `aws.cloudtrail`."""
     at_ms: Millis
+    """When it happened, by the producer's clock: milliseconds since 1970 (UTC)."""
     workflow: Name
+    """The delegation tree that the session works in; the key of the record. Alone: the session itself."""
     session: Name
+    """One run of one agent instance."""
     seen_ms: Millis | None = None
+    """When it reached the log; else the record's own time counts, and in a replay `at_ms`."""
     agent: Label = ""
+    """Which agent, whatever the run."""
     principal: Label = ""
+    """The account that the platform saw."""
     grade: Grade = Grade.OBSERVED
+    """How good the evidence is: the platform's own record, an agent's telemetry, or a guess."""
 
 
 class Operation(Event, frozen=True, kw_only=True, omit_defaults=True, tag="operation"):
     """One call on a system that knows identities."""
 
     agent: Name
+    """Which agent, whatever the run."""
     operation: Name
+    """The provider's own name of the call."""
     op_class: OpClass = OpClass.UNCLASSIFIED
+    """What it means for identity; see the classes above."""
     outcome: Outcome = Outcome.OK
+    """How it ended, as the system said."""
     system: Label = ""
+    """Which system was called."""
     system_kind: SystemKind = SystemKind.OTHER
+    """What kind of system that is."""
     target: Label = ""
+    """What was read or changed; for a change, whatever gains by it."""
     target_kind: Label = ""
+    """What kind of thing the target is, such as `role`."""
     agent_role: Label = ""
+    """The job that the agent does; a baseline is learned per role."""
     parent_session: Label = ""
+    """Who handed the work over, where no delegation event says so."""
     on_behalf_of: Label = ""
+    """The person for whom it is done."""
     credential: Label = ""
+    """Fingerprint of the credential used; never the credential."""
     credential_kind: CredentialKind = CredentialKind.UNKNOWN
+    """How long-lived and how widely held it is. Only `ephemeral` and `static` ones are ever revoked."""
     workload_proven: bool = False
+    """Whether a workload identity (SPIFFE, OIDC) was proven."""
     approval: Label = ""
+    """The approval that the agent claims: recorded, and proof of nothing."""
     provenance: Annotated[tuple[Provenance, ...], Meta(max_length=ARGUMENTS_MAX)] = ()
+    """Where the values of its arguments came from."""
 
 
 class Delegation(Event, frozen=True, kw_only=True, omit_defaults=True, tag="delegation"):
     """`parent_session` handed work to `session`: what the parent did stays part of the child's story."""
 
     parent_session: Name
+    """Who handed the work to `session`."""
 
 
 class Approval(Event, frozen=True, kw_only=True, omit_defaults=True, tag="approval"):
     """Somebody allowed exactly one operation on exactly one target, for one session."""
 
     operation: Name
+    """The one operation that is allowed."""
     target: Name
+    """The one target."""
     decided_by: Name
+    """Who allowed it."""
     requested_by: Label = ""
+    """Who asked."""
     requested_ms: Millis | None = None
+    """When it was asked for; faster answers than `approvals.pause_ms_min` do not count."""
     expires_ms: Millis | None = None
+    """Until when it holds; else `approvals.lifetime_ms` from `at_ms` on."""
 
 
 class Release(Event, frozen=True, kw_only=True, omit_defaults=True, tag="release"):
     """A human lifts the stop of a session."""
 
     decided_by: Name
+    """Who lifts the stop."""
     reason: Text = ""
+    """Why; goes to the hooks and into the record."""
 
 
 class SessionEnd(Event, frozen=True, kw_only=True, omit_defaults=True, tag="session_end"):
     """The run is over, by its own word or because it fell idle."""
 
     reason: Literal["ended", "idle"] = "ended"
+    """By its own word, or because it fell silent."""
 
 
 AnyEvent = Operation | Delegation | Approval | Release | SessionEnd
