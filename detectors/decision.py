@@ -13,6 +13,7 @@ from models.event import CredentialKind, Event, Operation, Release, weakest
 from models.finding import EVIDENCE_MAX, Finding, Noticed
 from models.session import Alarm, Session, Workflow
 
+SELF_RELEASE = "self_release"
 INHERITED = "inherited_risk"
 REVOCABLE = frozenset({CredentialKind.EPHEMERAL, CredentialKind.STATIC})
 """A shared credential is never revoked for one session's sake, nor one of which that is not known."""
@@ -70,15 +71,29 @@ class Decisions:
         session = workflow.sessions.get(event.session)
         if session is None:  # forgotten, but its stop may still stand at the hooks
             session = Session(id=event.session, last_ms=event.at_ms)
+        cause = Cause(event, seen_ms, session.last_ms)
+        if event.decided_by in (session.id, session.agent, session.principal):
+            return self._refused(workflow, session, cause)
         session.verdict, session.verdict_until_ms = Action.OBSERVE, 0
         session.alarms.clear()
         workflow.chains.clear()
         workflow.denied.clear()
         reason = f"released by {event.decided_by}: {event.reason or 'no reason given'}"
         level = self._policy.levels[-1]
-        cause = Cause(event, seen_ms, session.last_ms)
         command = self._command(workflow, session, cause, Action.RELEASE_SESSION, level.lifetime_ms, reason)
         return Decision((), (command,))
+
+    def _refused(self, workflow: Workflow, session: Session, cause: Cause) -> Decision:
+        """Nobody lifts the stop of their own session; that somebody tried is told."""
+        word = Noticed(
+            detector=SELF_RELEASE,
+            confidence=0.9,
+            reason=f"{session.agent or session.id} asked for the release of its own session",
+            evidence=(cause.event.id,),
+            grade=cause.event.grade,
+            tags=("T1548.005", "ASI03", "ASI09"),
+        )
+        return Decision((self._finding(workflow, session, cause, word),), ())
 
     def inherit(self, workflow: Workflow, session: Session, parent: str, at_ms: int) -> None:
         """A delegated session starts with a share of what its parent is suspected of."""

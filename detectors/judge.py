@@ -174,4 +174,5 @@ class Judge:
             )
         )
         if len(workflow.grants) > APPROVALS_MAX:
-            del workflow.grants[0]
+            used = (place for place, grant in enumerate(workflow.grants) if grant.used_by)
+            del workflow.grants[next(used, 0)]

@@ -275,11 +275,12 @@ SIGHT = Row(
             warn=0.5,
         ),
         Panel(
-            title="Sessions begun and forgotten",
+            title="Sessions begun, idle and forgotten",
             description="Forgotten: a workflow had more sessions than are kept, and the one silent longest "
             "gave way. Any number of these: does a producer put everything into one workflow?",
             queries=(
                 Query(per_min("sessions_begun_total"), "begun"),
+                Query(per_min("sessions_idle_total"), "idle"),
                 Query(per_min("sessions_forgotten_total"), "forgotten"),
             ),
             unit="cpm",
@@ -360,7 +361,10 @@ HEALTH = Row(
             description="Removed from the actions topic before they were judged: the worker was down for "
             "longer than records are kept. Counted when a partition is claimed. Alert: "
             "RecordsLost.",
-            queries=(Query(summed(series("gap_records_total")), "since the workers started"),),
+            queries=(
+                Query(summed(series("gap_records_total")), "removed unread"),
+                Query(summed(series("state_unreadable_total")), "stored state unreadable"),
+            ),
             width=6,
             bad=1,
         ),

@@ -51,9 +51,12 @@ def from_caep(value: bytes) -> Command:
     try:
         claims = msgspec.json.decode(value)
         (event,) = claims["events"].values()
-        return msgspec.convert(event["chainbrake"], Command)
+        command = msgspec.convert(event["chainbrake"], Command)
     except (msgspec.DecodeError, RecursionError, LookupError, TypeError, ValueError, AttributeError) as error:
         raise InputError(f"not a command of ours: {error}") from error
+    if not command.session:
+        raise InputError("a command without a session would be for everybody")
+    return command
 
 
 def _subject(command: Command) -> dict[str, Any]:

@@ -16,7 +16,9 @@ SESSIONS_MAX = 64
 RECENT_IDS_MAX = 32
 """Per session: a duplicate that comes later than this many events is judged again."""
 
-APPROVALS_MAX = 32
+APPROVALS_MAX = 256
+"""Per workflow: a plan with more changes than this asks in parts. Those used up give way first."""
+
 MEMORIES_MAX = 8
 
 

@@ -5,6 +5,8 @@ topic is read in batches beside it by the engine's reader, since a Faust stream 
 per event (`docs/decisions/0002-faust-and-the-hot-path.md`).
 """
 
+import tempfile
+from pathlib import Path
 from typing import Any
 
 import faust
@@ -39,6 +41,7 @@ def create_app(settings: Settings, *, adopt_topic: bool = False) -> faust.App:
         f"{settings.group}-ledger",
         broker=[f"kafka://{server}" for server in settings.kafka.split(",")],
         store="memory://",
+        datadir=Path(tempfile.gettempdir()) / f"{settings.group}-ledger",  # Faust makes one, used or not
         web_bind=settings.web_host,
         web_host=settings.web_host,
         web_port=settings.web_port,

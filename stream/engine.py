@@ -87,7 +87,10 @@ class Engine(Service):  # type: ignore[misc]  # mode is not typed
         for partition in list(self._reader.partitions.values()):
             try:
                 await self.ledger.chase(partition, self._reader.outbox)
-            except (FencedError, KafkaError) as error:
+            except FencedError as error:
+                self._reader.fenced(partition, error)
+                continue
+            except KafkaError as error:
                 log.warning("chase put off", partition=partition.number, error=repr(error))
             pending += await self._store.pending(partition.number)
         metrics.COMMANDS_PENDING.set(pending)

@@ -6,13 +6,15 @@ the same id: twice is possible and harmless, never is not.
 
 import asyncio
 import time
-from collections.abc import Coroutine, Iterable
+from collections.abc import Coroutine, Iterable, Sequence
 
 import structlog
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
-from models.command import Command
+from models.cloudevent import encode_event
+from models.command import RANK, Command
+from models.event import AnyEvent
 from models.finding import Finding
 from stream import metrics
 from stream.messages import Record, record_of, unkept, verdict_of
@@ -45,7 +47,7 @@ class Outbox:
         records = [record_of(message, self._topics, self._issuer) for message in messages]
         sent = [await self._hand_over(record) for record in records]
         metrics.OWED.inc(len(messages))
-        self._spawn(self._settle(partition, messages, records, sent))
+        self.spawn(self._settle(partition, messages, records, sent))
 
     async def send_owed(self, partition: Partition) -> None:
         """What an earlier owner stored and may not have sent."""
@@ -60,14 +62,23 @@ class Outbox:
 
     def dead_letters(self, letters: list[Record]) -> "asyncio.Task[None]":
         """Send dead letters; the task is done when the broker has them all."""
-        return self._spawn(self._surely(letters))
+        return self.spawn(self._surely(letters))
 
     async def drain(self, within_s: float) -> None:
         """Let what is on its way arrive."""
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=within_s)
 
-    def _spawn(self, work: Coroutine[None, None, None]) -> "asyncio.Task[None]":
+    def tell(self, topic: str, events: Sequence[AnyEvent]) -> None:
+        """Put events of our own on the actions topic."""
+        records = []
+        for event in events:
+            value, headers = encode_event(event)
+            records.append(Record(topic, event.workflow.encode(), value, headers))
+        self.spawn(self._surely(records))
+
+    def spawn(self, work: Coroutine[None, None, None]) -> "asyncio.Task[None]":
+        """Run something beside the reader; `drain` waits for it."""
         task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -91,12 +102,16 @@ class Outbox:
         metrics.OWED.dec(len(messages))
 
     async def _tell_gateways(self, messages: Iterable[Command | Finding]) -> None:
+        """Each session's standing, by the strongest of its commands."""
         now_ms = int(time.time() * 1000)
+        standing: dict[str, Command] = {}
         for message in messages:
             if isinstance(message, Command) and not message.shadow:
-                await self._store.set_verdict(
-                    message.session, verdict_of(message), message.expires_ms - now_ms
-                )
+                known = standing.get(message.session)
+                if known is None or RANK[message.action] > RANK[known.action]:
+                    standing[message.session] = message
+        for session, command in standing.items():
+            await self._store.set_verdict(session, verdict_of(command), command.expires_ms - now_ms)
 
     async def _surely(self, records: list[Record]) -> None:
         """Until the broker has them all."""

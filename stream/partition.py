@@ -5,12 +5,17 @@ import time
 from collections.abc import Iterable
 
 import msgspec
+import structlog
 
-from models.command import Command
+from models.command import Command, stable_id
+from models.event import Grade, SessionEnd
 from models.finding import Finding
-from models.session import Workflow
+from models.session import Session, Workflow
+from stream import metrics
 from stream.messages import kept
 from stream.store import Claim, Owed, Store
+
+log = structlog.stdlib.get_logger(__name__)
 
 _encoder = msgspec.msgpack.Encoder()
 _decoder = msgspec.msgpack.Decoder(Workflow)
@@ -29,6 +34,8 @@ class Partition:
         self.workflows: dict[str, Workflow] = {}
         self.letters: set[asyncio.Task[None]] = set()
         """Dead letters on their way: the position waits for them."""
+        self.touched: dict[str, float] = {}
+        """Workflow: when it was last stored (monotonic seconds), longest ago first."""
         self._dirty: dict[str, None] = {}
         self._owed: dict[str, list[Command | Finding]] = {}
         self.judging = asyncio.Lock()
@@ -53,7 +60,7 @@ class Partition:
         """Bring workflows into memory: as stored, or new."""
         for name, content in zip(names, await store.load(self.number, names), strict=True):
             if name not in self.workflows:
-                self.workflows[name] = Workflow(name) if content is None else _decoder.decode(content)
+                self.workflows[name] = Workflow(name) if content is None else _read(name, content)
 
     async def save(
         self, store: Store, names: list[str], ttl_ms: int, acknowledge_within_ms: int
@@ -63,18 +70,32 @@ class Partition:
         Raises `FencedError`, with nothing written.
         """
         async with self._writing:
-            workflows, owed, messages = [], [], []
+            now_s = time.monotonic()
             overdue_ms = int(time.time() * 1000) + acknowledge_within_ms
+            workflows: list[tuple[str, bytes]] = []
+            taken: dict[str, list[Command | Finding]] = {}
             async with self.judging:
                 for name in names:
                     workflows.append((name, _encoder.encode(self.workflows[name])))
                     self._dirty.pop(name, None)
-                    for message in self._owed.pop(name, ()):
-                        messages.append(message)
-                        due_ms = overdue_ms if isinstance(message, Command) and not message.shadow else 0
-                        owed.append(Owed(message.id, kept(message), due_ms))
-            await store.save(self.number, self.epoch, workflows, owed, ttl_ms)
-            return messages
+                    self.touched.pop(name, None)
+                    self.touched[name] = now_s
+                    if name in self._owed:
+                        taken[name] = self._owed.pop(name)
+            owed = [_owed(message, overdue_ms) for owing in taken.values() for message in owing]
+            try:
+                await store.save(self.number, self.epoch, workflows, owed, ttl_ms)
+            except BaseException:
+                self._unwritten(names, taken)
+                raise
+            return [message for owing in taken.values() for message in owing]
+
+    def _unwritten(self, names: list[str], taken: dict[str, list[Command | Finding]]) -> None:
+        """A write failed: what it took is dirty and owed again, before a position can pass it."""
+        for name in names:
+            self.touch(name)
+        for name, messages in taken.items():
+            self._owed[name] = messages + self._owed.get(name, [])
 
     def take_dirty(self) -> list[str]:
         """Names of all that differ from the store; what owes comes with them."""
@@ -95,3 +116,51 @@ class Partition:
                 return
             if name not in self._dirty:
                 del self.workflows[name]
+                self.touched.pop(name, None)
+
+    def fell_idle(self, idle_s: float, at_most: int) -> list[SessionEnd]:
+        """Ends of sessions in workflows that nothing happened in for so long; each is told once.
+
+        By the clock, and only the owner of a partition that has caught up may ask: how long ago something
+        was judged says how long it is quiet, which its own dates do not when a feed is behind.
+        """
+        ends: list[SessionEnd] = []
+        now_s = time.monotonic()
+        for name, stored_s in list(self.touched.items()):
+            if now_s - stored_s < idle_s or len(ends) >= at_most:
+                break
+            del self.touched[name]
+            workflow = self.workflows.get(name)
+            if workflow is not None and name not in self._dirty:
+                quiet = (_end(workflow, session, idle_s) for session in workflow.sessions.values())
+                ends += [end for end in quiet if workflow.sessions[end.session].verdict_until_ms <= end.at_ms]
+        return ends
+
+
+def _owed(message: Command | Finding, overdue_ms: int) -> Owed:
+    awaited = isinstance(message, Command) and not message.shadow
+    return Owed(message.id, kept(message), overdue_ms if awaited else 0)
+
+
+def _end(workflow: Workflow, session: Session, idle_s: float) -> SessionEnd:
+    return SessionEnd(
+        id=stable_id("idle", workflow.id, session.id, str(session.last_ms)),
+        source="chainbrake",
+        at_ms=session.last_ms + int(idle_s * 1000),
+        workflow=workflow.id,
+        session=session.id,
+        agent=session.agent,
+        principal=session.principal,
+        grade=Grade.INFERRED,
+        reason="idle",
+    )
+
+
+def _read(name: str, content: bytes) -> Workflow:
+    """A stored workflow; one that cannot be read begins anew, which is counted and logged."""
+    try:
+        return _decoder.decode(content)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        metrics.STATE_UNREADABLE.inc()
+        log.error("stored workflow unreadable, begun anew", workflow=name, error=str(error))  # noqa: TRY400
+        return Workflow(name)

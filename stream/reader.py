@@ -15,16 +15,15 @@ from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
 from aiokafka.errors import ConsumerStoppedError, KafkaError
 from mode import Service
 
-from detectors.arrival import check_date
 from detectors.decision import Decision
 from detectors.judge import Judge, Tally
-from models.cloudevent import read_event
 from models.command import Command
-from models.errors import FencedError, StateError, TopicChangedError, Unreadable, UnreadableEventError
-from models.event import AnyEvent
+from models.errors import FencedError
 from stream import metrics
-from stream.dead_letters import dead_letter
+from stream.claim import check_gap, take_over
 from stream.enforcement.budget import counts, degraded, minute_of
+from stream.fleet import Busy, busy_principals, surges
+from stream.intake import Intake
 from stream.messages import Record
 from stream.outbox import Outbox
 from stream.partition import Partition
@@ -39,6 +38,7 @@ LET_GO_WITHIN_S = 5.0
 COMMIT_EVERY_S = 5.0
 CLAIM_AGAIN_S = 1.0
 LETTER_BATCHES_MAX = 4
+IDLE_AT_ONCE_MAX = 500
 
 
 class Assignment(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is not typed
@@ -156,7 +156,7 @@ class Reader(Service):  # type: ignore[misc]  # mode is not typed
             try:
                 await self._batch(partition, records)
             except FencedError as error:
-                self._fenced(partition, error)
+                self.fenced(partition, error)
             partition.forget(max(1, self._settings.workflows_max // len(batches)))
 
     async def flush(self, partition: Partition) -> None:
@@ -180,84 +180,71 @@ class Reader(Service):  # type: ignore[misc]  # mode is not typed
             try:
                 await self.flush(partition)
             except FencedError as error:
-                self._fenced(partition, error)
+                self.fenced(partition, error)
         self._published = publish_tally(self._judge.tally, self._published)
         metrics.WORKFLOWS.set(sum(len(partition.workflows) for partition in self.partitions.values()))
         metrics.LAG.set(sum(self._lag(partition) for partition in self.partitions.values()))
+        await self._end_idle()
         if time.monotonic() - self._committed_s > COMMIT_EVERY_S:
             await self._commit()
+
+    async def _end_idle(self) -> None:
+        """Say on the actions topic which sessions fell idle: an end is an event like any other."""
+        idle_s = (self._judge.policy.idle_ms + self._judge.policy.lateness_ms) / 1000
+        for partition in list(self.partitions.values()):
+            if self._lag(partition) == 0 and (ends := partition.fell_idle(idle_s, IDLE_AT_ONCE_MAX)):
+                metrics.SESSIONS_IDLE.inc(len(ends))
+                self.outbox.tell(self._topics.actions, ends)
 
     async def _batch(self, partition: Partition, records: list[Any]) -> None:
         """Judge records of one partition. The order of its parts is what makes a crash harmless."""
         began_s = time.perf_counter()
-        letters: list[Record] = []
-        events, missing = self._read(partition, records, letters)
-        if missing:
-            await partition.fetch(self._store, missing)
+        if records[0].offset > partition.next_offset:
+            await check_gap(self._consumer, self._tp(partition.number), partition.next_offset)
+        intake = Intake(self._topics.dead_letters)
+        events = intake.decode(partition, records, self._judge.policy)
+        if intake.missing:
+            await partition.fetch(self._store, list(intake.missing))
             if self.partitions.get(partition.number) is not partition:
                 return  # revoked while we waited: whoever owns it now reads these records
         async with partition.judging:
-            decided = self._fold(partition, events, letters)
-            if letters:
-                await self._send_letters(partition, letters)
+            decided = intake.fold(partition, events, self._judge)
+            if intake.letters:
+                await self._send_letters(partition, intake.letters)
             partition.next_offset = records[-1].offset + 1
             urgent = await self._owe(partition, decided) if decided else []
         metrics.BATCH.observe(time.perf_counter() - began_s)
         if urgent:
             await self._save_and_send(partition, urgent)
+        busy = busy_principals(events)
+        if busy:
+            self._count(partition, busy)
 
-    def _read(
-        self, partition: Partition, records: list[Any], letters: list[Record]
-    ) -> tuple[list[tuple[AnyEvent, Any, int]], list[str]]:
-        """Decode; returns events with their records and arrival times, and workflows not in memory."""
-        policy = self._judge.policy
-        workflows = partition.workflows
-        events: list[tuple[AnyEvent, Any, int]] = []
-        missing: dict[str, None] = {}
-        for record in records:
-            if record.offset < partition.next_offset:
-                continue
-            try:
-                event = read_event(record.value, record.headers)
-                seen_ms = event.seen_ms
-                if seen_ms is None:
-                    seen_ms = record.timestamp if record.timestamp > 0 else event.at_ms
-                check_date(event, seen_ms, policy)
-            except UnreadableEventError as error:
-                self._bury(letters, record, error.reason, error.detail)
-                continue
-            if event.workflow not in workflows:
-                missing[event.workflow] = None
-            events.append((event, record, seen_ms))
-        if events:
-            event, _, seen_ms = events[-1]
-            metrics.SOURCE_LAG.observe(max(0, seen_ms - event.at_ms) / 1000)
-        return events, list(missing)
+    def _count(self, partition: Partition, busy: list[Busy]) -> None:
+        """Tell the fleet's counters, beside the reading: nothing waits for what they say."""
 
-    def _fold(
-        self, partition: Partition, events: list[tuple[AnyEvent, Any, int]], letters: list[Record]
-    ) -> list[tuple[str, Decision]]:
-        fold = self._judge.fold
-        workflows = partition.workflows
-        decided: list[tuple[str, Decision]] = []
-        for event, record, seen_ms in events:
-            name = event.workflow
-            try:
-                decision = fold(workflows[name], event, record.offset, seen_ms)
-            except Exception as error:
-                log.exception("judge failed", offset=record.offset, partition=partition.number)
-                self._bury(letters, record, Unreadable.JUDGE_FAILED, repr(error))
-                continue
-            partition.touch(name)
-            if decision is not None:
-                decided.append((name, decision))
-        return decided
+        async def count() -> None:
+            limit = self._judge.policy.fleet.principal_operations_per_minute_max
+            for finding in await surges(self._store, busy, limit):
+                metrics.FINDINGS.labels(finding.detector).inc()
+                if finding.workflow not in partition.workflows:
+                    await partition.fetch(self._store, [finding.workflow])
+                partition.owe(finding.workflow, [finding])
+                partition.touch(finding.workflow)
+
+        self.outbox.spawn(count())
 
     async def _owe(self, partition: Partition, decided: list[tuple[str, Decision]]) -> list[str]:
         """Put down what has to leave; returns the workflows that earned a command."""
         urgent: dict[str, None] = {}
         for name, decision in decided:
-            commands = [await self._within_budget(command) for command in decision.commands]
+            commands = []
+            for earned in decision.commands:
+                command = await self._within_budget(earned)
+                if command.action is not earned.action:
+                    session = partition.workflows[name].sessions[command.session]
+                    session.verdict = command.action  # so that a stop can be earned again
+                commands.append(command)
             partition.owe(name, (*decision.findings, *commands))
             for finding in decision.findings:
                 metrics.FINDINGS.labels(finding.detector).inc()
@@ -282,9 +269,6 @@ class Reader(Service):  # type: ignore[misc]  # mode is not typed
         )
         await self.outbox.send(partition, messages)
 
-    def _bury(self, letters: list[Record], record: Any, reason: Unreadable, detail: str) -> None:
-        letters.append(dead_letter(self._topics.dead_letters, record, reason, detail))
-
     async def _send_letters(self, partition: Partition, letters: list[Record]) -> None:
         """On their way before the position passes them; a flood of them slows the reading down."""
         task = self.outbox.dead_letters(letters)
@@ -295,35 +279,18 @@ class Reader(Service):  # type: ignore[misc]  # mode is not typed
 
     async def _claim(self, number: int) -> None:
         """Take an assigned partition over and go to where its state stands."""
-        claim = await self._store.claim(number)
-        if number not in self.waiting:
-            return  # revoked while we waited for the store
-        if claim.topic_id not in ("", self._topic_id):
-            raise TopicChangedError(self._topics.actions, claim.topic_id, self._topic_id)
         tp = self._tp(number)
-        begin = (await self._consumer.beginning_offsets([tp]))[tp]
-        end = (await self._consumer.end_offsets([tp]))[tp]
-        start = begin if claim.next_offset is None else claim.next_offset
-        if start > end:
-            raise StateError(
-                f"partition {number} of {self._topics.actions} ends at {end}, its state stands at {start}: the "
-                f"broker has lost records. To go on from the topic as it is: chainbrake run --adopt-topic"
-            )
-        if start < begin:
-            log.error("records removed before they were judged", partition=number, records=begin - start)
-            metrics.GAPS.inc(begin - start)
-            start = begin
+        partition = await take_over(self._consumer, self._store, tp, self._topic_id)
         if number not in self.waiting:
-            return
+            return  # revoked while we asked; an owner whom our epoch fenced off claims again
         del self.waiting[number]
-        partition = self.partitions[number] = Partition(number, claim, self._topic_id, start)
-        self._consumer.seek(tp, start)
+        self.partitions[number] = partition
+        self._consumer.seek(tp, partition.next_offset)
         self._consumer.resume(tp)
         metrics.PARTITIONS.set(len(self.partitions))
-        log.info("partition claimed", partition=number, epoch=claim.epoch, offset=start, behind=end - start)
         await self.outbox.send_owed(partition)
 
-    def _fenced(self, partition: Partition, error: FencedError) -> None:
+    def fenced(self, partition: Partition, error: FencedError) -> None:
         """Drop what we hold. If the group still says it is ours after a session timeout, claim it anew."""
         log.warning(
             "partition fenced off, its state is dropped", partition=partition.number, error=str(error)

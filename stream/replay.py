@@ -79,9 +79,12 @@ class Replay:
         for finding in decision.findings:
             self._counts["finding"] += 1
             yield _finding_row(finding, index)
-        for command in decision.commands:
+        for earned in decision.commands:
             self._counts["command"] += 1
-            yield _command_row(self._budget.admit(command), index)
+            command = self._budget.admit(earned)
+            if command.action is not earned.action:
+                workflow.sessions[command.session].verdict = command.action  # as the worker does
+            yield _command_row(command, index)
 
     def _forget(self) -> None:
         """Drop what the store would have let expire."""

@@ -13,20 +13,22 @@ Every key of a partition carries one hash tag, so a script over them also runs o
     cb:ack:<command>             hash     hook -> its newest acknowledgement
     cb:heard:<command>           set      hook/outcome/certainty: what was heard, to count each once
     cb:stops:<minute>            set      sessions stopped in that minute: the budget
+    cb:operations:<minute>:<principal>  string  changes and secret reads of a principal in that minute
     cb:topic                     hash     id and partitions of the topic all of this belongs to
 """
 
+import time
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Any, Protocol, Self
 
 import stamina
 from msgspec import Struct
 from redis.asyncio import Redis, RedisCluster
-from redis.exceptions import BusyLoadingError, ConnectionError, ReadOnlyError, TimeoutError  # noqa: A004 - redis's
+from redis.exceptions import BusyLoadingError, ConnectionError, OutOfMemoryError, ReadOnlyError, TimeoutError  # noqa: A004 - redis's
 
 from models.errors import FencedError
 
-AWAY = (ConnectionError, TimeoutError, BusyLoadingError, ReadOnlyError, OSError)
+AWAY = (ConnectionError, TimeoutError, BusyLoadingError, ReadOnlyError, OutOfMemoryError, OSError)
 """What the store's absence looks like: waited out, never an answer."""
 
 
@@ -37,10 +39,17 @@ class Away(Protocol):
         """Said at every change, and again at every try."""
 
 
+COUNTED_S = 3_600
+"""A minute's counters outlive it by this, for what arrives late."""
+
 CLUSTER_SCHEME = "redis+cluster://"
 
 CLAIM = """
 local epoch = redis.call('INCR', KEYS[1])
+if epoch < tonumber(ARGV[1]) then
+  epoch = ARGV[1]
+  redis.call('SET', KEYS[1], epoch)
+end
 return {epoch, redis.call('HGET', KEYS[2], 'next_offset'), redis.call('HGET', KEYS[2], 'topic_id')}
 """
 
@@ -137,10 +146,17 @@ class Store:
         await self._patiently(lambda: self._redis.hset(f"{self._prefix}:topic", mapping=identity))
 
     async def claim(self, partition: int) -> Claim:
-        """Take a partition over: from now on writes of earlier claims are refused."""
+        """Take a partition over: from now on writes of earlier claims are refused.
+
+        The epoch is at least the clock's time (ms), so that a store that lost its data never gives out an
+        epoch that a worker from before still holds.
+        """
         keys = [self._key(partition, "epoch"), self._key(partition, "position")]
-        epoch, next_offset, topic_id = await self._patiently(lambda: self._claim(keys=keys))
-        return Claim(epoch, int(next_offset) if next_offset is not None else None, (topic_id or b"").decode())
+        now_ms = int(time.time() * 1000)
+        epoch, next_offset, topic_id = await self._patiently(lambda: self._claim(keys=keys, args=[now_ms]))
+        return Claim(
+            int(epoch), int(next_offset) if next_offset is not None else None, (topic_id or b"").decode()
+        )
 
     async def load(self, partition: int, workflows: list[str]) -> list[bytes | None]:
         """The stored workflows, in the order asked for."""
@@ -189,11 +205,24 @@ class Store:
         async def ask() -> Any:
             pipeline = self._redis.pipeline(transaction=False)
             pipeline.sadd(key, *sessions)
-            pipeline.expire(key, 3_600)
+            pipeline.expire(key, COUNTED_S)
             pipeline.scard(key)
             return await pipeline.execute()
 
         return int((await self._patiently(ask))[-1])
+
+    async def count_operations(self, counts: list[tuple[int, str, int]]) -> list[int]:
+        """Add to (minute, principal) counters; returns the new totals."""
+
+        async def ask() -> Any:
+            pipeline = self._redis.pipeline(transaction=False)
+            for minute, principal, operations in counts:
+                key = f"{self._prefix}:operations:{minute}:{principal}"
+                pipeline.incrby(key, operations)
+                pipeline.expire(key, COUNTED_S)
+            return await pipeline.execute()
+
+        return [int(total) for total in (await self._patiently(ask))[::2]]
 
     async def acknowledge(
         self, command: str, hook: str, said: str, content: bytes, ttl_s: int

@@ -10,6 +10,9 @@ from msgspec import Struct
 from models.errors import StateError
 from stream.settings import Settings
 
+APPENDED = {"message.timestamp.type": "LogAppendTime"}
+"""The broker dates the records of the actions topic: a producer's clock cannot vouch for itself."""
+
 DAY_MS = 24 * 3_600_000
 
 
@@ -48,7 +51,7 @@ def topics_of(settings: Settings) -> Topics:
 def stated(names: Topics, partitions: int) -> tuple[Topic, ...]:
     """Every topic as it should be; none is compacted, since each record is a fact of its own."""
     return (
-        Topic(names.actions, "workflow id", partitions, _kept(7)),
+        Topic(names.actions, "workflow id", partitions, _kept(7) | APPENDED),
         Topic(names.commands, "session id", partitions, _kept(7)),
         Topic(names.acks, "session id", partitions, _kept(7)),
         Topic(names.findings, "session id", partitions, _kept(30)),

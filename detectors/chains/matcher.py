@@ -15,6 +15,7 @@ from models.session import ChainProgress, Register, Step
 TAIL_MAX = 12
 """Steps of one chain that can still be reordered."""
 
+RUN_KEPT = 2
 TARGETS_MAX = 16
 
 
@@ -26,10 +27,19 @@ class Matcher:
         self.within_ms = within_ms
         self._last = len(chain.steps) - 1
         self._bound = chain.steps[chain.bound_step]
+        self._first = chain.steps[0]
+        self._decisive = chain.steps[-1]
         self._steps_of: dict[OpClass, tuple[int, ...]] = {
             op_class: tuple(k for k in range(self._last, -1, -1) if op_class in chain.steps[k])
             for op_class in OpClass
         }
+
+        self._alike = frozenset(
+            op_class
+            for op_class, steps in self._steps_of.items()
+            if len(steps) == 1 and steps[0] != self._last
+        )
+        """Classes of one step that is not the decisive one: a run of them tells no more than its ends."""
 
     def begin(self) -> ChainProgress:
         """Nothing matched yet."""
@@ -40,7 +50,11 @@ class Matcher:
         """Fold one step in; the whole match if that completes one, decisive step last."""
         if step.op_class in self._bound and step.target and step.outcome is Outcome.OK:
             self._note_target(progress, step)
+        if step.outcome is not Outcome.OK and step.op_class not in self._decisive:
+            return None  # nothing was learned by a read that failed
         tail = progress.tail
+        if step.op_class in self._alike and self._goes_on(progress, step):
+            return None
         if not tail or step.at_ms >= tail[-1].at_ms:
             match = self._advance(progress.head, step)
             tail.append(step)
@@ -49,6 +63,25 @@ class Matcher:
         if len(tail) > TAIL_MAX:
             self._advance(progress.base, tail.pop(0))
         return match
+
+    def _goes_on(self, progress: ChainProgress, step: Step) -> bool:
+        """Whether the step only goes on with a run of its like: a run is kept as its first and its newest.
+
+        Between the two nothing but their like came in, so no other register can change; and a late step of
+        another class still finds one of them on either side.
+        """
+        tail = progress.tail
+        if len(tail) < RUN_KEPT:
+            return False
+        newest = tail[-1]
+        if newest.op_class is not step.op_class or tail[-2].op_class is not step.op_class:
+            return False
+        if step.at_ms < newest.at_ms:
+            return False
+        tail[-1] = step
+        if step.op_class in self._first:
+            progress.head[0] = Register(step.at_ms, step.at_ms, (step,))
+        return True
 
     def _slip_in(self, progress: ChainProgress, late: Step) -> tuple[Step, ...] | None:
         """Fold the tail again with the late step in its place; a match counts if that step is in it."""
@@ -66,10 +99,9 @@ class Matcher:
         """Improve the registers; from the last to the first, so that no step counts twice."""
         for k in self._steps_of[step.op_class]:
             if k == 0:
-                if step.outcome is Outcome.OK:
-                    first = registers[0]
-                    if first is None or step.at_ms >= first.start_ms:
-                        registers[0] = Register(step.at_ms, step.at_ms, (step,))
+                first = registers[0]
+                if first is None or step.at_ms >= first.start_ms:
+                    registers[0] = Register(step.at_ms, step.at_ms, (step,))
                 continue
             before = registers[k - 1]
             if before is None or step.at_ms < before.at_ms or step.at_ms - before.start_ms > self.within_ms:
@@ -77,7 +109,7 @@ class Matcher:
             if k == self._last:
                 return (*before.steps, step)
             now = registers[k]
-            if step.outcome is Outcome.OK and (now is None or before.start_ms > now.start_ms):
+            if now is None or before.start_ms > now.start_ms:
                 registers[k] = Register(before.start_ms, step.at_ms, (*before.steps, step))
         return None
 

@@ -37,9 +37,7 @@ class UnusualTransition(Detector):
         symbol = symbol_of(event.operation, event.target_kind)
         before = session.symbol
         if before:
-            bits = model.bits(before, symbol) + model.gap_bits(
-                event.op_class, event.at_ms - session.symbol_ms
-            )
+            bits = model.surprise(before, symbol, event.op_class, event.at_ms - session.symbol_ms)
         else:
             bits = model.bits(START, symbol)
         session.symbol = symbol

@@ -85,7 +85,11 @@ def _other_way(denied: Step, done: Step) -> str:
 def remember(ring: list[Step], step: Step) -> None:
     """Keep the newest of each (operation, target), and no more than `MEMORIES_MAX` of them."""
     for index, known in enumerate(ring):
-        if (known.operation, known.target, known.principal) == (step.operation, step.target, step.principal):
+        if (
+            known.target == step.target
+            and known.operation == step.operation
+            and known.principal == step.principal
+        ):
             if step.at_ms >= known.at_ms:
                 ring[index] = step
             return

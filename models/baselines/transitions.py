@@ -90,6 +90,14 @@ class TransitionModel:
             return known
         return self._backoff_bits[before] + self._unigram_bits.get(symbol, self._novel_bits)
 
+    def surprise(self, before: str, symbol: str, op_class: str, gap_ms: int) -> float:
+        """Both at once, in bits: what the hot path asks."""
+        after = self._pair_bits.get(before)
+        if after is None or (bits := after.get(symbol)) is None:
+            bits = self.bits(before, symbol)
+        row = self._gap_bits.get(op_class)
+        return bits + row[bisect_right(GAPS_MS, gap_ms)] if row is not None else bits
+
     def gap_bits(self, op_class: str, gap_ms: int) -> float:
         """Surprise of the pause before an operation of this class, in bits; 0 for a class never timed."""
         row = self._gap_bits.get(op_class)

@@ -117,6 +117,9 @@ def test_a_worker_that_slept_past_its_session_cannot_overwrite(
 
 
 @pytest.mark.timeout(240)
+@pytest.mark.filterwarnings(
+    "ignore::pytest.PytestUnraisableExceptionWarning"
+)  # clients whose server was killed
 @pytest.mark.parametrize("away", ["kafka", "valkey"])
 def test_an_outage_of_ten_seconds_is_waited_out(away: str, tmp_path: Path, policy: str) -> None:
     """The worker says that it waits, in `/readyz` and in metrics, and goes on without loss."""

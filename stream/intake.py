@@ -1,0 +1,78 @@
+"""The inner loops of the hot path: records to events, events into their workflows."""
+
+from typing import Any
+
+import structlog
+
+from detectors.arrival import check_date
+from detectors.decision import Decision
+from detectors.judge import Judge
+from detectors.policy import Policy
+from models.cloudevent import read_event
+from models.errors import Unreadable, UnreadableEventError
+from models.event import AnyEvent
+from stream import metrics
+from stream.dead_letters import dead_letter
+from stream.messages import Record
+from stream.partition import Partition
+
+log = structlog.stdlib.get_logger(__name__)
+
+Arrived = tuple[AnyEvent, Any, int]
+"""An event, its Kafka record, and when it reached the log (ms)."""
+
+
+class Intake:
+    """What one batch of one partition brings, beside its events: dead letters, and workflows to load."""
+
+    def __init__(self, dead_letter_topic: str) -> None:
+        self.letters: list[Record] = []
+        self.missing: dict[str, None] = {}
+        """Workflows that are not in memory, in order of appearance."""
+        self._topic = dead_letter_topic
+
+    def decode(self, partition: Partition, records: list[Any], policy: Policy) -> list[Arrived]:
+        """The events that can be judged and were not yet."""
+        workflows, missing = partition.workflows, self.missing
+        next_offset = partition.next_offset
+        events: list[Arrived] = []
+        for record in records:
+            if record.offset < next_offset:
+                continue
+            try:
+                event = read_event(record.value, record.headers)
+                arrived_ms = record.timestamp  # by the broker's clock, see `stream/topics.py`
+                check_date(event, arrived_ms, policy)
+                seen_ms = event.seen_ms
+                if seen_ms is None or seen_ms > arrived_ms:
+                    seen_ms = arrived_ms
+            except UnreadableEventError as error:
+                self._bury(record, error.reason, error.detail)
+                continue
+            if event.workflow not in workflows:
+                missing[event.workflow] = None
+            events.append((event, record, seen_ms))
+        if events:
+            event, _, seen_ms = events[-1]
+            metrics.SOURCE_LAG.observe(max(0, seen_ms - event.at_ms) / 1000)
+        return events
+
+    def fold(self, partition: Partition, events: list[Arrived], judge: Judge) -> list[tuple[str, Decision]]:
+        """Judge every event; returns what is due, by workflow. All workflows must be in memory."""
+        fold, workflows, touch = judge.fold, partition.workflows, partition.touch
+        decided: list[tuple[str, Decision]] = []
+        for event, record, seen_ms in events:
+            name = event.workflow
+            touch(name)
+            try:
+                decision = fold(workflows[name], event, record.offset, seen_ms)
+            except Exception as error:  # a mistake in one detector must not stop the stops
+                log.exception("judge failed", offset=record.offset, partition=partition.number)
+                self._bury(record, Unreadable.JUDGE_FAILED, repr(error))
+                continue
+            if decision is not None:
+                decided.append((name, decision))
+        return decided
+
+    def _bury(self, record: Any, reason: Unreadable, detail: str) -> None:
+        self.letters.append(dead_letter(self._topic, record, reason, detail))

@@ -1,0 +1,118 @@
+"""State on a real store: idle sessions, counters over all workers, a store that takes no more."""
+
+import json
+import time
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from models.cloudevent import read_event
+from models.event import CredentialKind, OpClass, Operation, SessionEnd
+from sandbox.kafka import Kafka
+from sandbox.valkey import Valkey
+from tests.servers.deployment import Deployment, until
+from tests.servers.traffic import traffic
+
+pytestmark = pytest.mark.servers
+
+
+def reads(count: int, principal: str) -> list[tuple[str, bytes]]:
+    """Secret reads by one principal, each in a workflow of its own: no session does much."""
+    now_ms = int(time.time() * 1000)
+    return [
+        (
+            f"wf-{number}",
+            msgspec.json.encode(
+                Operation(
+                    id=f"r-{number}",
+                    source="test",
+                    at_ms=now_ms + number,
+                    workflow=f"wf-{number}",
+                    session=f"sess-{number}",
+                    agent=f"agent-{number}",
+                    principal=principal,
+                    operation="secretsmanager:GetSecretValue",
+                    op_class=OpClass.SECRET_READ,
+                    credential_kind=CredentialKind.SHARED,
+                )
+            ),
+        )
+        for number in range(count)
+    ]
+
+
+@pytest.mark.timeout(120)
+def test_a_session_in_which_nothing_happens_is_ended_on_the_log(
+    kafka: Kafka, valkey: Valkey, tmp_path: Path
+) -> None:
+    """The end is an event like any other, told once, and the session's state goes; a stop stays."""
+    policy = tmp_path / "policy.yaml"
+    policy.write_text("idle_ms: 1500\nlateness_ms: 500\ncommands: {acknowledge_within_ms: 86400000}\n")
+    now_ms = int(time.time() * 1000)
+    with Deployment(kafka, valkey, tmp_path, policy=str(policy)) as deployment:
+        worker = deployment.worker().wait_ready()
+        deployment.send(traffic(60, 3, 1, seed=3, start_ms=now_ms - 200))
+        until(lambda: worker.metric("chainbrake_sessions_idle_total") >= 2, 30, "idle sessions to be told")
+        deployment.wait_stored(62, 30)
+        time.sleep(3)
+        events = [read_event(record.value, record.headers) for record in deployment.read("actions")]
+        ends = [event for event in events if isinstance(event, SessionEnd)]
+        assert len(ends) == len({event.session for event in ends}) == 2
+        assert {event.reason for event in ends} == {"idle"}
+        left = [session.id for known in deployment.workflows() for session in known.sessions.values()]
+        assert len(left) == 1, "only the stopped session is remembered"
+        assert left[0] not in {event.session for event in ends}
+        assert worker.stop() == 0
+
+
+@pytest.mark.timeout(120)
+def test_a_principal_busy_over_many_sessions_is_told_once_and_stops_nobody(
+    kafka: Kafka, valkey: Valkey, tmp_path: Path
+) -> None:
+    """What no single session shows: the finding says what the counter said, and no command follows."""
+    policy = tmp_path / "policy.yaml"
+    policy.write_text("fleet: {principal_operations_per_minute_max: 50}\n")
+    with Deployment(kafka, valkey, tmp_path, policy=str(policy)) as deployment:
+        workers = [deployment.worker().wait_ready(), deployment.worker().wait_ready()]
+        deployment.send(reads(40, "quiet"))
+        deployment.send(reads(120, "busy"))
+        until(lambda: bool(deployment.ids("findings")), 30, "a finding")
+        deployment.wait_stored(160, 30)
+        findings = [json.loads(record.value) for record in deployment.read("findings")]
+        titles = {row["finding_info"]["title"] for row in findings}
+        assert titles == {"principal_surge"}
+        assert {row["unmapped"]["chainbrake"]["principal"] for row in findings} == {"busy"}
+        assert len(findings) <= 2, "at most one a minute, and the test may cross a minute"
+        assert deployment.read("commands") == []
+        assert [worker.stop() for worker in workers] == [0, 0]
+
+
+@pytest.mark.timeout(180)
+@pytest.mark.filterwarnings(
+    "ignore::pytest.PytestUnraisableExceptionWarning"
+)  # clients whose server was killed
+def test_a_full_store_is_waited_for_and_nothing_is_lost(tmp_path: Path) -> None:
+    """An error of the store in the middle of a flush: what was taken for it is written later, position last."""
+    rows = traffic(6_000, 200, 10, seed=31)
+    policy = tmp_path / "policy.yaml"
+    policy.write_text("commands: {acknowledge_within_ms: 86400000}\nbudget: {stops_per_minute_max: 1000}\n")
+    with (
+        Kafka() as kafka,
+        Valkey() as valkey,
+        Deployment(kafka, valkey, tmp_path, policy=str(policy)) as deployment,
+    ):
+        worker = deployment.worker().wait_ready()
+        deployment.send(rows[:3_000])
+        deployment.wait_stored(3_000, 30)
+        deployment.store.config_set("maxmemory", "1")
+        deployment.send(rows[3_000:])
+        until(lambda: not worker.ready(), 30, "/readyz to say that the store takes nothing")
+        assert deployment.stored() < len(rows)
+        deployment.store.config_set("maxmemory", "0")
+        deployment.wait_stored(len(rows), 60)
+        assert worker.stop() == 0
+        replayed = deployment.replay(value for _, value in rows)
+        assert set(deployment.ids("commands")) == {row["id"] for row in replayed if row["kind"] == "command"}
+        sessions = [session for known in deployment.workflows() for session in known.sessions.values()]
+        assert sum(session.events for session in sessions) == len(rows)
