@@ -26,7 +26,12 @@ def run(ground: Ground, size: Size) -> Report:
     name = f"memory-{time.time_ns()}"
     topics = ground.topics(name)
     traffic = Traffic(
-        seed=4, start_ms=int(time.time() * 1000) - 600_000, live=size.sessions, per_s=2_000, alone=True
+        seed=4,
+        start_ms=int(time.time() * 1000) - 600_000,
+        live=size.sessions,
+        per_s=2_000,
+        alone=True,
+        mid_life=False,
     )
     events = size.sessions * OPERATIONS
     with ground.store() as store, Worker(ground, name, name) as worker:
@@ -65,7 +70,7 @@ def run(ground: Ground, size: Size) -> Report:
             f"Valkey: {used / live / plain:.1f} x a plain JSON value of six fields",
         ],
         notes=[
-            f"{events:,} events, {OPERATIONS} a session on average, each session a workflow of its own",
+            f"{events:,} events, {OPERATIONS} a session on average; each a workflow of its own, none ended",
             f"in all {used / 2**20:,.0f} MiB more of Valkey and {resident / 2**20:,.0f} MiB more of worker",
             POLICY_NOTE,
         ],

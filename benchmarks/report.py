@@ -11,7 +11,7 @@ class Size(Struct, frozen=True, kw_only=True):
 
     events: int = 300_000
     rounds: int = 3
-    seconds: float = 20.0
+    seconds: float = 10.0
     """Of measuring at one rate, after `WARM_UP_S`."""
     sessions: int = 100_000
 

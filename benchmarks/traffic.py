@@ -108,6 +108,7 @@ class Traffic:
         per_s: float = 2_000,
         events_per_chain: int = EVENTS_PER_CHAIN,
         alone: bool = False,
+        mid_life: bool = True,
     ) -> None:
         self.chains: dict[str, str] = {}
         """Event that decides: id of the kill_session command it must lead to."""
@@ -122,8 +123,8 @@ class Traffic:
         self._waiting: list[AnyEvent] = []
         self._planned: dict[int, tuple[Run, int]] = {}
         self._live = [self._begin() for _ in range(live)]
-        for run in self._live:
-            run.left = self._random.randint(1, SESSION_OPERATIONS[1])  # seen in mid-life
+        for run in self._live if mid_life else ():
+            run.left = self._random.randint(1, SESSION_OPERATIONS[1])
 
     def events(self, count: int) -> Iterator[tuple[str, bytes]]:
         """(workflow, JSON) of the next events, in the order of their dates."""
