@@ -116,7 +116,7 @@ def delegation(seconds: float, parent: str, child: str, **changed: Any) -> Deleg
 
 def release(seconds: float, **changed: Any) -> Release:
     """A human lifts the stop."""
-    return Release(decided_by=HUMAN, **_fact("release", seconds, changed))
+    return Release(**_fact("release", seconds, {"decided_by": HUMAN, **changed}))
 
 
 def end(seconds: float, **changed: Any) -> SessionEnd:

@@ -93,7 +93,7 @@ def test_a_principal_busy_over_many_sessions_is_told_once_and_stops_nobody(
     "ignore::pytest.PytestUnraisableExceptionWarning"
 )  # clients whose server was killed
 def test_a_full_store_is_waited_for_and_nothing_is_lost(tmp_path: Path) -> None:
-    """An error of the store in the middle of a flush: what was taken for it is written later, position last."""
+    """An error of the store in the middle of a flush: what it was to take is written later."""
     rows = traffic(6_000, 200, 10, seed=31)
     policy = tmp_path / "policy.yaml"
     policy.write_text("commands: {acknowledge_within_ms: 86400000}\nbudget: {stops_per_minute_max: 1000}\n")

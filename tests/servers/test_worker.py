@@ -161,7 +161,7 @@ def test_workers_share_the_partitions_and_hand_them_over(
 def test_a_stop_nobody_acknowledges_is_sent_again_and_then_escalated(
     kafka: Kafka, valkey: Valkey, tmp_path: Path
 ) -> None:
-    """Twice under its own id, then the policy's next step under one id of its own, and a finding that says so."""
+    """Twice under its own id, then the policy's next step, once, and a finding that says so."""
     policy = tmp_path / "policy.yaml"
     policy.write_text("commands: {acknowledge_within_ms: 500, resends_max: 2}\n")
     with Deployment(kafka, valkey, tmp_path, policy=str(policy)) as deployment:
