@@ -72,8 +72,9 @@ class Decisions:
         if session is None:  # forgotten, but its stop may still stand at the hooks
             session = Session(id=event.session, last_ms=event.at_ms)
         cause = Cause(event, seen_ms, session.last_ms)
-        if event.decided_by in (session.id, session.agent, session.principal):
-            return self._refused(workflow, session, cause)
+        known = (session, *workflow.sessions.values())
+        if any(event.decided_by in (one.id, one.agent, one.principal) for one in known):
+            return self._refused(workflow, session, cause, event.decided_by)
         session.verdict, session.verdict_until_ms = Action.OBSERVE, 0
         session.alarms.clear()
         workflow.chains.clear()
@@ -83,12 +84,12 @@ class Decisions:
         command = self._command(workflow, session, cause, Action.RELEASE_SESSION, level.lifetime_ms, reason)
         return Decision((), (command,))
 
-    def _refused(self, workflow: Workflow, session: Session, cause: Cause) -> Decision:
-        """Nobody lifts the stop of their own session; that somebody tried is told."""
+    def _refused(self, workflow: Workflow, session: Session, cause: Cause, decided_by: str) -> Decision:
+        """No agent lifts a stop in its own workflow; that one tried is told."""
         word = Noticed(
             detector=SELF_RELEASE,
             confidence=0.9,
-            reason=f"{session.agent or session.id} asked for the release of its own session",
+            reason=f"{decided_by} asked for the release of {session.id}, in a workflow of its own",
             evidence=(cause.event.id,),
             grade=cause.event.grade,
             tags=("T1548.005", "ASI03", "ASI09"),

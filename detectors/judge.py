@@ -96,6 +96,7 @@ class Judge:
                 grant.used_by = event.id
         if noticed is None:
             return None
+        self._recall(workflow, session, noticed)
         return self._decisions.due(workflow, session, event, noticed, seen_ms)
 
     def _attend(self, session: Session, event: Operation) -> None:
@@ -127,15 +128,28 @@ class Judge:
             session.verdict, session.verdict_until_ms = before.verdict, before.verdict_until_ms
             session.recent_ids = before.recent_ids
             parent = parent or before.parent
-        if len(sessions) >= SESSIONS_MAX:
-            silent = min(sessions.values(), key=lambda known: (known.verdict_until_ms, known.last_ms))
-            del sessions[silent.id]
-            workflow.sessions_forgotten += 1
-            self.tally.sessions_forgotten += 1
-        sessions[event.session] = session
+        self._admit(workflow, session)
         if parent:
             self._decisions.inherit(workflow, session, parent, event.at_ms)
         return session
+
+    def _recall(self, workflow: Workflow, session: Session, noticed: list[Noticed]) -> None:
+        """A session that ended or was forgotten answers for its own act; nobody else does."""
+        for word in noticed:
+            if word.session and word.session not in workflow.sessions:
+                acted = Session(id=word.session, started_ms=word.act_ms, last_ms=word.act_ms)
+                self._admit(workflow, acted, kept=session)
+
+    def _admit(self, workflow: Workflow, session: Session, kept: Session | None = None) -> None:
+        """Remember a session; where there is no room, the one silent longest gives way, but never `kept`."""
+        sessions = workflow.sessions
+        if len(sessions) >= SESSIONS_MAX:
+            others = (known for known in sessions.values() if known is not kept)
+            silent = min(others, key=lambda known: (known.verdict_until_ms, known.last_ms))
+            del sessions[silent.id]
+            workflow.sessions_forgotten += 1
+            self.tally.sessions_forgotten += 1
+        sessions[session.id] = session
 
     def _fact(self, workflow: Workflow, event: AnyEvent, seen_ms: int) -> Decision | None:
         """What is no operation, yet changes how operations are judged."""
@@ -152,7 +166,7 @@ class Judge:
                 self._decisions.inherit(workflow, session, event.parent_session, event.at_ms)
             return None
         ended = workflow.sessions.get(event.session)
-        if ended is not None and ended.verdict_until_ms <= event.at_ms:
+        if ended is not None and max(ended.verdict_until_ms, ended.last_ms) <= event.at_ms:
             del workflow.sessions[event.session]
         return None
 

@@ -77,6 +77,8 @@ class ChainProgress(Struct, array_like=True):
     tail: list[Step] = field(default_factory=list)
     targets: dict[str, int] = field(default_factory=dict)
     """Targets of the step that the chain binds to, and when they were last seen (ms)."""
+    targets_forgotten: bool = False
+    """Whether there were more of them than are kept: then it cannot be said which one was never read."""
 
 
 class Alarm(Struct, frozen=True, array_like=True):

@@ -224,10 +224,33 @@ def test_a_stopped_session_is_forgotten_last() -> None:
     assert heard.session("s1").verdict is Action.KILL_SESSION
 
 
-@pytest.mark.parametrize("who", [AGENT, PRINCIPAL])
-def test_nobody_releases_their_own_session(who: str) -> None:
-    """A release that the stopped agent decided changes nothing, and is told."""
-    heard = judged([*told(CHAIN), release(100, decided_by=who)])
+@pytest.mark.parametrize("who", [AGENT, PRINCIPAL, "planner", "s2"])
+def test_nobody_releases_a_session_of_their_own_workflow(who: str) -> None:
+    """A release that the stopped agent or one beside it decided changes nothing, and is told."""
+    beside = op("X", 0, session="s2", agent="planner")
+    heard = judged([beside, *told(CHAIN), release(100, decided_by=who)])
     assert heard.actions == STOP
     assert heard.session().verdict is Action.KILL_SESSION
     assert heard.findings[-1].detector == "self_release"
+
+
+def test_a_late_end_does_not_take_what_came_after_it() -> None:
+    """An end of before says nothing of what the session has done since."""
+    heard = judged([*told("P@100"), end(50), *told("C@101")])
+    assert heard.detectors == ["faster_than_human"]
+
+
+def test_a_session_that_has_ended_answers_for_its_own_act() -> None:
+    """A late first step by another completes the chain: whoever wrote is stopped, not who came late."""
+    heard = judged([*told("P@30 S@60 V@90"), end(91), op("D", 1, session="s2", agent="honest")])
+    assert heard.stopped == {"s1"}
+    assert heard.session("s1").verdict is Action.KILL_SESSION
+
+
+def test_a_session_that_answers_takes_the_room_of_the_longest_silent() -> None:
+    """The number of sessions keeps its limit, and the session of the event keeps its place."""
+    crowd = [op("X", 100 + k, session=f"n{k}") for k in range(SESSIONS_MAX)]
+    heard = judged([*told("P@30 S@60 V@90"), end(91), *crowd, op("D", 1, session="n0")])
+    assert heard.stopped == {"s1"}
+    assert len(heard.workflows["w1"].sessions) == SESSIONS_MAX
+    assert heard.session("n0").events == 2

@@ -15,6 +15,8 @@ from models.session import ChainProgress, Register, Step
 TAIL_MAX = 12
 """Steps of one chain that can still be reordered."""
 
+Matches = tuple[tuple[Step, ...], ...]
+
 RUN_KEPT = 2
 TARGETS_MAX = 16
 
@@ -46,23 +48,29 @@ class Matcher:
         empty: list[Register | None] = [None] * self._last
         return ChainProgress(head=empty, base=empty.copy())
 
-    def follow(self, progress: ChainProgress, step: Step) -> tuple[Step, ...] | None:
-        """Fold one step in; the whole match if that completes one, decisive step last."""
+    def follow(self, progress: ChainProgress, step: Step) -> Matches:
+        """Fold one step in; the matches that this completes, each whole, decisive step last.
+
+        A late step may complete several: one for every change that came after it.
+        """
         if step.op_class in self._bound and step.target and step.outcome is Outcome.OK:
             self._note_target(progress, step)
         if step.outcome is not Outcome.OK and step.op_class not in self._decisive:
-            return None  # nothing was learned by a read that failed
+            return ()  # nothing was learned by a read that failed
         tail = progress.tail
         if step.op_class in self._alike and self._goes_on(progress, step):
-            return None
+            return ()
+        matches: Matches = ()
         if not tail or step.at_ms >= tail[-1].at_ms:
             match = self._advance(progress.head, step)
+            if match is not None:
+                matches = (match,)
             tail.append(step)
         else:
-            match = self._slip_in(progress, step)
+            matches = self._slip_in(progress, step)
         if len(tail) > TAIL_MAX:
             self._advance(progress.base, tail.pop(0))
-        return match
+        return matches
 
     def _goes_on(self, progress: ChainProgress, step: Step) -> bool:
         """Whether the step only goes on with a run of its like: a run is kept as its first and its newest.
@@ -83,17 +91,17 @@ class Matcher:
             progress.head[0] = Register(step.at_ms, step.at_ms, (step,))
         return True
 
-    def _slip_in(self, progress: ChainProgress, late: Step) -> tuple[Step, ...] | None:
-        """Fold the tail again with the late step in its place; a match counts if that step is in it."""
+    def _slip_in(self, progress: ChainProgress, late: Step) -> Matches:
+        """Fold the tail again with the late step in its place; matches count if that step is in them."""
         tail = progress.tail
         tail.insert(bisect_right(tail, late.at_ms, key=_at_ms), late)
         progress.head = progress.base.copy()
-        found: tuple[Step, ...] | None = None
+        found: list[tuple[Step, ...]] = []
         for step in tail:
             match = self._advance(progress.head, step)
             if match is not None and late in match:
-                found = match
-        return found
+                found.append(match)
+        return tuple(found)
 
     def _advance(self, registers: list[Register | None], step: Step) -> tuple[Step, ...] | None:
         """Improve the registers; from the last to the first, so that no step counts twice."""
@@ -121,6 +129,7 @@ class Matcher:
         targets[key] = step.at_ms
         if len(targets) > TARGETS_MAX:
             del targets[next(iter(targets))]
+            progress.targets_forgotten = True
 
 
 def _at_ms(step: Step) -> int:

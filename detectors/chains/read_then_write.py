@@ -31,10 +31,13 @@ class ReadThenWriteChain(Detector):
         progress = workflow.chains.get(self.name)
         if progress is None:
             progress = workflow.chains[self.name] = self._matcher.begin()
-        match = self._matcher.follow(progress, step)
-        if match is None or covering(workflow, match[-1], self._approvals) is not None:
-            return None
-        return self._noticed(match, progress)
+        best: Noticed | None = None
+        for match in self._matcher.follow(progress, step):
+            if covering(workflow, match[-1], self._approvals) is None:
+                noticed = self._noticed(match, progress)
+                if best is None or noticed.confidence > best.confidence:
+                    best = noticed
+        return best
 
     def _noticed(self, match: tuple[Step, ...], progress: ChainProgress) -> Noticed:
         write = match[-1]
@@ -60,8 +63,10 @@ class ReadThenWriteChain(Detector):
             return self._settings.confidence_failed, f"the change was answered with {write.outcome}"
         if f"{write.target_kind}\x00{write.target}" in progress.targets:
             return self._settings.confidence_bound, "its target's policies had been read"
-        if write.target and any(
-            key.split("\x00", 1)[0] == write.target_kind != "" for key in progress.targets
+        if (
+            write.target
+            and not progress.targets_forgotten
+            and any(key.split("\x00", 1)[0] == write.target_kind != "" for key in progress.targets)
         ):
             return (
                 self._settings.confidence_unrelated,

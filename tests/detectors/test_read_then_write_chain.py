@@ -181,3 +181,21 @@ def test_a_delegated_session_inherits_half_of_what_its_parent_is_suspected_of() 
     assert alarm.confidence == pytest.approx(0.97 / 2, rel=0.01)
     heard.fold([op("D", 92, session="s2", agent="agent-8")])
     assert heard.stopped == {"s1"}
+
+
+def test_a_late_step_completes_the_chain_of_every_change_after_it() -> None:
+    """The last change was approved; the one before it was not, and counts whatever came late."""
+    second = op("V", 100, target="role/b")
+    for late in "DPS":
+        steps = [step for step in LOOKED if step.id[-4:].count(f"{late}@") == 0]
+        (missing,) = [step for step in LOOKED if step not in steps]
+        heard = judged([*steps, *told("V@90"), approval(95, target="role/b"), second, missing], ALONE)
+        assert heard.actions == STOP, late
+
+
+def test_reading_many_policies_does_not_hide_which_ones_were_read() -> None:
+    """More targets than are kept: what was changed may well be among those that were forgotten."""
+    others = [op("P", 31 + k, target=f"role/x{k}") for k in range(40)]
+    heard = judged([*told("D@0 P@30"), *others, *told("S@80 V@90")], ALONE)
+    assert heard.actions == STOP
+    assert heard.findings[0].confidence == ALONE.detectors.read_then_write_chain.confidence
