@@ -216,7 +216,7 @@ def read_policy(content: bytes, path: Path) -> Policy:
     """A policy file's bytes as a policy. Raises `PolicyError` with the path of the field that is wrong."""
     try:
         return msgspec.yaml.decode(content or b"{}", type=Policy)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, ValueError, RecursionError) as error:  # YAML reads 2001-13-45 as a date
         raise PolicyError(f"{path}: {error}") from error
 
 

@@ -1,4 +1,8 @@
-"""What could not be judged, kept as it came: its bytes, its key and headers, the reason and the place."""
+"""What could not be judged, kept as it came: its bytes, its key and headers, the reason and the place.
+
+Cut to what the topic takes, and said so: a record that came compressed may be larger than any that may
+leave, and the position waits until the broker has the letter.
+"""
 
 from typing import Any
 
@@ -8,6 +12,10 @@ from stream.messages import Record
 
 DETAIL_CHARS_MAX = 512
 HEADERS_MAX = 32
+HEADER_BYTES_MAX = 4_096
+NAME_CHARS_MAX = 256
+KEY_BYTES_MAX = 65_536
+VALUE_BYTES_MAX = 3 * 1024 * 1024
 
 
 def dead_letter(topic: str, record: Any, reason: Unreadable, detail: str) -> Record:
@@ -21,5 +29,11 @@ def dead_letter(topic: str, record: Any, reason: Unreadable, detail: str) -> Rec
         ("offset", str(record.offset).encode()),
         ("timestamp", str(record.timestamp).encode()),
     ]
-    headers += [(f"original-{name}", content) for name, content in record.headers[:HEADERS_MAX]]
-    return Record(topic, record.key or b"", record.value or b"", headers)
+    key, value = record.key or b"", record.value or b""
+    if len(value) > VALUE_BYTES_MAX:
+        headers.append(("cut-from-bytes", str(len(value)).encode()))
+    headers += [
+        (f"original-{name[:NAME_CHARS_MAX]}", content and content[:HEADER_BYTES_MAX])
+        for name, content in record.headers[:HEADERS_MAX]
+    ]
+    return Record(topic, key[:KEY_BYTES_MAX], value[:VALUE_BYTES_MAX], headers)

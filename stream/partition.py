@@ -3,11 +3,13 @@
 import asyncio
 import time
 from collections.abc import Iterable
+from types import TracebackType
 
 import msgspec
 import structlog
 
 from models.command import Command, stable_id
+from models.errors import FencedError
 from models.event import Grade, SessionEnd
 from models.finding import Finding
 from models.session import Session, Workflow
@@ -19,6 +21,25 @@ log = structlog.stdlib.get_logger(__name__)
 
 _encoder = msgspec.msgpack.Encoder()
 _decoder = msgspec.msgpack.Decoder(Workflow)
+
+
+NOBODYS = 0
+"""The epoch that no claim is ever given."""
+
+
+class Judging(asyncio.Lock):
+    """Cut short, it leaves workflows judged and nothing owed: such a state must never reach the store."""
+
+    def __init__(self, partition: "Partition") -> None:
+        super().__init__()
+        self._partition = partition
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if error is not None and not isinstance(error, FencedError):
+            self._partition.disown()
+        await super().__aexit__(kind, error, trace)
 
 
 class Partition:
@@ -38,8 +59,10 @@ class Partition:
         """Workflow: when it was last stored (monotonic seconds), longest ago first."""
         self._dirty: dict[str, None] = {}
         self._owed: dict[str, list[Command | Finding]] = {}
-        self.judging = asyncio.Lock()
+        self.judging = Judging(self)
         """Held while workflows have been judged and what they owe is not put down yet: no write between."""
+        self._storing: frozenset[str] = frozenset()
+        """Workflows whose write is on its way: the store may still have an older state of them."""
         self._writing = asyncio.Lock()
         """Writes of one partition never overtake each other: an older state must not land on a newer."""
 
@@ -76,21 +99,31 @@ class Partition:
             taken: dict[str, list[Command | Finding]] = {}
             async with self.judging:
                 for name in names:
-                    workflows.append((name, _encoder.encode(self.workflows[name])))
+                    workflow = self.workflows.get(name)
+                    if workflow is None:  # stored in another write while this one waited, and forgotten
+                        continue
+                    workflows.append((name, _encoder.encode(workflow)))
                     self._dirty.pop(name, None)
                     self.touched.pop(name, None)
                     self.touched[name] = now_s
                     if name in self._owed:
                         taken[name] = self._owed.pop(name)
+            self._storing = frozenset(name for name, _ in workflows)
             owed = [_owed(message, overdue_ms) for owing in taken.values() for message in owing]
             try:
                 await store.save(self.number, self.epoch, workflows, owed, ttl_ms)
             except BaseException:
-                self._unwritten(names, taken)
+                self._unwritten(self._storing, taken)
                 raise
+            finally:
+                self._storing = frozenset()
             return [message for owing in taken.values() for message in owing]
 
-    def _unwritten(self, names: list[str], taken: dict[str, list[Command | Finding]]) -> None:
+    def disown(self) -> None:
+        """Never store anything of this again: the next write is refused as any of a past owner."""
+        self.epoch = NOBODYS
+
+    def _unwritten(self, names: Iterable[str], taken: dict[str, list[Command | Finding]]) -> None:
         """A write failed: what it took is dirty and owed again, before a position can pass it."""
         for name in names:
             self.touch(name)
@@ -114,7 +147,7 @@ class Partition:
         for name in list(self.workflows):
             if len(self.workflows) <= at_most:
                 return
-            if name not in self._dirty:
+            if name not in self._dirty and name not in self._storing:
                 del self.workflows[name]
                 self.touched.pop(name, None)
 

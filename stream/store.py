@@ -24,12 +24,35 @@ from typing import Any, Protocol, Self
 import stamina
 from msgspec import Struct
 from redis.asyncio import Redis, RedisCluster
-from redis.exceptions import BusyLoadingError, ConnectionError, OutOfMemoryError, ReadOnlyError, TimeoutError  # noqa: A004 - redis's
+from redis.exceptions import (
+    BusyLoadingError,
+    ClusterDownError,
+    ConnectionError,  # noqa: A004 - redis's
+    MasterDownError,
+    OutOfMemoryError,
+    ReadOnlyError,
+    ResponseError,
+    TimeoutError,  # noqa: A004 - redis's
+    TryAgainError,
+)
 
 from models.errors import FencedError
 
-AWAY = (ConnectionError, TimeoutError, BusyLoadingError, ReadOnlyError, OutOfMemoryError, OSError)
+AWAY = (
+    ConnectionError,
+    TimeoutError,
+    BusyLoadingError,
+    ClusterDownError,
+    MasterDownError,
+    OutOfMemoryError,
+    ReadOnlyError,
+    TryAgainError,
+    OSError,
+)
 """What the store's absence looks like: waited out, never an answer."""
+
+REFUSING = ("MISCONF", "NOREPLICAS")
+"""Answers of a store that takes no writes for now: its disk is full, or its replicas are away."""
 
 
 class Away(Protocol):
@@ -299,7 +322,8 @@ class Store:
 
     def _is_away(self, error: Exception) -> bool:
         """Whether to wait for the store; not when it is being closed, or a stop would wait for ever."""
-        away = isinstance(error, AWAY) and not self._closing
+        refused = isinstance(error, ResponseError) and any(word in str(error) for word in REFUSING)
+        away = (refused or isinstance(error, AWAY)) and not self._closing
         if away:
             self._on_away(away=True)
         return away

@@ -31,7 +31,10 @@ class Trained(Struct, frozen=True):
 
 
 def train(lines: Iterable[bytes], policy: Policy, out: Path) -> Trained:
-    """Learn from lines of events, write the artifact. Raises `InputError` if nothing is left to learn."""
+    """Learn from lines of events, write the artifact.
+
+    Raises `InputError` if nothing is left to learn, or the artifact cannot be written.
+    """
     recorded = Recorded(policy)
     for line in lines:
         if line:
@@ -43,8 +46,11 @@ def train(lines: Iterable[bytes], policy: Policy, out: Path) -> Trained:
     header, payload = learn(honest, left_out)
     content = write_artifact(header, payload)
     temporary = out.with_name(out.name + ".part")
-    temporary.write_bytes(content)
-    temporary.replace(out)
+    try:
+        temporary.write_bytes(content)
+        temporary.replace(out)
+    except OSError as error:
+        raise InputError(f"{out}: {error.strerror}") from error
     roles = {name: role.sessions for name, role in payload.roles.items()}
     return Trained(header, roles, dict(recorded.dead_letters))
 

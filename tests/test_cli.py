@@ -210,6 +210,8 @@ def test_a_file_that_cannot_be_read_is_an_error_not_a_traceback(
         ("levels: [", "policy.yaml"),
         ("- a list", "policy.yaml"),
         ("\x00", "policy.yaml"),
+        ("name: 2001-13-45", "policy.yaml"),
+        ("[" * 5000, "policy.yaml"),
     ],
     ids=lambda text: text[:40],
 )  # fmt: skip
@@ -272,6 +274,15 @@ def test_nothing_to_learn_from_is_an_error_and_leaves_no_file(run: Run, tmp_path
     assert ran.code == 2
     assert "rules:kill_session" in ran.err
     assert list(tmp_path.glob("baseline*")) == []
+
+
+def test_a_baseline_that_cannot_be_written_is_an_error_not_a_traceback(run: Run, tmp_path: Path) -> None:
+    """The folder is not there."""
+    events, out = tmp_path / "events.ndjson", tmp_path / "nowhere" / "b.json"
+    events.write_bytes(lines(*(event for one in recorded(60) for event in one)))
+    ran = run("train", events, "--out", out)
+    assert ran.code == 2
+    assert str(out) in ran.err
 
 
 def test_an_unknown_source_is_refused(run: Run, tmp_path: Path, chain: Path) -> None:

@@ -92,10 +92,10 @@ class Ledger:
         ]
         metrics.COMMANDS.labels(self._settings.escalate_to).inc()
         metrics.FINDINGS.labels("stop_unacknowledged").inc()
-        partition.owe(command.workflow, messages)
-        partition.touch(command.workflow)
         if command.workflow not in partition.workflows:
             await partition.fetch(self._store, [command.workflow])
+        partition.owe(command.workflow, messages)
+        partition.touch(command.workflow)
         await outbox.send(
             partition, await partition.save(self._store, [command.workflow], self._ttl_ms, within_ms)
         )

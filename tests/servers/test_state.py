@@ -1,16 +1,19 @@
 """State on a real store: idle sessions, counters over all workers, a store that takes no more."""
 
+import asyncio
 import json
 import time
 from pathlib import Path
 
 import msgspec
 import pytest
+import redis
 
 from models.cloudevent import read_event
 from models.event import CredentialKind, OpClass, Operation, SessionEnd
 from sandbox.kafka import Kafka
 from sandbox.valkey import Valkey
+from stream.store import Store
 from tests.servers.deployment import Deployment, until
 from tests.servers.traffic import traffic
 
@@ -116,3 +119,32 @@ def test_a_full_store_is_waited_for_and_nothing_is_lost(tmp_path: Path) -> None:
         assert set(deployment.ids("commands")) == {row["id"] for row in replayed if row["kind"] == "command"}
         sessions = [session for known in deployment.workflows() for session in known.sessions.values()]
         assert sum(session.events for session in sessions) == len(rows)
+
+
+def test_a_store_that_takes_no_writes_for_now_is_away(valkey: Valkey) -> None:
+    """Its replicas are missing: that answer is waited out like silence."""
+    heard: list[bool] = []
+
+    async def story() -> None:
+        told = asyncio.Event()
+
+        def on_away(*, away: bool) -> None:
+            heard.append(away)
+            told.set()
+
+        async with Store(valkey.url, "refusing", on_away) as store:
+            claim = await store.claim(0)
+            with redis.Redis.from_url(valkey.url) as client:
+                client.config_set("min-replicas-to-write", "1")
+                try:
+                    writing = asyncio.create_task(store.save(0, claim.epoch, [("w1", b"state")], [], 60_000))
+                    await told.wait()
+                    assert not writing.done()
+                finally:
+                    client.config_set("min-replicas-to-write", "0")
+            await writing
+            assert await store.load(0, ["w1"]) == [b"state"]
+
+    asyncio.run(asyncio.wait_for(story(), 20))
+    assert heard[0] is True
+    assert heard[-1] is False

@@ -1,0 +1,192 @@
+"""A partition's state between memory and store: no write, forgetting or failure may lose what was judged."""
+
+import asyncio
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from aiokafka import TopicPartition
+from aiokafka.errors import KafkaConnectionError
+from msgspec.structs import replace
+
+from detectors.judge import Judge
+from detectors.policy import CommandSettings, Policy
+from models.command import Command
+from models.errors import FencedError, Unreadable
+from models.session import Workflow
+from stream.claim import check_gap
+from stream.dead_letters import VALUE_BYTES_MAX, dead_letter
+from stream.enforcement.ledger import Ledger
+from stream.messages import kept
+from stream.partition import Partition
+from stream.store import Claim
+from tests.builders import CHAIN, judged, op, told
+
+EPOCH = 7
+
+
+class SlowStore:
+    """Keeps what is saved, once `open` is set; refuses any epoch but the one it gave out."""
+
+    def __init__(self) -> None:
+        self.kept: dict[str, bytes] = {}
+        self.owed: list[str] = []
+        self.open = asyncio.Event()
+        self.loading = asyncio.Event()
+        self.overdue_command: Command | None = None
+
+    async def save(
+        self, number: int, epoch: int, workflows: list[tuple[str, bytes]], owed: list[Any], _ttl_ms: int
+    ) -> None:
+        """As `Store.save`, but waits."""
+        await self.open.wait()
+        if epoch != EPOCH:
+            raise FencedError(number, epoch)
+        self.kept |= dict(workflows)
+        self.owed += [message.id for message in owed]
+
+    async def load(self, _number: int, names: list[str]) -> list[bytes | None]:
+        """As `Store.load`, a moment later."""
+        self.loading.set()
+        await asyncio.sleep(0.01)
+        return [self.kept.get(name) for name in names]
+
+    async def overdue(self, *_: int) -> list[tuple[str, bytes]]:
+        """The one command that nobody acknowledged."""
+        command = self.overdue_command
+        return [] if command is None else [(command.id, kept(command))]
+
+    async def acknowledgements(self, _command: str) -> dict[str, bytes]:
+        """None came."""
+        return {}
+
+    async def put_off(self, *_: Any) -> int:
+        """More resends than any policy asks for."""
+        return 100
+
+    async def close_command(self, *_: Any) -> None:
+        """Nothing to close."""
+
+
+def partition_of(*names: str) -> Partition:
+    """A partition that has judged one operation in each of these workflows."""
+    partition = Partition(0, Claim(EPOCH, 0, "t"), "t", 0)
+    judge = Judge(Policy(), None)
+    for place, name in enumerate(names):
+        partition.workflows[name] = Workflow(name)
+        judge.fold(partition.workflows[name], op("D", place, workflow=name), place, 0)
+        partition.touch(name)
+    return partition
+
+
+async def saved(partition: Partition, store: Any, *names: str) -> None:
+    """One write of these workflows."""
+    await partition.save(store, list(names), 1_000, 1_000)
+
+
+def test_a_workflow_on_its_way_to_the_store_is_not_forgotten() -> None:
+    """It would be loaded again as it was before, and what was judged since would be lost."""
+
+    async def story() -> None:
+        store, partition = SlowStore(), partition_of("w1", "w2")
+        writing = asyncio.create_task(saved(partition, store, "w1"))
+        await asyncio.sleep(0)
+        partition.forget(0)
+        assert set(partition.workflows) == {"w1", "w2"}
+        store.open.set()
+        await writing
+        partition.forget(0)
+        assert set(partition.workflows) == {"w2"}
+
+    asyncio.run(story())
+
+
+def test_a_flush_passes_over_what_was_stored_and_forgotten_while_it_waited() -> None:
+    """An urgent write came first: the flush's list of names is older than that."""
+
+    async def story() -> None:
+        store, partition = SlowStore(), partition_of("w1", "w2")
+        store.open.set()
+        names = partition.take_dirty()
+        await saved(partition, store, "w2")
+        partition.forget(1)
+        await saved(partition, store, *names)
+        assert set(store.kept) == {"w1", "w2"}
+
+    asyncio.run(story())
+
+
+def test_what_was_judged_but_owes_nothing_yet_never_reaches_the_store() -> None:
+    """A failure between the two would else store the workflow as judged, and its command would be lost."""
+
+    async def judge_and_fail(partition: Partition) -> None:
+        async with partition.judging:
+            await asyncio.sleep(0)
+            raise ValueError("before the command was put down")
+
+    async def story() -> None:
+        store, partition = SlowStore(), partition_of("w1")
+        store.open.set()
+        failing = asyncio.create_task(judge_and_fail(partition))
+        await asyncio.sleep(0)
+        flushing = asyncio.create_task(saved(partition, store, "w1"))
+        with pytest.raises(ValueError, match="put down"):
+            await failing
+        with pytest.raises(FencedError):
+            await flushing
+        assert store.kept == {}
+
+    asyncio.run(story())
+
+
+def test_a_stop_escalates_in_a_workflow_that_is_not_in_memory_while_a_flush_runs() -> None:
+    """Nothing is marked for the store before it is there to be stored."""
+
+    async def story() -> None:
+        store, partition = SlowStore(), partition_of()
+        store.open.set()
+        store.overdue_command = replace(judged(told(CHAIN)).commands[0], expires_ms=9_999_999_999_999)
+        sent: list[str] = []
+
+        async def send(_partition: Partition, messages: list[Any]) -> None:
+            sent.extend(message.id for message in messages)
+
+        outbox: Any = SimpleNamespace(send=send)
+        keeper: Any = store
+        ledger = Ledger(keeper, CommandSettings(), 1_000)
+        escalating = asyncio.create_task(ledger.chase(partition, outbox))
+        await store.loading.wait()
+        await saved(partition, store, *partition.take_dirty())
+        await escalating
+        assert len(sent) == 2
+        assert sent == store.owed
+
+    asyncio.run(story())
+
+
+def test_a_gap_that_cannot_be_looked_into_stops_nobody() -> None:
+    """The broker went away between the records and the question."""
+
+    async def away(_partitions: list[TopicPartition]) -> dict[TopicPartition, int]:
+        raise KafkaConnectionError
+
+    consumer = SimpleNamespace(beginning_offsets=away)
+    asyncio.run(check_gap(consumer, TopicPartition("t", 0), 3))
+
+
+def test_a_dead_letter_is_never_larger_than_its_topic_takes() -> None:
+    """A record may arrive compressed and leave in full; one the broker refuses would hold the position."""
+    record = SimpleNamespace(
+        value=b"x" * (64 * 1024 * 1024),
+        key=b"k" * 1_000_000,
+        headers=(("none", None), *((f"{n}" * 10_000, b"h" * 1_000_000) for n in range(100))),
+        topic="actions",
+        partition=1,
+        offset=2,
+        timestamp=3,
+    )
+    letter = dead_letter("dead-letters", record, Unreadable.TOO_LARGE, "x" * 10_000)
+    assert ("cut-from-bytes", str(len(record.value)).encode()) in letter.headers
+    assert letter.value == record.value[:VALUE_BYTES_MAX]
+    headers = sum(len(name.encode()) + len(content or b"") for name, content in letter.headers)
+    assert len(letter.key) + len(letter.value) + headers < 3.5 * 1024 * 1024
