@@ -97,7 +97,7 @@ def run(ground: Ground, size: Size) -> Report:
             "'load behind by' is how late the load itself was at most",
             f"'in time' counts commands seen {SETTLE_S:.0f} s after the last event at the latest",
             "what did not come in time counts as inf in the percentiles",
-            "the store is synced to disk before a command is sent: a pass-through promises no such thing",
+            "the store has a command before it is sent: a pass-through promises no such thing",
             POLICY_NOTE,
         ],
     )

@@ -23,7 +23,7 @@ def machine() -> list[str]:
         f"{cores} cores, {_memory_gb()} GB of memory, {_cpu()}; nothing pinned to a core",
         f"Python {platform.python_version()}",
         f"Apache Kafka {COORDINATES.split('+')[0].split(':')[2]}, one broker",
-        f"Valkey {valkey}, append-only file, synced at each write",
+        f"Valkey {valkey}, append-only file, synced every second",
         packages,
         "broker, store, load and what is measured share these cores",
     ]

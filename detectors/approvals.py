@@ -10,7 +10,7 @@ def covering(workflow: Workflow, step: Step, settings: ApprovalSettings) -> Gran
         if (
             grant.operation == step.operation
             and grant.target == step.target
-            and grant.used_by in ("", step.event_id)
+            and (grant.used_by in ("", step.event_id) or grant.used_source != step.source)
             and _in_time(grant, step, settings)
             and _for_session(grant, workflow, step.session)
             and _by_another(grant, workflow, step)

@@ -11,7 +11,18 @@ from detectors.catalog import by_op_class, detectors
 from detectors.decision import Decision, Decisions
 from detectors.policy import Policy
 from models.baselines.baseline import Baseline
-from models.event import READS, AnyEvent, Approval, Delegation, Event, OpClass, Operation, Outcome, Release
+from models.event import (
+    READS,
+    AnyEvent,
+    Approval,
+    Delegation,
+    Event,
+    Grade,
+    OpClass,
+    Operation,
+    Outcome,
+    Release,
+)
 from models.finding import Noticed
 from models.session import (
     APPROVALS_MAX,
@@ -93,7 +104,7 @@ class Judge:
         if workflow.grants and op_class not in READS and event.outcome is Outcome.OK:
             grant = covering(workflow, step, self.policy.approvals)
             if grant is not None:
-                grant.used_by = event.id
+                grant.used_by, grant.used_source = event.id, event.source
         if noticed is None:
             return None
         self._recall(workflow, session, noticed)
@@ -104,15 +115,16 @@ class Judge:
         tally = self.tally
         tally.operations += 1
         session.events += 1
+        role = event.agent_role
         if event.at_ms >= session.last_ms:
             session.last_ms = event.at_ms
+            session.agent = event.agent
+            session.agent_role = role
+            session.principal = event.principal
+            session.credential = event.credential
+            session.credential_kind = event.credential_kind
         elif session.last_ms - event.at_ms > self.policy.lateness_ms:
             tally.late += 1
-        session.agent = event.agent
-        session.agent_role = role = event.agent_role
-        session.principal = event.principal
-        session.credential = event.credential
-        session.credential_kind = event.credential_kind
         if event.op_class is OpClass.UNCLASSIFIED:
             tally.unclassified += 1
         if role not in self._known_roles:
@@ -172,8 +184,8 @@ class Judge:
 
     @staticmethod
     def _grant(workflow: Workflow, event: Approval) -> None:
-        if any(grant.reference == event.id for grant in workflow.grants):
-            return
+        if event.grade is Grade.INFERRED or any(grant.reference == event.id for grant in workflow.grants):
+            return  # a guess allows nothing
         workflow.grants.append(
             Grant(
                 event.id,

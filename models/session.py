@@ -37,6 +37,7 @@ class Step(Struct, frozen=True, array_like=True, gc=False):
     credential_kind: CredentialKind
     outcome: Outcome
     grade: Grade
+    source: str = ""
 
 
 def step_of(event: Operation) -> Step:
@@ -54,6 +55,7 @@ def step_of(event: Operation) -> Step:
         event.credential_kind,
         event.outcome,
         event.grade,
+        event.source,
     )
 
 
@@ -103,6 +105,8 @@ class Grant(Struct, array_like=True):
     at_ms: int
     expires_ms: int | None
     used_by: str = ""
+    used_source: str = ""
+    """Who told of it: another source may tell of the same act again."""
 
 
 class Session(Struct, array_like=True):

@@ -74,8 +74,10 @@ def run(
 @app.command()
 def topics(
     kafka: Kafka = None,
-    partitions: Annotated[int, typer.Option(min=1, max=1000, help="of the actions topic")] = 8,
-    replicas: Annotated[int, typer.Option(min=1, max=5)] = 1,
+    partitions: Annotated[
+        int, typer.Option(min=1, max=1000, help="of each topic; dead letters get a quarter")
+    ] = 8,
+    replicas: Annotated[int, typer.Option(min=1, max=5, help="of topics that are created")] = 1,
 ) -> None:
     """Create the topics, or say how those that exist differ from what is stated."""
     from stream.topics import create_topics  # noqa: PLC0415 - only this command needs the admin client
@@ -136,7 +138,7 @@ def replay(
         return
     for name, value in summary.items():
         if name != "kind":
-            out.print(f"{name:16} {value}")
+            out.print(f"{name:16} {_counted(value) if isinstance(value, dict) else value}")
 
 
 @app.command()
@@ -174,7 +176,7 @@ def release(
     from stream.enforcement.release import send_release  # noqa: PLC0415 - needs the Kafka client
 
     event = send_release(_settings(kafka=kafka), workflow, session, by, reason)
-    out.print(f"released {session}: event {event} is on the actions topic")
+    out.print(f"release of {session} in {workflow} asked for: event {event} is on the actions topic")
 
 
 @app.command()
@@ -196,6 +198,10 @@ def gateway(
     from stream.enforcement.gateway import run_gateway  # noqa: PLC0415 - needs aiohttp and Kafka
 
     run_gateway(_settings(kafka=kafka), host, port, name)
+
+
+def _counted(reasons: dict[str, int]) -> str:
+    return ", ".join(f"{count} {reason}" for reason, count in reasons.items()) or "0"
 
 
 def _line(row: dict[str, Any]) -> str:

@@ -1,14 +1,12 @@
 """What only shows over all workers: how often one principal changes things, over all its sessions.
 
-Counted in the store, by minute of arrival, once per batch. A count there cannot be replayed: events that come
+Counted in the store, by minute of arrival, once per flush and not once per batch: at small batches the
+questions would cost more than the judging. A count there cannot be replayed: events that come
 again after a crash are counted again, and which event crosses the limit depends on who was first. So it is
 written into the finding, and the finding only alerts: it raises no session's risk, and stops nothing.
 """
 
-from collections import Counter
 from collections.abc import Iterable
-
-from msgspec import Struct
 
 from models.command import stable_id
 from models.event import GRANTS, OpClass, Operation, Outcome
@@ -21,43 +19,56 @@ COUNTED = GRANTS | {OpClass.SECRET_READ, OpClass.CREDENTIAL_MINT, OpClass.GUARDR
 DETECTOR = "principal_surge"
 
 
-class Busy(Struct, frozen=True):
-    """One principal in one batch: how often, and the newest of its operations."""
+class Busy:
+    """One principal in one minute, since the counters were told last."""
 
-    operations: int
-    newest: Operation
-    minute: int
+    __slots__ = ("newest", "operations", "partition")
 
-
-def busy_principals(events: Iterable[Arrived]) -> list[Busy]:
-    """Principals that changed or read secrets in a batch."""
-    counts: Counter[str] = Counter()
-    newest: dict[str, tuple[Operation, int]] = {}
-    for event, _, seen_ms in events:
-        if type(event) is not Operation or event.op_class not in COUNTED:
-            continue
-        if event.principal and event.outcome is Outcome.OK:
-            counts[event.principal] += 1
-            newest[event.principal] = (event, seen_ms)
-    return [Busy(counts[name], event, seen_ms // MINUTE_MS) for name, (event, seen_ms) in newest.items()]
+    def __init__(self) -> None:
+        self.operations = 0
+        self.newest: Operation
+        self.partition = 0
 
 
-async def surges(store: Store, busy: list[Busy], per_minute_max: int) -> list[Finding]:
-    """A finding for each principal that went over the limit just now, in its minute."""
-    totals = await store.count_operations(
-        [(one.minute, one.newest.principal, one.operations) for one in busy]
-    )
-    return [
-        _finding(one, total, per_minute_max)
-        for one, total in zip(busy, totals, strict=True)
-        if total - one.operations <= per_minute_max < total
-    ]
+class Fleet:
+    """Counts in memory, batch by batch; tells the store's counters once in a while, for many batches."""
+
+    def __init__(self, store: Store, per_minute_max: int) -> None:
+        self._store = store
+        self._per_minute_max = per_minute_max
+        self._busy: dict[tuple[int, str], Busy] = {}
+
+    def note(self, partition: int, events: Iterable[Arrived]) -> None:
+        """Count the changes and secret reads of a batch."""
+        for event, _, seen_ms in events:
+            if type(event) is not Operation or event.op_class not in COUNTED:
+                continue
+            if event.principal and event.outcome is Outcome.OK:
+                key = (seen_ms // MINUTE_MS, event.principal)
+                busy = self._busy.get(key)
+                if busy is None:
+                    busy = self._busy[key] = Busy()
+                busy.operations += 1
+                busy.newest = event
+                busy.partition = partition
+
+    async def surges(self) -> list[tuple[int, Finding]]:
+        """Tell the counters; a finding, with its partition, for each principal that went over the limit."""
+        told, self._busy = self._busy, {}
+        if not told:
+            return []
+        counts = [(minute, principal, busy.operations) for (minute, principal), busy in told.items()]
+        totals = await self._store.count_operations(counts)
+        return [
+            (busy.partition, _finding(busy.newest, minute, total, self._per_minute_max))
+            for ((minute, _), busy), total in zip(told.items(), totals, strict=True)
+            if total - busy.operations <= self._per_minute_max < total
+        ]
 
 
-def _finding(one: Busy, total: int, per_minute_max: int) -> Finding:
-    event = one.newest
+def _finding(event: Operation, minute: int, total: int, per_minute_max: int) -> Finding:
     return Finding(
-        id=stable_id(DETECTOR, event.principal, str(one.minute)),
+        id=stable_id(DETECTOR, event.principal, str(minute)),
         detector=DETECTOR,
         confidence=0.4,
         reason=f"{event.principal} made {total} changes and secret reads in one minute, over all its "

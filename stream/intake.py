@@ -4,7 +4,7 @@ from typing import Any
 
 import structlog
 
-from detectors.arrival import check_date
+from detectors.arrival import believed
 from detectors.decision import Decision
 from detectors.judge import Judge
 from detectors.policy import Policy
@@ -35,6 +35,7 @@ class Intake:
         """The events that can be judged and were not yet."""
         workflows, missing = partition.workflows, self.missing
         next_offset = partition.next_offset
+        past_ms_max = policy.past_ms_max
         events: list[Arrived] = []
         for record in records:
             if record.offset < next_offset:
@@ -42,7 +43,8 @@ class Intake:
             try:
                 event = read_event(record.value, record.headers)
                 arrived_ms = record.timestamp  # by the broker's clock, see `stream/topics.py`
-                check_date(event, arrived_ms, policy)
+                if event.at_ms > arrived_ms or arrived_ms - event.at_ms > past_ms_max:
+                    event = believed(event, arrived_ms, policy)
                 seen_ms = event.seen_ms
                 if seen_ms is None or seen_ms > arrived_ms:
                     seen_ms = arrived_ms

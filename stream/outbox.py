@@ -91,13 +91,13 @@ class Outbox:
         records: list[Record],
         sent: list[Handed],
     ) -> None:
-        await self._tell_gateways(messages)
         refused = await self._refused(records, sent)
         if refused:
             await self._surely(refused)
         for message in messages:
             if isinstance(message, Command):
                 metrics.DECISION.observe(max(0.0, time.time() - message.seen_ms / 1000))
+        await self._tell_gateways(messages)
         await self._store.settle(partition.number, (message.id for message in messages))
         metrics.OWED.dec(len(messages))
 

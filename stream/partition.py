@@ -57,6 +57,9 @@ class Partition:
         """Dead letters on their way: the position waits for them."""
         self.touched: dict[str, float] = {}
         """Workflow: when it was last stored (monotonic seconds), longest ago first."""
+        self.urgent: dict[str, None] = {}
+        """Workflows that earned commands and are to be stored at once."""
+        self.hurrying = False
         self._dirty: dict[str, None] = {}
         self._owed: dict[str, list[Command | Finding]] = {}
         self.judging = Judging(self)

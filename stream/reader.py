@@ -17,12 +17,11 @@ from mode import Service
 
 from detectors.decision import Decision
 from detectors.judge import Judge, Tally
-from models.command import Command
 from models.errors import FencedError
 from stream import metrics
 from stream.claim import check_gap, take_over
-from stream.enforcement.budget import counts, degraded, minute_of
-from stream.fleet import Busy, busy_principals, surges
+from stream.enforcement.budget import SharedBudget
+from stream.fleet import Fleet
 from stream.intake import Intake
 from stream.messages import Record
 from stream.outbox import Outbox
@@ -36,6 +35,7 @@ log = structlog.stdlib.get_logger(__name__)
 
 LET_GO_WITHIN_S = 5.0
 COMMIT_EVERY_S = 5.0
+PUBLISH_EVERY_S = 1.0
 CLAIM_AGAIN_S = 1.0
 LETTER_BATCHES_MAX = 4
 IDLE_AT_ONCE_MAX = 500
@@ -75,6 +75,8 @@ class Reader(Service):  # type: ignore[misc]  # mode is not typed
         self._published = Tally()
         self._consumer: Any = None
         self._committed_s = 0.0
+        self._budget = SharedBudget(store, judge.policy.budget)
+        self._fleet = Fleet(store, judge.policy.fleet.principal_operations_per_minute_max)
         self._joined = False
         self._closing = False
 
@@ -149,15 +151,15 @@ class Reader(Service):  # type: ignore[misc]  # mode is not typed
         batches = await self._consumer.getmany(
             timeout_ms=self._settings.poll_ms, max_records=self._settings.batch_records_max
         )
-        for tp, records in batches.items():
-            partition = self.partitions.get(tp.partition)
-            if partition is None:
-                continue
-            try:
-                await self._batch(partition, records)
-            except FencedError as error:
-                self.fenced(partition, error)
-            partition.forget(max(1, self._settings.workflows_max // len(batches)))
+        owned = [
+            (partition, records)
+            for tp, records in batches.items()
+            if (partition := self.partitions.get(tp.partition)) is not None
+        ]
+        # They wait for the store side by side; their judging takes turns.
+        await asyncio.gather(*(self._batch(partition, records) for partition, records in owned))
+        for partition, _ in owned:
+            partition.forget(max(1, self._settings.workflows_max // len(self.partitions)))
 
     async def flush(self, partition: Partition) -> None:
         """Store everything that changed, the position last. Raises `FencedError`."""
@@ -175,18 +177,22 @@ class Reader(Service):  # type: ignore[misc]  # mode is not typed
         metrics.FLUSH.observe(time.perf_counter() - began_s)
 
     async def flush_all(self) -> None:
-        """The timer's work: store, tell monitors how far we are."""
+        """Store what changed, and tell Kafka's monitors how far that is."""
+        await self._tell_surges()
         for partition in list(self.partitions.values()):
             try:
                 await self.flush(partition)
             except FencedError as error:
                 self.fenced(partition, error)
-        self._published = publish_tally(self._judge.tally, self._published)
-        metrics.WORKFLOWS.set(sum(len(partition.workflows) for partition in self.partitions.values()))
-        metrics.LAG.set(sum(self._lag(partition) for partition in self.partitions.values()))
         await self._end_idle()
         if time.monotonic() - self._committed_s > COMMIT_EVERY_S:
             await self._commit()
+
+    def publish(self) -> None:
+        """What the gauges and counters say by now."""
+        self._published = publish_tally(self._judge.tally, self._published)
+        metrics.WORKFLOWS.set(sum(len(partition.workflows) for partition in self.partitions.values()))
+        metrics.LAG.set(sum(self._lag(partition) for partition in self.partitions.values()))
 
     async def _end_idle(self) -> None:
         """Say on the actions topic which sessions fell idle: an end is an event like any other."""
@@ -214,25 +220,23 @@ class Reader(Service):  # type: ignore[misc]  # mode is not typed
             partition.next_offset = records[-1].offset + 1
             urgent = await self._owe(partition, decided) if decided else []
         metrics.BATCH.observe(time.perf_counter() - began_s)
-        if urgent:
-            await self._save_and_send(partition, urgent)
-        busy = busy_principals(events)
-        if busy:
-            self._count(partition, busy)
+        partition.urgent.update(dict.fromkeys(urgent))
+        if partition.urgent and not partition.hurrying:
+            partition.hurrying = True
+            self.add_future(self._hurry(partition))
+        self._fleet.note(partition.number, events)
 
-    def _count(self, partition: Partition, busy: list[Busy]) -> None:
-        """Tell the fleet's counters, beside the reading: nothing waits for what they say."""
-
-        async def count() -> None:
-            limit = self._judge.policy.fleet.principal_operations_per_minute_max
-            for finding in await surges(self._store, busy, limit):
-                metrics.FINDINGS.labels(finding.detector).inc()
-                if finding.workflow not in partition.workflows:
-                    await partition.fetch(self._store, [finding.workflow])
-                partition.owe(finding.workflow, [finding])
-                partition.touch(finding.workflow)
-
-        self.outbox.spawn(count())
+    async def _tell_surges(self) -> None:
+        """Publish what only the counters over all workers show."""
+        for number, finding in await self._fleet.surges():
+            metrics.FINDINGS.labels(finding.detector).inc()
+            partition = self.partitions.get(number)
+            if partition is None:
+                continue  # whoever owns it now counts on
+            if finding.workflow not in partition.workflows:
+                await partition.fetch(self._store, [finding.workflow])
+            partition.owe(finding.workflow, [finding])
+            partition.touch(finding.workflow)
 
     async def _owe(self, partition: Partition, decided: list[tuple[str, Decision]]) -> list[str]:
         """Put down what has to leave; returns the workflows that earned a command."""
@@ -240,12 +244,12 @@ class Reader(Service):  # type: ignore[misc]  # mode is not typed
         for name, decision in decided:
             commands = []
             for earned in decision.commands:
-                command = await self._within_budget(earned)
+                command = await self._budget.admit(earned, self.outbox.spawn)
                 if command.action is not earned.action:
                     session = partition.workflows[name].sessions[command.session]
                     session.verdict = command.action  # so that a stop can be earned again
                 commands.append(command)
-            partition.owe(name, (*decision.findings, *commands))
+            partition.owe(name, (*commands, *decision.findings))
             for finding in decision.findings:
                 metrics.FINDINGS.labels(finding.detector).inc()
             for command in commands:
@@ -255,11 +259,17 @@ class Reader(Service):  # type: ignore[misc]  # mode is not typed
                 urgent[name] = None
         return list(urgent)
 
-    async def _within_budget(self, command: Command) -> Command:
-        if not counts(command):
-            return command
-        stopped = await self._store.count_stops(minute_of(command), [command.session])
-        return degraded(command, stopped, self._judge.policy.budget)
+    async def _hurry(self, partition: Partition) -> None:
+        """Store and send what earned commands, beside the reading; what is earned meanwhile goes together."""
+        try:
+            while partition.urgent:
+                names = list(partition.urgent)
+                partition.urgent.clear()
+                await self._save_and_send(partition, names)
+        except FencedError as error:
+            self.fenced(partition, error)
+        finally:
+            partition.hurrying = False
 
     async def _save_and_send(self, partition: Partition, names: list[str]) -> None:
         """Save, then send: a command that was sent is known to whoever takes over."""
@@ -337,3 +347,9 @@ class Reader(Service):  # type: ignore[misc]  # mode is not typed
         while not self.should_stop:
             await self.sleep(self._settings.flush_every_ms / 1000)
             await self.flush_all()
+
+    @Service.task  # type: ignore[untyped-decorator]
+    async def _publish_on(self) -> None:
+        while not self.should_stop:
+            await self.sleep(PUBLISH_EVERY_S)
+            self.publish()

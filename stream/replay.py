@@ -4,13 +4,13 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from detectors.arrival import check_date
+from detectors.arrival import believed
 from detectors.judge import Judge
 from detectors.policy import Policy
 from models.baselines.baseline import Baseline
 from models.cloudevent import read_line
 from models.command import Command
-from models.errors import UnreadableEventError
+from models.errors import Unreadable, UnreadableEventError
 from models.event import AnyEvent
 from models.finding import Finding
 from models.session import Workflow
@@ -41,7 +41,7 @@ class Replay:
             try:
                 event = read_line(line)
                 seen_ms = event.at_ms if event.seen_ms is None else event.seen_ms
-                check_date(event, seen_ms, self._policy)
+                event = believed(event, seen_ms, self._policy)
             except UnreadableEventError as error:
                 self._dead_letters[error.reason] += 1
                 continue
@@ -71,7 +71,11 @@ class Replay:
         if workflow is None:
             workflow = self._workflows[event.workflow] = Workflow(event.workflow)
         self._newest_ms = max(self._newest_ms, event.at_ms)
-        decision = self._judge.fold(workflow, event, index, seen_ms)
+        try:
+            decision = self._judge.fold(workflow, event, index, seen_ms)
+        except Exception:  # noqa: BLE001 - a mistake in one detector is a dead letter here, as in the worker
+            self._dead_letters[Unreadable.JUDGE_FAILED] += 1
+            return
         if index % PRUNE_EVERY == PRUNE_EVERY - 1:
             self._forget()
         if decision is None:

@@ -221,13 +221,13 @@ class Store:
         key = f"{self._prefix}:verdict:{session}"
         await self._patiently(lambda: self._redis.set(key, verdict, px=max(1, ttl_ms)))
 
-    async def count_stops(self, minute: int, sessions: list[str]) -> int:
-        """Count stopped sessions; returns how many distinct ones that minute has seen."""
+    async def count_stops(self, minute: int, session: str) -> int:
+        """Count a stopped session; returns how many distinct ones that minute has seen."""
         key = f"{self._prefix}:stops:{minute}"
 
         async def ask() -> Any:
             pipeline = self._redis.pipeline(transaction=False)
-            pipeline.sadd(key, *sessions)
+            pipeline.sadd(key, session)
             pipeline.expire(key, COUNTED_S)
             pipeline.scard(key)
             return await pipeline.execute()

@@ -14,6 +14,7 @@ APPENDED = {"message.timestamp.type": "LogAppendTime"}
 """The broker dates the records of the actions topic: a producer's clock cannot vouch for itself."""
 
 DAY_MS = 24 * 3_600_000
+CONNECT_MS_MAX = 5_000
 
 
 class Topic(Struct, frozen=True):
@@ -127,6 +128,13 @@ def identity(settings: Settings, topic: str) -> tuple[str, int]:
 def admin_client(settings: Settings) -> KafkaAdminClient:
     """A client for administration. Raises `StateError` if no broker answers."""
     try:
-        return KafkaAdminClient(bootstrap_servers=settings.kafka.split(","), client_id="chainbrake-admin")
+        return KafkaAdminClient(
+            bootstrap_servers=settings.kafka.split(","),
+            client_id="chainbrake-admin",
+            bootstrap_timeout_ms=CONNECT_MS_MAX,
+        )
     except KafkaError as error:
-        raise StateError(f"no Kafka broker answers at {settings.kafka}: {error}") from error
+        raise StateError(
+            f"no Kafka broker answers at {settings.kafka}: {error}. "
+            f"Name one that runs with --kafka host:port or CHAINBRAKE_KAFKA"
+        ) from error

@@ -41,8 +41,9 @@ def train(lines: Iterable[bytes], policy: Policy, out: Path) -> Trained:
             recorded.add(line)
     honest, left_out = recorded.honest()
     if not honest:
-        unreadable = dict(recorded.dead_letters)
-        raise InputError(f"no session to learn from; left out: {left_out}, unreadable lines: {unreadable}")
+        refused = {**left_out, **recorded.dead_letters}
+        reasons = ", ".join(f"{count} {reason}" for reason, count in refused.items()) or "the files are empty"
+        raise InputError(f"no session to learn from: {reasons}")
     header, payload = learn(honest, left_out)
     content = write_artifact(header, payload)
     temporary = out.with_name(out.name + ".part")

@@ -37,5 +37,8 @@ def run_worker(settings: Settings, *, adopt_topic: bool) -> None:
         raise reason  # what we say on purpose is a message, not a traceback
     if reason is not None:
         raise StateError(f"worker crashed, see the log: {reason!r}")
-    if failed:  # in Faust's own start: it needs the broker before the engine has asked for it
-        raise StateError(f"worker did not start: does a Kafka broker answer at {settings.kafka}?")
+    if failed:  # in Faust's own start: it needs the broker, and the web port, before the engine runs
+        raise StateError(
+            f"worker did not start, and the log says why. Does a Kafka broker answer at {settings.kafka}, "
+            f"and is {settings.web_host}:{settings.web_port} free (--web-port)?"
+        )

@@ -9,7 +9,7 @@ before them: the answer is that of the right order, as far back as the tail reac
 from bisect import bisect_right
 
 from detectors.chains.declared import Chain
-from models.event import OpClass, Outcome
+from models.event import Grade, OpClass, Outcome
 from models.session import ChainProgress, Register, Step
 
 TAIL_MAX = 12
@@ -86,6 +86,8 @@ class Matcher:
             return False
         if step.at_ms < newest.at_ms:
             return False
+        if step.grade is Grade.INFERRED:
+            return True  # a guess does not take the place of better evidence
         tail[-1] = step
         if step.op_class in self._first:
             progress.head[0] = Register(step.at_ms, step.at_ms, (step,))
@@ -108,7 +110,7 @@ class Matcher:
         for k in self._steps_of[step.op_class]:
             if k == 0:
                 first = registers[0]
-                if first is None or step.at_ms >= first.start_ms:
+                if first is None or (step.at_ms >= first.start_ms and not self._weaker(step, first)):
                     registers[0] = Register(step.at_ms, step.at_ms, (step,))
                 continue
             before = registers[k - 1]
@@ -117,9 +119,13 @@ class Matcher:
             if k == self._last:
                 return (*before.steps, step)
             now = registers[k]
-            if now is None or before.start_ms > now.start_ms:
+            if now is None or (before.start_ms > now.start_ms and not self._weaker(step, now)):
                 registers[k] = Register(before.start_ms, step.at_ms, (*before.steps, step))
         return None
+
+    def _weaker(self, step: Step, known: Register) -> bool:
+        """Whether a guess would take the place of a match that still has time."""
+        return step.grade is Grade.INFERRED and step.at_ms - known.start_ms <= self.within_ms
 
     @staticmethod
     def _note_target(progress: ChainProgress, step: Step) -> None:

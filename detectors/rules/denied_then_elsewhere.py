@@ -83,7 +83,7 @@ def _other_way(denied: Step, done: Step) -> str:
 
 
 def remember(ring: list[Step], step: Step) -> None:
-    """Keep the newest of each (operation, target), and no more than `MEMORIES_MAX` of them."""
+    """Keep the newest of each (operation, target), and no more than `MEMORIES_MAX`, grants longest."""
     for index, known in enumerate(ring):
         if (
             known.target == step.target
@@ -95,4 +95,5 @@ def remember(ring: list[Step], step: Step) -> None:
             return
     ring.append(step)
     if len(ring) > MEMORIES_MAX:
-        del ring[0]
+        minor = (place for place, known in enumerate(ring) if known.op_class not in GRANTS)
+        del ring[next(minor, 0)]
