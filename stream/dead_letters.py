@@ -6,9 +6,12 @@ leave, and the position waits until the broker has the letter.
 
 from typing import Any
 
+from aiokafka import TopicPartition
+
 from models.errors import Unreadable
 from stream import metrics
 from stream.messages import Record
+from stream.topics import Topics
 
 DETAIL_CHARS_MAX = 512
 HEADERS_MAX = 32
@@ -37,3 +40,19 @@ def dead_letter(topic: str, record: Any, reason: Unreadable, detail: str) -> Rec
         for name, content in record.headers[:HEADERS_MAX]
     ]
     return Record(topic, key[:KEY_BYTES_MAX], value[:VALUE_BYTES_MAX], headers)
+
+
+def unfetched(topics: Topics, tp: TopicPartition, offset: int, why: str) -> Record:
+    """For a record that the client cannot decode: it stays where it is, the letter names the place.
+
+    A header's name that is not UTF-8 fails its record and those after it in the producer's own batch.
+    """
+    metrics.DEAD_LETTERS.labels(Unreadable.NOT_UTF8).inc()
+    headers = [
+        ("reason", Unreadable.NOT_UTF8.encode()),
+        ("detail", f"a header's name in its batch: {why}"[:DETAIL_CHARS_MAX].encode()),
+        ("topic", tp.topic.encode()),
+        ("partition", str(tp.partition).encode()),
+        ("offset", str(offset).encode()),
+    ]
+    return Record(topics.dead_letters, b"", b"", headers)

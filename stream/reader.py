@@ -20,6 +20,7 @@ from detectors.judge import Judge, Tally
 from models.errors import FencedError
 from stream import metrics
 from stream.claim import check_gap, take_over
+from stream.dead_letters import unfetched
 from stream.enforcement.budget import SharedBudget
 from stream.fleet import Fleet
 from stream.intake import Intake
@@ -36,6 +37,7 @@ log = structlog.stdlib.get_logger(__name__)
 LET_GO_WITHIN_S = 5.0
 COMMIT_EVERY_S = 5.0
 PUBLISH_EVERY_S = 1.0
+SINGLY_MS = 200
 CLAIM_AGAIN_S = 1.0
 LETTER_BATCHES_MAX = 4
 IDLE_AT_ONCE_MAX = 500
@@ -148,9 +150,7 @@ class Reader(Service):  # type: ignore[misc]  # mode is not typed
             except KafkaError as error:
                 log.warning("partition not claimed yet", partition=number, error=repr(error))
                 self.waiting[number] = time.monotonic() + CLAIM_AGAIN_S
-        batches = await self._consumer.getmany(
-            timeout_ms=self._settings.poll_ms, max_records=self._settings.batch_records_max
-        )
+        batches = await self._poll()
         owned = [
             (partition, records)
             for tp, records in batches.items()
@@ -160,6 +160,45 @@ class Reader(Service):  # type: ignore[misc]  # mode is not typed
         await asyncio.gather(*(self._batch(partition, records) for partition, records in owned))
         for partition, _ in owned:
             partition.forget(max(1, self._settings.workflows_max // len(self.partitions)))
+
+    async def _poll(self) -> dict[TopicPartition, list[Any]]:
+        """Records by partition. What cannot be fetched is put down as such: it must not end the reading."""
+        try:
+            found: dict[TopicPartition, list[Any]] = await self._consumer.getmany(
+                timeout_ms=self._settings.poll_ms, max_records=self._settings.batch_records_max
+            )
+        except UnicodeDecodeError as error:
+            log.warning("a fetch cannot be decoded: record by record", error=str(error))
+            self._rewind()
+            return await self._poll_singly()
+        except ConsumerStoppedError:
+            raise
+        except KafkaError as error:
+            log.exception("a fetch failed", error=repr(error))
+            self._rewind()
+            await asyncio.sleep(CLAIM_AGAIN_S)
+            return {}
+        return found
+
+    def _rewind(self) -> None:
+        """A fetch that failed for one partition has dropped what it had of the others."""
+        for number, partition in self.partitions.items():
+            if self._tp(number) in self._consumer.assignment():
+                self._consumer.seek(self._tp(number), partition.next_offset)
+
+    async def _poll_singly(self) -> dict[TopicPartition, list[Any]]:
+        """One record of each partition; one that cannot be decoded is a dead letter that names its place."""
+        found: dict[TopicPartition, list[Any]] = {}
+        for number, partition in list(self.partitions.items()):
+            tp = self._tp(number)
+            try:
+                found |= await self._consumer.getmany(tp, timeout_ms=SINGLY_MS, max_records=1)
+            except UnicodeDecodeError as error:
+                offset = await self._consumer.position(tp)
+                await self._send_letters(partition, [unfetched(self._topics, tp, offset, str(error))])
+                partition.next_offset = offset + 1
+                self._consumer.seek(tp, offset + 1)
+        return found
 
     async def flush(self, partition: Partition) -> None:
         """Store everything that changed, the position last. Raises `FencedError`."""

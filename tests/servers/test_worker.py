@@ -1,5 +1,6 @@
 """One worker and several, on real servers: what comes in, what goes out, what is chased."""
 
+import asyncio
 import json
 import time
 from collections import Counter
@@ -8,6 +9,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from aiokafka import AIOKafkaProducer
 from kafka import KafkaAdminClient
 from kafka.admin import NewTopic
 
@@ -124,6 +126,63 @@ def test_what_is_odd_but_harmless_is_judged(kafka: Kafka, valkey: Valkey, tmp_pa
         (workflow,) = deployment.workflows()
         assert workflow.sessions["s"].events == 2
         assert deployment.read("dead-letters") == []
+        assert worker.stop() == 0
+
+
+class Undecodable(str):
+    """A header's name whose bytes are no text."""
+
+    __slots__ = ()
+
+    def encode(self, *_: object, **__: object) -> bytes:
+        """What goes on the wire."""
+        return b"\xff\xfe"
+
+
+@pytest.mark.timeout(180)
+def test_a_header_that_no_client_can_decode_does_not_end_the_reading(
+    kafka: Kafka, valkey: Valkey, tmp_path: Path
+) -> None:
+    """Its record is a dead letter that names its place; what other producers sent is judged."""
+    rows = chain_of_one()
+    with Deployment(kafka, valkey, tmp_path) as deployment:
+        worker = deployment.worker().wait_ready()
+        deployment.send(rows[:30])
+        producer = deployment.producer()
+        for key in range(12):
+            headers = [(Undecodable("x"), b"")]
+            producer.send(deployment.topic("actions"), b"{}", key=str(key).encode(), headers=headers)
+        producer.flush()
+        producer.close()
+        deployment.send(rows[30:])
+        deployment.wait_stored(len(rows) + 12, 60)
+        reasons = Counter(dict(letter.headers)["reason"] for letter in deployment.read("dead-letters"))
+        assert reasons == {b"not_utf8": 12}
+        assert [c.action for c in commands(deployment)] == [Action.KILL_SESSION, Action.REVOKE_TOKEN]
+        sessions = [session for known in deployment.workflows() for session in known.sessions.values()]
+        assert sum(session.events for session in sessions) == len(rows)
+        assert worker.stop() == 0
+
+
+@pytest.mark.timeout(180)
+@pytest.mark.parametrize("codec", ["gzip", "snappy", "lz4", "zstd"])
+def test_whatever_producers_compress_with_is_read(
+    codec: str, kafka: Kafka, valkey: Valkey, tmp_path: Path
+) -> None:
+    """A codec that the reader lacks would end the reading of its partition."""
+
+    async def send(deployment: Deployment) -> None:
+        producer = AIOKafkaProducer(bootstrap_servers=kafka.bootstrap, compression_type=codec)
+        await producer.start()
+        for workflow, value in chain_of_one():
+            await producer.send(deployment.topic("actions"), value, key=workflow.encode())
+        await producer.stop()
+
+    with Deployment(kafka, valkey, tmp_path) as deployment:
+        worker = deployment.worker().wait_ready()
+        asyncio.run(send(deployment))
+        deployment.wait_stored(60, 60)
+        assert len(deployment.ids("commands")) == 2
         assert worker.stop() == 0
 
 
