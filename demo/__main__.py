@@ -40,6 +40,7 @@ def main() -> int:
     for name in [name for name in os.environ if name.startswith(PREFIX)]:
         del os.environ[name]  # the parts talk to each other, whatever this shell is set up for
     signal.signal(signal.SIGTERM, _terminated)
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs inherit it ignored
     seed = int(os.environ.get("DEMO_SEED", str(SEED)))
     keep = os.environ.get("DEMO_KEEP", "") not in ("", "0")
     screen = Screen()
