@@ -108,7 +108,8 @@ class Kafka(Server):
 
     def _format(self, settings: Path) -> None:
         cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
-        tool = ["kafka.tools.StorageTool", "format", "-t", cluster, "-c", str(settings)]
+        identity = f"--cluster-id={cluster}"  # in one word: an id may begin with a dash
+        tool = ["kafka.tools.StorageTool", "format", identity, "-c", str(settings)]
         done = subprocess.run(
             [*self._java(256), *tool], capture_output=True, text=True, timeout=FORMAT_S_MAX, check=False
         )
