@@ -99,4 +99,11 @@ def acknowledgement_record(ack: Acknowledgement, topics: Topics, issuer: str) ->
 def verdict_of(command: Command) -> bytes:
     """What a gateway reads with one GET: the standing of a session, until when, and which command says so."""
     standing = Action.OBSERVE if command.action is Action.RELEASE_SESSION else command.action
-    return JSON.encode({"verdict": standing, "until_ms": command.expires_ms, "command": command.id})
+    return JSON.encode(
+        {
+            "verdict": standing,
+            "until_ms": command.expires_ms,
+            "command": command.id,
+            "workflow": command.workflow,
+        }
+    )

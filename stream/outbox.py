@@ -13,7 +13,7 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
 from models.cloudevent import encode_event
-from models.command import RANK, Command
+from models.command import RANK, Action, Command
 from models.event import AnyEvent
 from models.finding import Finding
 from stream import metrics
@@ -111,7 +111,9 @@ class Outbox:
                 if known is None or RANK[message.action] > RANK[known.action]:
                     standing[message.session] = message
         for session, command in standing.items():
-            await self._store.set_verdict(session, verdict_of(command), command.expires_ms - now_ms)
+            released = command.workflow if command.action is Action.RELEASE_SESSION else ""
+            ttl_ms = command.expires_ms - now_ms
+            await self._store.set_verdict(session, verdict_of(command), ttl_ms, released)
 
     async def _surely(self, records: list[Record]) -> None:
         """Until the broker has them all."""

@@ -36,7 +36,7 @@ from redis.exceptions import (
     TryAgainError,
 )
 
-from models.errors import FencedError
+from models.errors import FencedError, SettingsError
 
 AWAY = (
     ConnectionError,
@@ -101,6 +101,13 @@ redis.call('HSET', KEYS[2], 'next_offset', ARGV[2], 'topic_id', ARGV[3])
 return 1
 """
 
+SET_VERDICT = """
+local known = ARGV[3] ~= '' and redis.call('GET', KEYS[1])
+if known and cjson.decode(known)['workflow'] ~= ARGV[3] then return 0 end
+redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
+return 1
+"""
+
 
 class Claim(Struct, frozen=True):
     """A partition taken over."""
@@ -124,16 +131,20 @@ class Store:
     """Every question to the store; each waits until there is an answer and says so through `on_away`."""
 
     def __init__(self, url: str, prefix: str, on_away: Away) -> None:
-        if url.startswith(CLUSTER_SCHEME):
-            self._redis: Any = RedisCluster.from_url(url.replace(CLUSTER_SCHEME, "redis://", 1))
-        else:
-            self._redis = Redis.from_url(url, socket_timeout=5.0, socket_connect_timeout=2.0)
+        try:
+            if url.startswith(CLUSTER_SCHEME):
+                self._redis: Any = RedisCluster.from_url(url.replace(CLUSTER_SCHEME, "redis://", 1))
+            else:
+                self._redis = Redis.from_url(url, socket_timeout=5.0, socket_connect_timeout=2.0)
+        except ValueError as error:
+            raise SettingsError(f"redis (--redis, CHAINBRAKE_REDIS): {error}") from error
         self._prefix = prefix
         self._on_away = on_away
         self._closing = False
         self._claim = self._redis.register_script(CLAIM)
         self._save = self._redis.register_script(SAVE)
         self._save_position = self._redis.register_script(SAVE_POSITION)
+        self._set_verdict = self._redis.register_script(SET_VERDICT)
 
     async def __aenter__(self) -> Self:
         return self
@@ -216,10 +227,11 @@ class Store:
         names = list(ids)
         await self._patiently(lambda: self._redis.hdel(self._key(partition, "owed"), *names))
 
-    async def set_verdict(self, session: str, verdict: bytes, ttl_ms: int) -> None:
-        """A session's standing, for gateways."""
+    async def set_verdict(self, session: str, verdict: bytes, ttl_ms: int, released: str = "") -> None:
+        """A session's standing, for gateways. A release, of workflow `released`, lifts no other's verdict."""
         key = f"{self._prefix}:verdict:{session}"
-        await self._patiently(lambda: self._redis.set(key, verdict, px=max(1, ttl_ms)))
+        values = [verdict, max(1, ttl_ms), released]
+        await self._patiently(lambda: self._set_verdict(keys=[key], args=values))
 
     async def count_stops(self, minute: int, session: str) -> int:
         """Count a stopped session; returns how many distinct ones that minute has seen."""

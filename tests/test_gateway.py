@@ -110,7 +110,7 @@ def test_a_release_lifts_all_that_its_session_brought_however_often_it_is_sent_a
     guard = Guard()
     for action, session in before:
         guard.block(ordered(action, f"{action}/{session}", session), NOW_MS)
-    guard.lift("a")
+    guard.lift("a", "wf")
     for action, session in again:
         if (action, session) in before:
             guard.block(ordered(action, f"{action}/{session}", session), NOW_MS)
@@ -119,11 +119,22 @@ def test_a_release_lifts_all_that_its_session_brought_however_often_it_is_sent_a
     assert all(block.session != "a" for block in guard.standing("a", NOW_MS))
 
 
+def test_a_release_that_names_another_workflow_frees_nobody() -> None:
+    """The judge would not know of it, and the session would be free for good."""
+    told = Told()
+    told.hear(ordered(Action.KILL_SESSION))
+    told.hear(ordered(Action.RELEASE_SESSION, "c2", workflow="wrong"))
+    assert told.guard.refuses(call(), NOW_MS) is not None
+    assert told.said[-1].outcome is Hit.NOT_FOUND
+    told.hear(ordered(Action.RELEASE_SESSION, "c3"))
+    assert told.guard.refuses(call(), NOW_MS) is None
+
+
 def test_a_new_command_after_a_release_counts() -> None:
     """A released session may earn it anew."""
     guard = Guard()
     guard.block(ordered(Action.KILL_SESSION), NOW_MS)
-    guard.lift("a")
+    guard.lift("a", "wf")
     assert guard.block(ordered(Action.KILL_SESSION, "c2"), NOW_MS)
     assert guard.refuses(call(), NOW_MS) is not None
 
@@ -203,7 +214,7 @@ def test_a_probe_that_gets_through_because_a_human_lifted_the_stop_takes_nothing
     """The release came between the block and its probe."""
     told, command = Told(), ordered(Action.KILL_SESSION)
     told.hear(command)
-    told.guard.lift("a")
+    told.guard.lift("a", "wf")
     told.hook.probed(command, OPEN, NOW_MS)
     assert len(told.said) == 1
 

@@ -42,7 +42,8 @@ class Block(Struct, frozen=True, kw_only=True):
     subject: str
     """The session, credential or workflow that is refused."""
     session: str
-    """Whose release lifts it."""
+    workflow: str
+    """With the session: whose release lifts it."""
     expires_ms: int
 
     @property
@@ -80,6 +81,7 @@ class Guard:
             action=command.action,
             subject=subject_of(command),
             session=command.session,
+            workflow=command.workflow,
             expires_ms=command.expires_ms,
         )
         with self._lock:
@@ -92,13 +94,16 @@ class Guard:
                 self._make_room(now_ms)
         return True
 
-    def lift(self, session: str) -> int:
-        """Lift all that commands against this session brought; how many there were.
+    def lift(self, session: str, workflow: str) -> int:
+        """Lift all that commands against this session of this workflow brought; how many there were.
 
-        They are remembered: a command that comes again later under the same id stays lifted.
+        The judge clears the workflow that the release names, and only there may the session earn a stop
+        anew: lifted under another name, it would be free for good. What was lifted is remembered: a command
+        that comes again later under the same id stays lifted.
         """
         with self._lock:
-            lifted = [block for block in self._all() if block.session == session]
+            owner = (session, workflow)
+            lifted = [block for block in self._all() if (block.session, block.workflow) == owner]
             for block in lifted:
                 self._drop(block)
                 self._lifted[block.command] = None

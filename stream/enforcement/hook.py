@@ -80,9 +80,7 @@ class Hook:
         if command.expires_ms <= now_ms:
             return Answer(Hit.FAILED, detail="expired")
         if command.action is Action.RELEASE_SESSION:
-            lifted = self._guard.lift(command.session)
-            detail = f"{lifted} blocks lifted" if lifted else "nothing stood against it here"
-            return Answer(Hit.DONE, f"{command.scope}, at this gateway", detail=detail, probe=True)
+            return self._released(command, now_ms)
         if command.action not in REASONS:
             return Answer(Hit.UNSUPPORTED, detail=f"this hook does not know {command.action}")
         if not subject_of(command):
@@ -93,6 +91,15 @@ class Hook:
             )
         log.warning("in force", id=command.id, action=command.action, session=command.session)
         return self._blocked(command)
+
+    def _released(self, command: Command, now_ms: int) -> Answer:
+        """Lift; a release that names another workflow lifts nothing, and must not look as if it had."""
+        lifted = self._guard.lift(command.session, command.workflow)
+        if not lifted and self._guard.standing(command.session, now_ms):
+            log.warning("release of another workflow", id=command.id, session=command.session)
+            return Answer(Hit.NOT_FOUND, detail="what stands against it is not of this workflow")
+        detail = f"{lifted} blocks lifted" if lifted else "nothing stood against it here"
+        return Answer(Hit.DONE, f"{command.scope}, at this gateway", detail=detail, probe=True)
 
     def answer(self, command: Command, answer: Answer, now_ms: int) -> None:
         """Acknowledge, then have it shown."""

@@ -8,8 +8,10 @@ from pathlib import Path
 import msgspec
 import pytest
 import redis
+from redis.asyncio import Redis
 
 from models.cloudevent import read_event
+from models.errors import SettingsError
 from models.event import CredentialKind, OpClass, Operation, SessionEnd
 from sandbox.kafka import Kafka
 from sandbox.valkey import Valkey
@@ -148,3 +150,36 @@ def test_a_store_that_takes_no_writes_for_now_is_away(valkey: Valkey) -> None:
     asyncio.run(asyncio.wait_for(story(), 20))
     assert heard[0] is True
     assert heard[-1] is False
+
+
+def test_a_release_of_another_workflow_leaves_the_verdict(valkey: Valkey) -> None:
+    """A gateway that asks the store goes on refusing."""
+
+    async def story() -> list[str]:
+        said = []
+        async with Store(valkey.url, "verdicts", _silent) as store:
+            client = Redis.from_url(valkey.url)
+            for verdict, workflow, released in (
+                ("kill_session", "w", ""),
+                ("observe", "wrong", "wrong"),
+                ("observe", "w", "w"),
+            ):
+                content = json.dumps({"verdict": verdict, "workflow": workflow}).encode()
+                await store.set_verdict("s", content, 60_000, released)
+                said.append(json.loads(await client.get("verdicts:verdict:s") or b"{}")["verdict"])
+            await client.aclose()
+        return said
+
+    assert asyncio.run(story()) == ["kill_session", "kill_session", "observe"]
+
+
+def _silent(*, away: bool) -> None:
+    """The store of this test is never away."""
+    assert not away
+
+
+@pytest.mark.parametrize("url", ["nonsense", "http://127.0.0.1", "redis://127.0.0.1:port/0"])
+def test_a_wrong_address_of_the_store_is_a_message(url: str) -> None:
+    """It names the setting."""
+    with pytest.raises(SettingsError, match="CHAINBRAKE_REDIS"):
+        Store(url, "x", _silent)
