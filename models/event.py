@@ -226,3 +226,9 @@ AnyEvent = Operation | Delegation | Approval | Release | SessionEnd
 READS = frozenset({OpClass.DISCOVERY, OpClass.POLICY_READ, OpClass.SECRET_READ})
 GRANTS = frozenset({OpClass.ROLE_MAPPING, OpClass.PRIVILEGE_CHANGE, OpClass.TRUST_CHANGE})
 """Operations that make somebody able to do more than before."""
+
+CHANGES = GRANTS | {OpClass.CREDENTIAL_MINT}
+"""Identity changes: grants, and what can be used to log in."""
+
+GAINS = CHANGES | {OpClass.SECRET_READ, OpClass.GUARDRAIL_CHANGE}
+"""Whatever leaves its caller with more than before: what is worth a detour, and worth counting."""

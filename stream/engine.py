@@ -16,12 +16,11 @@ from stream.outbox import Outbox
 from stream.reader import Reader
 from stream.settings import Settings, load_baseline, load_policy
 from stream.store import Store
-from stream.topics import identity, topics_of
+from stream.topics import RECORD_BYTES_MAX, identity, topics_of
 
 log = structlog.stdlib.get_logger(__name__)
 
 PROBE_WITHIN_S = 2.0
-RECORD_BYTES_MAX = 4 * 1024 * 1024
 
 
 class Engine(Service):  # type: ignore[misc]  # mode is not typed

@@ -9,13 +9,12 @@ written into the finding, and the finding only alerts: it raises no session's ri
 from collections.abc import Iterable
 
 from models.command import stable_id
-from models.event import GRANTS, OpClass, Operation, Outcome
+from models.event import GAINS, Operation, Outcome
 from models.finding import Finding
+from stream.enforcement.budget import MINUTE_MS
 from stream.intake import Arrived
 from stream.store import Store
 
-MINUTE_MS = 60_000
-COUNTED = GRANTS | {OpClass.SECRET_READ, OpClass.CREDENTIAL_MINT, OpClass.GUARDRAIL_CHANGE}
 DETECTOR = "principal_surge"
 
 
@@ -41,7 +40,7 @@ class Fleet:
     def note(self, partition: int, events: Iterable[Arrived]) -> None:
         """Count the changes and secret reads of a batch."""
         for event, _, seen_ms in events:
-            if type(event) is not Operation or event.op_class not in COUNTED:
+            if type(event) is not Operation or event.op_class not in GAINS:
                 continue
             if event.principal and event.outcome is Outcome.OK:
                 key = (seen_ms // MINUTE_MS, event.principal)

@@ -35,7 +35,6 @@ class Intake:
         """The events that can be judged and were not yet."""
         workflows, missing = partition.workflows, self.missing
         next_offset = partition.next_offset
-        past_ms_max = policy.past_ms_max
         events: list[Arrived] = []
         for record in records:
             if record.offset < next_offset:
@@ -43,8 +42,7 @@ class Intake:
             try:
                 event = read_event(record.value, record.headers)
                 arrived_ms = record.timestamp  # by the broker's clock, see `stream/topics.py`
-                if event.at_ms > arrived_ms or arrived_ms - event.at_ms > past_ms_max:
-                    event = believed(event, arrived_ms, policy)
+                event = believed(event, arrived_ms, policy)
                 seen_ms = event.seen_ms
                 if seen_ms is None or seen_ms > arrived_ms:
                     seen_ms = arrived_ms

@@ -75,7 +75,22 @@ class Partition:
 
     def owe(self, workflow: str, messages: Iterable[Command | Finding]) -> None:
         """These leave once they are stored, together with the workflow they came from."""
+        messages = list(messages)
         self._owed.setdefault(workflow, []).extend(messages)
+        self.touch(workflow)
+        for message in messages:
+            if isinstance(message, Finding):
+                metrics.FINDINGS.labels(message.detector).inc()
+                continue
+            metrics.COMMANDS.labels(message.action).inc()
+            if message.degraded_from is not None:  # by the budget, or by a protection in the judge
+                metrics.COMMANDS_DEGRADED.inc()
+
+    async def owe_for(self, store: Store, workflow: str, messages: Iterable[Command | Finding]) -> None:
+        """As `owe`, for a workflow that may have left the memory: it is brought back before it owes."""
+        if workflow not in self.workflows:
+            await self.fetch(store, [workflow])
+        self.owe(workflow, messages)
 
     @property
     def behind(self) -> bool:
@@ -133,7 +148,7 @@ class Partition:
         for name, messages in taken.items():
             self._owed[name] = messages + self._owed.get(name, [])
 
-    def take_dirty(self) -> list[str]:
+    def dirty(self) -> list[str]:
         """Names of all that differ from the store; what owes comes with them."""
         return list(self._dirty)
 

@@ -21,7 +21,7 @@ from models.errors import FencedError
 from stream import metrics
 from stream.claim import check_gap, take_over
 from stream.dead_letters import unfetched
-from stream.enforcement.budget import SharedBudget
+from stream.enforcement.shared_budget import SharedBudget
 from stream.fleet import Fleet
 from stream.intake import Intake
 from stream.messages import Record
@@ -30,7 +30,7 @@ from stream.partition import Partition
 from stream.settings import Settings
 from stream.store import Store
 from stream.tally import publish_tally
-from stream.topics import Topics
+from stream.topics import RECORD_BYTES_MAX, Topics
 
 log = structlog.stdlib.get_logger(__name__)
 
@@ -94,7 +94,7 @@ class Reader(Service):  # type: ignore[misc]  # mode is not typed
             auto_offset_reset="earliest",
             session_timeout_ms=settings.session_timeout_ms,
             heartbeat_interval_ms=settings.session_timeout_ms // 3,
-            max_partition_fetch_bytes=4 * 1024 * 1024,
+            max_partition_fetch_bytes=RECORD_BYTES_MAX,
             fetch_max_wait_ms=settings.poll_ms,
         )
         self._consumer.subscribe([self._topics.actions], listener=Assignment(self))
@@ -208,7 +208,7 @@ class Reader(Service):  # type: ignore[misc]  # mode is not typed
         reached = partition.next_offset
         if partition.letters:
             await asyncio.gather(*partition.letters)
-        names = partition.take_dirty()
+        names = partition.dirty()
         size = self._settings.flush_chunk
         for start in range(0, len(names), size):
             await self._save_and_send(partition, names[start : start + size])
@@ -268,14 +268,9 @@ class Reader(Service):  # type: ignore[misc]  # mode is not typed
     async def _tell_surges(self) -> None:
         """Publish what only the counters over all workers show."""
         for number, finding in await self._fleet.surges():
-            metrics.FINDINGS.labels(finding.detector).inc()
             partition = self.partitions.get(number)
-            if partition is None:
-                continue  # whoever owns it now counts on
-            if finding.workflow not in partition.workflows:
-                await partition.fetch(self._store, [finding.workflow])
-            partition.owe(finding.workflow, [finding])
-            partition.touch(finding.workflow)
+            if partition is not None:  # else whoever owns it now counts on
+                await partition.owe_for(self._store, finding.workflow, [finding])
 
     async def _owe(self, partition: Partition, decided: list[tuple[str, Decision]]) -> list[str]:
         """Put down what has to leave; returns the workflows that earned a command."""
@@ -289,12 +284,7 @@ class Reader(Service):  # type: ignore[misc]  # mode is not typed
                     session.verdict = command.action  # so that a stop can be earned again
                 commands.append(command)
             partition.owe(name, (*commands, *decision.findings))
-            for finding in decision.findings:
-                metrics.FINDINGS.labels(finding.detector).inc()
-            for command in commands:
-                metrics.COMMANDS.labels(command.action).inc()
-                if command.degraded_from is not None:  # by the budget here, by a protection in the judge
-                    metrics.COMMANDS_DEGRADED.inc()
+            if commands:
                 urgent[name] = None
         return list(urgent)
 

@@ -13,6 +13,9 @@ from stream.settings import Settings
 APPENDED = {"message.timestamp.type": "LogAppendTime"}
 """The broker dates the records of the actions topic: a producer's clock cannot vouch for itself."""
 
+RECORD_BYTES_MAX = 4 * 1024 * 1024
+"""What the broker, the reader and the producer agree on."""
+
 DAY_MS = 24 * 3_600_000
 CONNECT_MS_MAX = 5_000
 
@@ -61,7 +64,11 @@ def stated(names: Topics, partitions: int) -> tuple[Topic, ...]:
 
 
 def _kept(days: int) -> dict[str, str]:
-    return {"cleanup.policy": "delete", "retention.ms": str(days * DAY_MS), "max.message.bytes": "4194304"}
+    return {
+        "cleanup.policy": "delete",
+        "retention.ms": str(days * DAY_MS),
+        "max.message.bytes": str(RECORD_BYTES_MAX),
+    }
 
 
 def create_topics(settings: Settings, partitions: int, replicas: int) -> Iterator[tuple[str, bool]]:

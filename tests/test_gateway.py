@@ -10,9 +10,9 @@ from models.acknowledgement import Acknowledgement, Certainty, Hit
 from models.caep import to_caep
 from models.command import Action, Command
 from models.errors import InputError
-from models.event import READS, Approval, OpClass, Operation
+from models.event import CHANGES, READS, Approval, OpClass, Operation
 from stream.enforcement.calls import OURS, read_call, read_fact
-from stream.enforcement.guard import CHANGES, REASONS, Guard
+from stream.enforcement.guard import REASONS, Guard
 from stream.enforcement.hook import OPEN, REFUSED, Hook, probe_of
 
 NOW_MS = 1_790_000_000_000

@@ -107,7 +107,7 @@ def test_a_flush_passes_over_what_was_stored_and_forgotten_while_it_waited() -> 
     async def story() -> None:
         store, partition = SlowStore(), partition_of("w1", "w2")
         store.open.set()
-        names = partition.take_dirty()
+        names = partition.dirty()
         await saved(partition, store, "w2")
         partition.forget(1)
         await saved(partition, store, *names)
@@ -156,7 +156,7 @@ def test_a_stop_escalates_in_a_workflow_that_is_not_in_memory_while_a_flush_runs
         ledger = Ledger(keeper, CommandSettings(), 1_000)
         escalating = asyncio.create_task(ledger.chase(partition, outbox))
         await store.loading.wait()
-        await saved(partition, store, *partition.take_dirty())
+        await saved(partition, store, *partition.dirty())
         await escalating
         assert len(sent) == 2
         assert sent == store.owed

@@ -8,11 +8,9 @@ and whose op class is no grant.
 from detectors.approvals import covering
 from detectors.detector import Detector
 from detectors.policy import ApprovalSettings, DeniedSettings
-from models.event import GRANTS, OpClass, Operation, Outcome, weakest
+from models.event import GAINS, GRANTS, Operation, Outcome, weakest
 from models.finding import Noticed
 from models.session import MEMORIES_MAX, Session, Step, Workflow
-
-GAINS = GRANTS | {OpClass.SECRET_READ, OpClass.CREDENTIAL_MINT, OpClass.GUARDRAIL_CHANGE}
 
 
 class DeniedThenElsewhere(Detector):

@@ -8,19 +8,16 @@ from detectors.approvals import covering
 from detectors.detector import Detector
 from detectors.policy import ApprovalSettings, FasterThanHumanSettings
 from models.baselines.baseline import Baseline
-from models.event import GRANTS, OpClass, Operation, Outcome, weakest
+from models.event import CHANGES, READS, Operation, Outcome, weakest
 from models.finding import Noticed
 from models.session import Session, Step, Workflow
-
-READ_FIRST = frozenset({OpClass.DISCOVERY, OpClass.POLICY_READ, OpClass.SECRET_READ})
-WRITES = GRANTS | {OpClass.CREDENTIAL_MINT}
 
 
 class FasterThanHuman(Detector):
     """Fires when the pause from a read to a change in one session is below the human floor."""
 
     name = "faster_than_human"
-    listens_to = READ_FIRST | WRITES
+    listens_to = READS | CHANGES
     tags = ("T1098", "ASI02", "ASI03")
 
     def __init__(
@@ -36,7 +33,7 @@ class FasterThanHuman(Detector):
             return None
         read: Step | None
         write: Step | None
-        if step.op_class in READ_FIRST:
+        if step.op_class in READS:
             read, write = step, session.last_write
             if session.last_read is None or step.at_ms >= session.last_read.at_ms:
                 session.last_read = step

@@ -35,13 +35,12 @@ from models.baselines.transitions import (
     count_transitions,
     symbol_of,
 )
-from models.event import GRANTS, READS, OpClass, Operation, Outcome
+from models.event import CHANGES, READS, OpClass, Operation, Outcome
 
 FOLDS = 5
 PEAKS_MAX = 512
 PRIOR_SESSIONS = 5.0
 PAUSES_MIN = 20
-WRITES = GRANTS | {OpClass.CREDENTIAL_MINT}
 CLASSES = tuple(op_class for op_class in OpClass if op_class is not OpClass.UNCLASSIFIED)
 
 Run = Sequence[Operation]
@@ -158,9 +157,10 @@ def _surprise_peak(model: TransitionModel, symbols: list[tuple[str, str, int]]) 
     average = peak = 0.0
     previous, previous_ms = START, -1
     for symbol, op_class, at_ms in symbols:
-        bits = model.bits(previous, symbol)
         if previous_ms >= 0:
-            bits += model.gap_bits(op_class, at_ms - previous_ms)
+            bits = model.surprise(previous, symbol, op_class, at_ms - previous_ms)
+        else:
+            bits = model.bits(START, symbol)
         average = averaged(average, bits)
         peak = max(peak, average)
         previous, previous_ms = symbol, at_ms
@@ -177,6 +177,6 @@ def _pause_floor_ms(runs: list[Run]) -> int | None:
                 continue
             if event.op_class in READS:
                 read_ms = event.at_ms
-            elif read_ms >= 0 and event.op_class in WRITES:
+            elif read_ms >= 0 and event.op_class in CHANGES:
                 pauses.append(event.at_ms - read_ms)
     return int(np.quantile(pauses, 0.01)) if len(pauses) >= PAUSES_MIN else None

@@ -6,13 +6,11 @@ count a command again after a crash.
 """
 
 from collections import OrderedDict
-from collections.abc import Callable, Coroutine
 
 from msgspec.structs import replace
 
 from detectors.policy import BudgetSettings
 from models.command import STOPS, Action, Command
-from stream.store import Store
 
 MINUTE_MS = 60_000
 MINUTES_MAX = 16
@@ -55,47 +53,3 @@ class Budget:
         if len(self._minutes) > MINUTES_MAX:
             self._minutes.popitem(last=False)
         return degraded(command, len(stopped), self._settings)
-
-
-class SharedBudget:
-    """The budget of all workers, counted in the store.
-
-    While less than half of a minute's budget is used, a stop does not wait for the count: it is told beside
-    the stop, and what the store answers is known to the next one. From half on, every stop waits for it.
-    """
-
-    def __init__(self, store: Store, settings: BudgetSettings) -> None:
-        self._store = store
-        self._settings = settings
-        self._minutes: OrderedDict[int, Minute] = OrderedDict()
-
-    async def admit(
-        self, command: Command, beside: Callable[[Coroutine[None, None, None]], object]
-    ) -> Command:
-        """The command as it may leave; `beside` runs what nothing waits for."""
-        if not counts(command):
-            return command
-        number = minute_of(command)
-        minute = self._minutes.setdefault(number, Minute())
-        if len(self._minutes) > MINUTES_MAX:
-            self._minutes.popitem(last=False)
-        told = command.session in minute.sessions
-        minute.sessions.add(command.session)
-        stopped = max(minute.known, len(minute.sessions))
-        if stopped * 2 >= self._settings.stops_per_minute_max:
-            await self._count(number, minute, command.session)
-            stopped = minute.known
-        elif not told:
-            beside(self._count(number, minute, command.session))
-        return degraded(command, stopped, self._settings)
-
-    async def _count(self, number: int, minute: "Minute", session: str) -> None:
-        minute.known = max(minute.known, await self._store.count_stops(number, session))
-
-
-class Minute:
-    """What one worker knows of a minute: the sessions it stopped itself, and the store's last answer."""
-
-    def __init__(self) -> None:
-        self.sessions: set[str] = set()
-        self.known = 0

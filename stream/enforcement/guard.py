@@ -13,16 +13,13 @@ import structlog
 from msgspec import Struct
 
 from models.command import Action, Command
-from models.event import GRANTS, READS, OpClass, Operation
+from models.event import CHANGES, READS, Operation
 
 log = structlog.stdlib.get_logger(__name__)
 
 BLOCKS_MAX = 100_000
 SEEN_MAX = 100_000
 LIFTED_MAX = 10_000
-
-CHANGES = GRANTS | {OpClass.CREDENTIAL_MINT}
-"""Identity changes: what a step-up asks an approval for."""
 
 REASONS = {
     Action.KILL_SESSION: "this session was stopped",

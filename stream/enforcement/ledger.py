@@ -90,12 +90,7 @@ class Ledger:
             escalated(command, self._settings.escalate_to),
             unacknowledged(command),
         ]
-        metrics.COMMANDS.labels(self._settings.escalate_to).inc()
-        metrics.FINDINGS.labels("stop_unacknowledged").inc()
-        if command.workflow not in partition.workflows:
-            await partition.fetch(self._store, [command.workflow])
-        partition.owe(command.workflow, messages)
-        partition.touch(command.workflow)
+        await partition.owe_for(self._store, command.workflow, messages)
         await outbox.send(
             partition, await partition.save(self._store, [command.workflow], self._ttl_ms, within_ms)
         )

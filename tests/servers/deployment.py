@@ -17,7 +17,7 @@ import msgspec
 import redis
 from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 
-from models.session import Workflow
+from models.session import Session, Workflow
 from sandbox.kafka import Kafka
 from sandbox.ports import HOST, free_port
 from sandbox.valkey import Valkey
@@ -184,6 +184,14 @@ class Deployment:
             for content in self.store.mget(keys[start : start + 500]):
                 assert isinstance(content, bytes)
                 yield msgspec.msgpack.decode(content, type=Workflow)
+
+    def sessions(self) -> list[Session]:
+        """Every stored session."""
+        return [session for workflow in self.workflows() for session in workflow.sessions.values()]
+
+    def folded(self) -> int:
+        """How many operations the stored sessions have counted."""
+        return sum(session.events for session in self.sessions())
 
     def read(self, name: str) -> list[Any]:
         """Every record of a topic by now."""

@@ -43,10 +43,7 @@ def assert_as_undisturbed(deployment: Deployment, rows: list[tuple[str, bytes]],
     until(lambda: set(deployment.ids("commands")) >= commands, 30, "every command at the broker")
     assert set(deployment.ids("commands")) == commands
     assert set(deployment.ids("findings")) == findings
-    folded = sum(
-        session.events for workflow in deployment.workflows() for session in workflow.sessions.values()
-    )
-    assert folded == len(rows)
+    assert deployment.folded() == len(rows)
     assert deployment.read("dead-letters") == []
 
 
