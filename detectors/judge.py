@@ -21,15 +21,20 @@ from models.event import (
     OpClass,
     Operation,
     Outcome,
+    Registration,
     Release,
+    SessionEnd,
+    SessionStart,
 )
 from models.finding import Noticed
 from models.session import (
     APPROVALS_MAX,
     RECENT_IDS_MAX,
+    REGISTRATIONS_MAX,
     SESSIONS_MAX,
     Grant,
     Session,
+    Vouched,
     Workflow,
     step_of,
 )
@@ -165,22 +170,52 @@ class Judge:
 
     def _fact(self, workflow: Workflow, event: AnyEvent, seen_ms: int) -> Decision | None:
         """What is no operation, yet changes how operations are judged."""
-        if isinstance(event, Approval):
-            self._grant(workflow, event)
-            return None
-        if isinstance(event, Release):
-            return self._decisions.release(workflow, event, seen_ms)
-        if isinstance(event, Delegation):
-            session = workflow.sessions.get(event.session)
-            if session is None:
-                self._begin(workflow, event, event.parent_session)
-            elif not session.parent:
-                self._decisions.inherit(workflow, session, event.parent_session, event.at_ms)
-            return None
+        match event:
+            case Release():
+                return self._decisions.release(workflow, event, seen_ms)
+            case Approval():
+                self._grant(workflow, event)
+            case Registration():
+                self._register(workflow, event)
+            case Delegation() | SessionStart():
+                self._delegate(workflow, event, event.parent_session)
+            case SessionEnd():
+                self._end(workflow, event)
+        return None
+
+    def _delegate(self, workflow: Workflow, event: Event, parent: str) -> None:
+        session = workflow.sessions.get(event.session)
+        if session is None:
+            self._begin(workflow, event, parent)
+        elif parent and not session.parent:
+            self._decisions.inherit(workflow, session, parent, event.at_ms)
+
+    @staticmethod
+    def _end(workflow: Workflow, event: SessionEnd) -> None:
         ended = workflow.sessions.get(event.session)
         if ended is not None and max(ended.verdict_until_ms, ended.last_ms) <= event.at_ms:
             del workflow.sessions[event.session]
-        return None
+
+    @staticmethod
+    def _register(workflow: Workflow, event: Registration) -> None:
+        if event.grade is Grade.INFERRED:
+            return  # a guess vouches for nothing
+        starts_ms = event.at_ms if event.starts_ms is None else event.starts_ms
+        workflow.registrations.append(
+            Vouched(
+                event.what,
+                event.reference,
+                event.session,
+                event.decided_by,
+                event.at_ms,
+                starts_ms,
+                event.expires_ms,
+                event.grade,
+                event.targets,
+            )
+        )
+        if len(workflow.registrations) > REGISTRATIONS_MAX:
+            del workflow.registrations[0]
 
     @staticmethod
     def _grant(workflow: Workflow, event: Approval) -> None:

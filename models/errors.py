@@ -5,6 +5,8 @@ ChainbrakeError
 │   ├── UnreadableEventError   an event; carries the reason that is counted and dead-lettered
 │   ├── PolicyError            a policy file
 │   ├── ArtifactError          a baseline file
+│   ├── VocabularyError        a vocabulary file
+│   ├── RegistryError          a registry file
 │   └── SettingsError          an environment variable or an option
 └── StateError                 the world's state does not allow to go on
     ├── FencedError            somebody else owns the partition by now
@@ -60,6 +62,14 @@ class PolicyError(InputError):
 
 class ArtifactError(InputError):
     """A baseline file that cannot be trusted."""
+
+
+class VocabularyError(InputError):
+    """A vocabulary file that says something impossible."""
+
+
+class RegistryError(InputError):
+    """A registry file that cannot be used."""
 
 
 class SettingsError(InputError):

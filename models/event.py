@@ -11,6 +11,8 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
+from models.attested import Effect, Registered
+
 Name = Annotated[str, Meta(min_length=1, max_length=256)]
 Label = Annotated[str, Meta(max_length=256)]
 Text = Annotated[str, Meta(max_length=1024)]
@@ -20,6 +22,9 @@ EVENT_BYTES_MAX = 262_144
 """A larger value is a dead letter: no honest event comes near it."""
 
 ARGUMENTS_MAX = 64
+EFFECTS_MAX = 8
+FACTS_MAX = 24
+TARGETS_MAX = 512
 
 
 class OpClass(StrEnum):
@@ -34,6 +39,7 @@ class OpClass(StrEnum):
     CREDENTIAL_MINT = "credential_mint"  # C: credential, token or certificate minted
     GUARDRAIL_CHANGE = "guardrail_change"  # L: logging or guard rail tampered with
     EXCHANGE = "exchange"  # X: untrusted content in, data out
+    OTHER = "other"  # known, and nothing about identity
     UNCLASSIFIED = "unclassified"
 
     @classmethod
@@ -179,6 +185,12 @@ class Operation(Event, frozen=True, kw_only=True, omit_defaults=True, tag="opera
     """The approval that the agent claims: recorded, and proof of nothing."""
     provenance: Annotated[tuple[Provenance, ...], Meta(max_length=ARGUMENTS_MAX)] = ()
     """Where the values of its arguments came from."""
+    act: Label = ""
+    """Key of the act, such as the platform's request id: all witnesses of one act share it."""
+    effects: Annotated[tuple[Effect, ...], Meta(max_length=EFFECTS_MAX)] = ()
+    """What it leaves behind, beside its class."""
+    facts: Annotated[dict[Name, Text], Meta(max_length=FACTS_MAX)] = {}
+    """What else the record attests, by the keys above; a key unknown here is kept and not judged."""
 
 
 class Delegation(Event, frozen=True, kw_only=True, omit_defaults=True, tag="delegation"):
@@ -186,6 +198,62 @@ class Delegation(Event, frozen=True, kw_only=True, omit_defaults=True, tag="dele
 
     parent_session: Name
     """Who handed the work to `session`."""
+
+
+class SessionStart(Event, frozen=True, kw_only=True, omit_defaults=True, tag="session_start"):
+    """A run begins: who runs, for whom, where, and on whose order."""
+
+    agent_role: Label = ""
+    """The job that the agent does."""
+    parent_session: Label = ""
+    """Who handed the work over."""
+    on_behalf_of: Label = ""
+    """The person for whom it is done."""
+    facts: Annotated[dict[Name, Text], Meta(max_length=FACTS_MAX)] = {}
+    """Where it runs: `pod`, `scope`, `address` and so on."""
+
+
+class ApprovalRequest(Event, frozen=True, kw_only=True, omit_defaults=True, tag="approval_request"):
+    """Somebody was asked to allow one operation on one target."""
+
+    request: Name
+    """Reference by which the answer names it."""
+    operation: Name
+    """The one operation."""
+    target: Name
+    """The one target."""
+    requested_by: Label = ""
+    """Who asked."""
+    digest: Label = ""
+    """Digest of operation, target and session, as the approval service made it."""
+
+
+class Registration(Event, frozen=True, kw_only=True, omit_defaults=True, tag="registration"):
+    """A fact of the control plane about the session it names: what was planned, declared or handed out."""
+
+    what: Registered
+    """What is registered."""
+    reference: Name
+    """Its name: a plan's hash, the id of a change, case, incident, exercise, credential or command."""
+    decided_by: Label = ""
+    """Who registered or declared it."""
+    targets: Annotated[tuple[Label, ...], Meta(max_length=TARGETS_MAX)] = ()
+    """What it covers, by platform names."""
+    starts_ms: Millis | None = None
+    """From when it holds; else from `at_ms`."""
+    expires_ms: Millis | None = None
+    """Until when it holds; else until the session ends."""
+    facts: Annotated[dict[Name, Text], Meta(max_length=FACTS_MAX)] = {}
+    """What else it attests."""
+
+
+class Join(Event, frozen=True, kw_only=True, omit_defaults=True, tag="join"):
+    """What ran under `session`, for want of a better name, is `into_session`'s; it is sent again there."""
+
+    into_session: Name
+    """The session that it belongs to."""
+    into_workflow: Name
+    """The workflow of that session."""
 
 
 class Approval(Event, frozen=True, kw_only=True, omit_defaults=True, tag="approval"):
@@ -203,6 +271,10 @@ class Approval(Event, frozen=True, kw_only=True, omit_defaults=True, tag="approv
     """When it was asked for; faster answers than `approvals.pause_ms_min` do not count."""
     expires_ms: Millis | None = None
     """Until when it holds; else `approvals.lifetime_ms` from `at_ms` on."""
+    request: Label = ""
+    """Reference of the request that it answers."""
+    digest: Label = ""
+    """Digest of operation, target and session, as the approval service made it."""
 
 
 class Release(Event, frozen=True, kw_only=True, omit_defaults=True, tag="release"):
@@ -221,7 +293,17 @@ class SessionEnd(Event, frozen=True, kw_only=True, omit_defaults=True, tag="sess
     """By its own word, or because it fell silent."""
 
 
-AnyEvent = Operation | Delegation | Approval | Release | SessionEnd
+AnyEvent = (
+    Operation
+    | Delegation
+    | SessionStart
+    | ApprovalRequest
+    | Approval
+    | Registration
+    | Join
+    | Release
+    | SessionEnd
+)
 
 READS = frozenset({OpClass.DISCOVERY, OpClass.POLICY_READ, OpClass.SECRET_READ})
 GRANTS = frozenset({OpClass.ROLE_MAPPING, OpClass.PRIVILEGE_CHANGE, OpClass.TRUST_CHANGE})

@@ -7,6 +7,7 @@ a field may be added at the end, with a default, and an older record still loads
 
 from msgspec import Struct, field
 
+from models.attested import Registered
 from models.command import Action
 from models.event import CredentialKind, Grade, OpClass, Operation, Outcome
 
@@ -18,6 +19,9 @@ RECENT_IDS_MAX = 32
 
 APPROVALS_MAX = 256
 """Per workflow: a plan with more changes than this asks in parts. Those used up give way first."""
+
+REGISTRATIONS_MAX = 32
+"""Per workflow; the oldest gives way."""
 
 MEMORIES_MAX = 8
 
@@ -109,6 +113,20 @@ class Grant(Struct, array_like=True):
     """Who told of it: another source may tell of the same act again."""
 
 
+class Vouched(Struct, array_like=True, frozen=True):
+    """What a control plane registered for a session: a plan, a change, a case, an incident, an exercise."""
+
+    what: Registered
+    reference: str
+    session: str
+    decided_by: str
+    at_ms: int
+    starts_ms: int
+    expires_ms: int | None
+    grade: Grade
+    targets: tuple[str, ...] = ()
+
+
 class Session(Struct, array_like=True):
     """One run of one agent instance."""
 
@@ -151,3 +169,4 @@ class Workflow(Struct, array_like=True):
     denied: list[Step] = field(default_factory=list)
     done: list[Step] = field(default_factory=list)
     sessions_forgotten: int = 0
+    registrations: list[Vouched] = field(default_factory=list)

@@ -17,6 +17,7 @@ import msgspec
 from msgspec import Struct
 
 from detectors.policy import Level, Policy
+from models import attested
 from models import event as events
 from models.errors import Unreadable
 from models.event import AnyEvent
@@ -25,6 +26,12 @@ DIALECT = "https://json-schema.org/draft/2020-12/schema"
 TITLE = "chainbrake event, version 1"
 SCHEMA_PAGE = "event.schema.json"
 PAGES = ("event.md", "policy.md")
+WORDS: dict[str, tuple[str, type[StrEnum]]] = {
+    "Effect": ("effect", attested.Effect),
+    "Fact": ("key", attested.Fact),
+    "Registered": ("what", attested.Registered),
+}
+"""Tables of words that events use."""
 MARKED = re.compile(r"(<!-- table: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
@@ -84,21 +91,32 @@ def _table(name: str) -> Iterator[str]:
         yield from ("| key | value | default | meaning |", "|---|---|---|---|")
         yield from _rows("", Level)
     elif name == Unreadable.__name__:
-        yield from ("| reason | meaning |", "|---|---|")
-        yield from (f"| `{reason}` | {meanings(Unreadable)[reason.name]} |" for reason in Unreadable)
+        yield from _members("reason", Unreadable)
+    elif name in WORDS:
+        yield from _members(*WORDS[name])
     else:
         yield from ("| field | value | default | meaning |", "|---|---|---|---|")
         yield from _rows("", getattr(events, name))
 
 
+def _members(heading: str, words: type[StrEnum]) -> Iterator[str]:
+    yield from (f"| {heading} | meaning |", "|---|---|")
+    yield from (f"| `{word}` | {meanings(words)[word.name]} |" for word in words)
+
+
 def _rows(prefix: str, kind: type[Struct]) -> Iterator[str]:
     for field in msgspec.structs.fields(kind):
         if not isinstance(field.default, Struct):
-            default = "required" if field.required else f"`{json.dumps(msgspec.to_builtins(field.default))}`"
+            default = "required" if field.required else f"`{json.dumps(_default(field))}`"
             says = meanings(kind).get(field.name, "")
             says = says or ("Off: it is not asked." if field.name == "enabled" else "")
             assert says, f"{kind.__name__}.{field.name} has no docstring"
             yield f"| `{prefix}{field.name}` | {_values(field.type)} | {_short(default)} | {says} |"
+
+
+def _default(field: msgspec.structs.FieldInfo) -> Any:
+    made = field.default if field.default_factory is msgspec.NODEFAULT else field.default_factory()
+    return msgspec.to_builtins(made)
 
 
 def _keys(prefix: str, kind: type[Struct]) -> Iterator[str]:
@@ -133,6 +151,8 @@ def _words(schema: dict[str, Any], known: dict[str, Any]) -> str:
         case {"type": "array"}:
             most = f", at most {schema['maxItems']}" if "maxItems" in schema else ""
             words = f"list{most}: {_words(schema['items'], known)}"
+        case {"type": "object"}:
+            words = f"texts by key, at most {schema['maxProperties']}"
         case {"type": "boolean"}:
             words = "true or false"
         case _:

@@ -25,7 +25,18 @@ BELOW = {
 PURE = ("models", "detectors")
 
 PURE_IMPORTS = {
-    *("abc", "ast", "bisect", "collections", "dataclasses", "datetime", "enum", "functools", "hashlib"),
+    *(
+        "abc",
+        "ast",
+        "bisect",
+        "collections",
+        "dataclasses",
+        "datetime",
+        "enum",
+        "fnmatch",
+        "functools",
+        "hashlib",
+    ),
     *("heapq", "itertools", "math", "operator", "pathlib", "re", "types", "typing"),
     *("models", "detectors", "msgspec", "numpy"),
 }

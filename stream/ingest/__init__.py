@@ -1,0 +1,1 @@
+"""Other systems' records in: one file per source, and what finds the session an act belongs to."""
