@@ -1,15 +1,23 @@
 """Whether a change was approved: that very change, by somebody else, after a human pause, once."""
 
+import re
+
 from detectors.policy import ApprovalSettings
-from models.session import Grant, Step, Workflow
+from models.session import Grant, Step, Vouched, Workflow
+
+PARTS = re.compile(r"->|[,:;|\s]+")
+PLAN_OPERATION = "pipeline.apply"
+"""What an approval of a whole plan names as its operation; its target is the plan's hash."""
+NAME_WHOLE_MIN = 8
+"""A shorter name is looked for as a part only: it could stand in another by chance."""
 
 
 def covering(workflow: Workflow, step: Step, settings: ApprovalSettings) -> Grant | None:
     """The grant that covers a step, or None. A reference in the event is a claim and proves nothing."""
     for grant in workflow.grants:
         if (
-            grant.operation == step.operation
-            and grant.target == step.target
+            _same_operation(grant.operation, step.operation)
+            and _names(grant.target, step)
             and (grant.used_by in ("", step.event_id) or grant.used_source != step.source)
             and _in_time(grant, step, settings)
             and _for_session(grant, workflow, step.session)
@@ -19,11 +27,57 @@ def covering(workflow: Workflow, step: Step, settings: ApprovalSettings) -> Gran
     return None
 
 
+def approved_plan(
+    workflow: Workflow, plan: Vouched, session: str, at_ms: int, settings: ApprovalSettings
+) -> bool:
+    """Whether a registered plan was approved for this session as any change is."""
+    step = Step(at_ms=at_ms, session=session, operation=PLAN_OPERATION, target=plan.reference)
+    return any(
+        grant.operation == PLAN_OPERATION
+        and grant.target == plan.reference
+        and grant.at_ms <= at_ms
+        and _for_session(grant, workflow, session)
+        and _human(grant, settings)
+        and _by_another(grant, workflow, step)
+        for grant in workflow.grants
+    )
+
+
+def _same_operation(approved: str, done: str) -> bool:
+    """The same name; an approval service may name a verb where the record names verb and path."""
+    return approved == done or (" " not in approved and done.startswith(approved + " "))
+
+
+def _names(resource: str, step: Step) -> bool:
+    """Whether an approval's resource names the target and, where the step says who gains what, that too.
+
+    Approval services write a pair in one text: `role:policy`, `user->group`, `user,application`.
+    """
+    if resource == step.target:
+        return True
+    named = {short for part in PARTS.split(resource) if (short := part.rpartition("/")[2].casefold())}
+    wanted = [step.target, *step.gains]
+    return bool(step.target) and all(
+        resource_names(resource, named, wanted_name) for wanted_name in wanted if wanted_name
+    )
+
+
+def resource_names(resource: str, named: set[str], wanted: str) -> bool:
+    """Whether one name stands in a resource: as one of its parts, or whole where it has parts itself."""
+    return wanted.rpartition("/")[2].rpartition(":")[2].casefold() in named or (
+        len(wanted) > NAME_WHOLE_MIN and wanted.casefold() in resource.casefold()
+    )
+
+
+def _human(grant: Grant, settings: ApprovalSettings) -> bool:
+    return grant.requested_ms is None or grant.at_ms - grant.requested_ms >= settings.pause_ms_min
+
+
 def _in_time(grant: Grant, step: Step, settings: ApprovalSettings) -> bool:
     expires_ms = grant.expires_ms if grant.expires_ms is not None else grant.at_ms + settings.lifetime_ms
     if not grant.at_ms <= step.at_ms <= expires_ms:
         return False
-    return grant.requested_ms is None or grant.at_ms - grant.requested_ms >= settings.pause_ms_min
+    return _human(grant, settings)
 
 
 def _for_session(grant: Grant, workflow: Workflow, session: str) -> bool:
@@ -39,9 +93,14 @@ def _for_session(grant: Grant, workflow: Workflow, session: str) -> bool:
 
 
 def _by_another(grant: Grant, workflow: Workflow, step: Step) -> bool:
+    """Not whoever acts, either."""
+    return grant.decided_by not in (step.session, step.principal) and by_outsider(grant, workflow)
+
+
+def by_outsider(grant: Grant, workflow: Workflow) -> bool:
     """Neither whoever asked, nor any agent of the workflow: delegates must not approve one another."""
     decided_by = grant.decided_by
-    if decided_by in (grant.requested_by, grant.session, step.session, step.principal):
+    if decided_by in (grant.requested_by, grant.session):
         return False
     return not any(
         decided_by in (known.id, known.agent, known.principal) for known in workflow.sessions.values()

@@ -1,45 +1,77 @@
-"""Every detector there is, and which of them listens to which class of operations.
+"""Every detector there is, and which of them listens to what.
 
 Add a detector here, a group of settings in `policy.py`, a page in `docs/detectors/`, and a session that
 fires and one that must not in `tests/`.
 """
 
+from msgspec import Struct
+
 from detectors.chains.read_then_write import ReadThenWriteChain
 from detectors.detector import Detector
+from detectors.learned.unfamiliar_act import UnfamiliarAct
 from detectors.learned.unusual_transition import UnusualTransition
 from detectors.learned.unusual_velocity import UnusualVelocity
-from detectors.policy import Policy
+from detectors.policy import DetectorSettings, Policy
+from detectors.rules.after_stop import AfterStop
+from detectors.rules.bad_approval import BadApproval
+from detectors.rules.credential_for_another import CredentialForAnother
 from detectors.rules.denied_then_elsewhere import DeniedThenElsewhere
 from detectors.rules.faster_than_human import FasterThanHuman
+from detectors.rules.guardrail_tampering import GuardrailTampering
+from detectors.rules.outside_plan import OutsidePlan
+from detectors.rules.three_systems import ThreeSystems
+from detectors.rules.trust_opened import TrustOpened
+from detectors.rules.unapproved_change import UnapprovedChange
 from models.baselines.baseline import Baseline
-from models.event import OpClass
+from models.baselines.habits import Habits
+from models.event import Event, OpClass
+from models.registry import Registry
 
-NAMES = tuple(
-    kind.name
-    for kind in (ReadThenWriteChain, FasterThanHuman, UnusualVelocity, UnusualTransition, DeniedThenElsewhere)
-)
+NAMES = DetectorSettings.__struct_fields__
 
 
-def detectors(policy: Policy, baseline: Baseline | None) -> list[Detector]:
+class Knowledge(Struct, frozen=True):
+    """What the detectors are given beside the events."""
+
+    baseline: Baseline | None
+    registry: Registry
+
+
+def detectors(policy: Policy, knowledge: Knowledge) -> list[Detector]:
     """Those that the policy has switched on."""
-    settings, approvals = policy.detectors, policy.approvals
-    every: list[tuple[bool, Detector]] = [
-        (
-            settings.read_then_write_chain.enabled,
-            ReadThenWriteChain(settings.read_then_write_chain, approvals),
-        ),
-        (
-            settings.faster_than_human.enabled,
-            FasterThanHuman(settings.faster_than_human, approvals, baseline),
-        ),
-        (settings.unusual_velocity.enabled, UnusualVelocity(settings.unusual_velocity, baseline)),
-        (settings.unusual_transition.enabled, UnusualTransition(settings.unusual_transition, baseline)),
-        (
-            settings.denied_then_elsewhere.enabled,
-            DeniedThenElsewhere(settings.denied_then_elsewhere, approvals),
-        ),
-    ]
-    return [detector for enabled, detector in every if enabled]
+    every = (*_rules(policy, knowledge), *_learned(policy, knowledge))
+    return [detector for detector in every if getattr(policy.detectors, detector.name).enabled]
+
+
+def _rules(policy: Policy, knowledge: Knowledge) -> tuple[Detector, ...]:
+    settings, approvals, registry = policy.detectors, policy.approvals, knowledge.registry
+    habits = _habits(knowledge)
+    return (
+        ReadThenWriteChain(settings.read_then_write_chain, approvals),
+        FasterThanHuman(settings.faster_than_human, approvals, knowledge.baseline),
+        DeniedThenElsewhere(settings.denied_then_elsewhere, approvals),
+        UnapprovedChange(settings.unapproved_change, registry, habits),
+        GuardrailTampering(settings.guardrail_tampering),
+        TrustOpened(settings.trust_opened, registry),
+        CredentialForAnother(settings.credential_for_another, habits),
+        OutsidePlan(settings.outside_plan, approvals, registry),
+        BadApproval(settings.bad_approval, approvals),
+        ThreeSystems(settings.three_systems, habits),
+        AfterStop(settings.after_stop),
+    )
+
+
+def _learned(policy: Policy, knowledge: Knowledge) -> tuple[Detector, ...]:
+    settings, baseline = policy.detectors, knowledge.baseline
+    return (
+        UnusualVelocity(settings.unusual_velocity, baseline),
+        UnusualTransition(settings.unusual_transition, baseline),
+        UnfamiliarAct(settings.unfamiliar_act, _habits(knowledge)),
+    )
+
+
+def _habits(knowledge: Knowledge) -> Habits:
+    return knowledge.baseline.habits if knowledge.baseline is not None else Habits({})
 
 
 def by_op_class(active: list[Detector]) -> dict[OpClass, tuple[Detector, ...]]:
@@ -48,3 +80,9 @@ def by_op_class(active: list[Detector]) -> dict[OpClass, tuple[Detector, ...]]:
         op_class: tuple(detector for detector in active if op_class in detector.listens_to)
         for op_class in OpClass
     }
+
+
+def by_kind(active: list[Detector]) -> dict[type[Event], tuple[Detector, ...]]:
+    """Who is asked about an event that is no operation."""
+    kinds = {kind for detector in active for kind in detector.attends}
+    return {kind: tuple(detector for detector in active if kind in detector.attends) for kind in kinds}

@@ -9,9 +9,9 @@ from msgspec import Struct
 from detectors import explain, risk
 from detectors.policy import Level, Policy
 from models.command import RANK, STOPS, Action, Command, stable_id
-from models.event import CredentialKind, Event, Operation, Release, weakest
+from models.event import CredentialKind, Event, Release, weakest
 from models.finding import EVIDENCE_MAX, Finding, Noticed
-from models.session import Alarm, Session, Workflow
+from models.session import CREDENTIALS_MAX, Alarm, Session, Workflow, remembered
 
 SELF_RELEASE = "self_release"
 INHERITED = "inherited_risk"
@@ -45,7 +45,7 @@ class Decisions:
         self._may_stop = frozenset(policy.may_stop)
 
     def due(
-        self, workflow: Workflow, session: Session, event: Operation, noticed: list[Noticed], seen_ms: int
+        self, workflow: Workflow, session: Session, event: Event, noticed: list[Noticed], seen_ms: int
     ) -> Decision | None:
         """Findings that are new, and the commands of a level that was not reached before."""
         news: list[tuple[Session, Noticed]] = []
@@ -117,6 +117,8 @@ class Decisions:
         session.alarms[word.detector] = Alarm(
             word.confidence, at_ms, word.grade, word.evidence[:EVIDENCE_MAX]
         )
+        if word.credential:
+            remembered(session.minted, word.credential, CREDENTIALS_MAX)
         return True
 
     def _risk(self, session: Session, at_ms: int) -> float:
@@ -157,16 +159,42 @@ class Decisions:
             )
             degraded_from, actions, strongest = strongest, (Action.STEP_UP,), Action.STEP_UP
         if not news:
-            return []
+            return self._revocations(workflow, session, cause, level, words) if strongest in STOPS else []
         session.verdict = strongest
         session.verdict_until_ms = session.last_ms + level.lifetime_ms
         reason = explain.reason_of(level, self._risk(session, cause.now_ms), session.alarms, words)
         if degraded_from is not None:
             reason = f"{degraded_from} was due, but the identity is protected: a human must look; {reason}"
-        return [
+        ordered = [
             self._command(workflow, session, cause, action, level.lifetime_ms, reason, degraded_from)
             for action in actions
-            if action is not Action.OBSERVE
+            if action not in (Action.OBSERVE, Action.REVOKE_TOKEN)
+        ]
+        if Action.REVOKE_TOKEN in actions:
+            session.revoked.clear()
+            ordered += self._revocations(workflow, session, cause, level, words)
+        return ordered
+
+    def _revocations(
+        self, workflow: Workflow, session: Session, cause: Cause, level: Level, words: list[Noticed]
+    ) -> list[Command]:
+        """One command per credential of the session that may be revoked, and that it made; each once."""
+        if Action.REVOKE_TOKEN not in level.actions:
+            return []
+        reason = explain.reason_of(level, self._risk(session, cause.now_ms), session.alarms, words)
+        made = dict.fromkeys(session.minted, CredentialKind.STATIC)
+        return [
+            self._command(
+                workflow,
+                session,
+                cause,
+                Action.REVOKE_TOKEN,
+                level.lifetime_ms,
+                reason,
+                of=(credential, kind),
+            )
+            for credential, kind in (session.held | made).items()
+            if kind in REVOCABLE and remembered(session.revoked, credential, 2 * CREDENTIALS_MAX)
         ]
 
     def _protected(self, session: Session) -> bool:
@@ -205,12 +233,16 @@ class Decisions:
         lifetime_ms: int,
         reason: str,
         degraded_from: Action | None = None,
+        of: tuple[str, CredentialKind] | None = None,
     ) -> Command:
+        """`of` names the credential, where it is about one; else the session's own, unless it is shared."""
         event = cause.event
+        own = session.credential if session.credential_kind is not CredentialKind.SHARED else ""
+        credential, kind = of or (own, session.credential_kind)
         shares = risk.contributions(session.alarms, cause.now_ms, self._policy.half_life_ms)
         evidence = dict.fromkeys(event_id for share in shares for event_id in share.evidence)
         return Command(
-            id=stable_id("command", action, session.id, event.source, event.id),
+            id=stable_id("command", action, session.id, event.source, event.id, *(of or ())[:1]),
             action=action,
             session=session.id,
             workflow=workflow.id,
@@ -223,8 +255,8 @@ class Decisions:
             risk=round(self._risk(session, cause.now_ms), 6),
             reason=reason,
             principal=session.principal,
-            credential=session.credential,
-            credential_kind=session.credential_kind,
+            credential=credential,
+            credential_kind=kind,
             evidence=tuple(evidence)[:EVIDENCE_MAX],
             contributions=shares,
             policy_version=self._policy_version,
@@ -235,8 +267,8 @@ class Decisions:
 
 
 def _applicable(level: Level, session: Session) -> tuple[Action, ...]:
-    """The level's actions; where a credential must not be revoked, the session is killed instead."""
-    revocable = bool(session.credential) and session.credential_kind in REVOCABLE
+    """The level's actions; where no credential may be revoked, the session is killed instead."""
+    revocable = bool(session.minted) or any(kind in REVOCABLE for kind in session.held.values())
     if revocable or Action.REVOKE_TOKEN not in level.actions:
         return level.actions
     others = tuple(action for action in level.actions if action is not Action.REVOKE_TOKEN)

@@ -1,9 +1,9 @@
-"""What every detector is: a promise, the op classes it listens to, and one method that keeps it."""
+"""What every detector is: a promise, what it listens to, and the methods that keep it."""
 
 from abc import ABC, abstractmethod
 from typing import ClassVar
 
-from models.event import OpClass, Operation
+from models.event import AnyEvent, Event, OpClass, Operation
 from models.finding import Noticed
 from models.session import Session, Step, Workflow
 
@@ -13,8 +13,14 @@ class Detector(ABC):
 
     name: ClassVar[str]
     listens_to: ClassVar[frozenset[OpClass]]
+    attends: ClassVar[frozenset[type[Event]]] = frozenset()
+    """Kinds of event beside operations that it is asked about."""
     tags: ClassVar[tuple[str, ...]] = ()
 
     @abstractmethod
     def inspect(self, session: Session, workflow: Workflow, event: Operation, step: Step) -> Noticed | None:
         """Judge one operation of `session` in `workflow`; `step` is the part of it that may be remembered."""
+
+    def attend(self, session: Session, workflow: Workflow, event: AnyEvent) -> Noticed | None:
+        """Judge an event of a kind that it attends to; `workflow` has taken it in already."""
+        raise NotImplementedError(f"{self.name} attends to nothing")

@@ -4,17 +4,24 @@ Pure: the same workflow and the same event give the same answer, whoever folds i
 changed in place, since this runs for every event and a copy per event costs more than all detectors.
 """
 
+from collections.abc import Callable
+
 from msgspec import Struct
 
 from detectors.approvals import covering
-from detectors.catalog import by_op_class, detectors
+from detectors.catalog import Knowledge, by_kind, by_op_class, detectors
 from detectors.decision import Decision, Decisions
 from detectors.policy import Policy
+from detectors.severity import JUDGED, listed
+from detectors.warrants import Warrants
+from models.attested import Fact, Registered
 from models.baselines.baseline import Baseline
+from models.command import STOPS
 from models.event import (
     READS,
     AnyEvent,
     Approval,
+    ApprovalRequest,
     Delegation,
     Event,
     Grade,
@@ -27,17 +34,23 @@ from models.event import (
     SessionStart,
 )
 from models.finding import Noticed
+from models.registry import NOTHING_REGISTERED, Registry
 from models.session import (
     APPROVALS_MAX,
+    CREDENTIALS_MAX,
     RECENT_IDS_MAX,
     REGISTRATIONS_MAX,
     SESSIONS_MAX,
     Grant,
     Session,
+    Step,
     Vouched,
     Workflow,
     step_of,
 )
+
+
+Attend = Callable[[Session, Workflow, AnyEvent], Noticed | None]
 
 
 class Tally(Struct):
@@ -57,14 +70,22 @@ class Tally(Struct):
 class Judge:
     """One policy and one baseline, ready to fold. Holds no session: they are passed in."""
 
-    def __init__(self, policy: Policy, baseline: Baseline | None) -> None:
+    def __init__(
+        self, policy: Policy, baseline: Baseline | None, registry: Registry = NOTHING_REGISTERED
+    ) -> None:
         self.policy = policy
         self.tally = Tally()
         self._idle_ms = policy.idle_ms
+        active = detectors(policy, Knowledge(baseline, registry))
         self._listeners = {
             op_class: tuple(detector.inspect for detector in listening)
-            for op_class, listening in by_op_class(detectors(policy, baseline)).items()
+            for op_class, listening in by_op_class(active).items()
         }
+        self._attendants = {
+            kind: tuple(detector.attend for detector in attending)
+            for kind, attending in by_kind(active).items()
+        }
+        self._warrants = Warrants(policy.approvals, registry)
         self._decisions = Decisions(policy, baseline.version if baseline is not None else "")
         self._known_roles = frozenset(baseline.roles) if baseline is not None else frozenset()
 
@@ -100,6 +121,8 @@ class Judge:
         self._attend(session, event)
         noticed: list[Noticed] | None = None
         step = step_of(event)
+        if op_class in JUDGED:
+            step = self._weighed(workflow, event, step)
         for inspect in self._listeners[op_class]:
             word = inspect(session, workflow, event, step)
             if word is not None:
@@ -114,6 +137,15 @@ class Judge:
             return None
         self._recall(workflow, session, noticed)
         return self._decisions.due(workflow, session, event, noticed, seen_ms)
+
+    def _weighed(self, workflow: Workflow, event: Operation, step: Step) -> Step:
+        """The step of a change, with whom it strengthens and what vouches for it."""
+        facts = event.facts
+        gains = listed(facts.get(Fact.BENEFICIARY, "")) + listed(facts.get(Fact.GRANTED, "")) if facts else ()
+        if gains:
+            step = step_of(event, gains)
+        warrant = self._warrants.find(workflow, event, step)
+        return step_of(event, gains, warrant) if warrant else step
 
     def _attend(self, session: Session, event: Operation) -> None:
         """Bring the session up to the event."""
@@ -130,6 +162,10 @@ class Judge:
             session.credential_kind = event.credential_kind
         elif session.last_ms - event.at_ms > self.policy.lateness_ms:
             tally.late += 1
+        if event.credential and event.credential not in session.held:
+            session.held[event.credential] = event.credential_kind
+            if len(session.held) > CREDENTIALS_MAX:
+                del session.held[next(iter(session.held))]
         if event.op_class is OpClass.UNCLASSIFIED:
             tally.unclassified += 1
         if role not in self._known_roles:
@@ -144,6 +180,7 @@ class Judge:
         if before is not None:
             session.verdict, session.verdict_until_ms = before.verdict, before.verdict_until_ms
             session.recent_ids = before.recent_ids
+            session.minted, session.revoked = before.minted, before.revoked
             parent = parent or before.parent
         self._admit(workflow, session)
         if parent:
@@ -173,6 +210,8 @@ class Judge:
         match event:
             case Release():
                 return self._decisions.release(workflow, event, seen_ms)
+            case ApprovalRequest():
+                self._ask(workflow, event)
             case Approval():
                 self._grant(workflow, event)
             case Registration():
@@ -181,7 +220,18 @@ class Judge:
                 self._delegate(workflow, event, event.parent_session)
             case SessionEnd():
                 self._end(workflow, event)
-        return None
+        attending = self._attendants.get(type(event))
+        return self._attended(workflow, event, attending, seen_ms) if attending else None
+
+    def _attended(
+        self, workflow: Workflow, event: AnyEvent, attending: tuple[Attend, ...], seen_ms: int
+    ) -> Decision | None:
+        """Ask the detectors that attend to such a fact."""
+        session = workflow.sessions.get(event.session)
+        if session is None:
+            session = self._begin(workflow, event, "")
+        noticed = [word for attend in attending if (word := attend(session, workflow, event)) is not None]
+        return self._decisions.due(workflow, session, event, noticed, seen_ms) if noticed else None
 
     def _delegate(self, workflow: Workflow, event: Event, parent: str) -> None:
         session = workflow.sessions.get(event.session)
@@ -200,6 +250,11 @@ class Judge:
     def _register(workflow: Workflow, event: Registration) -> None:
         if event.grade is Grade.INFERRED:
             return  # a guess vouches for nothing
+        if event.what is Registered.STOP_DONE:
+            stopped = workflow.sessions.get(event.session)
+            if stopped is not None and stopped.verdict in STOPS:
+                stopped.stop_done_ms = event.at_ms
+            return
         starts_ms = event.at_ms if event.starts_ms is None else event.starts_ms
         workflow.registrations.append(
             Vouched(
@@ -218,7 +273,14 @@ class Judge:
             del workflow.registrations[0]
 
     @staticmethod
+    def _ask(workflow: Workflow, event: ApprovalRequest) -> None:
+        workflow.asked[event.request] = event.at_ms
+        if len(workflow.asked) > APPROVALS_MAX:
+            del workflow.asked[next(iter(workflow.asked))]
+
+    @staticmethod
     def _grant(workflow: Workflow, event: Approval) -> None:
+        requested_ms = workflow.asked.get(event.request, event.requested_ms)
         if event.grade is Grade.INFERRED or any(grant.reference == event.id for grant in workflow.grants):
             return  # a guess allows nothing
         workflow.grants.append(
@@ -229,7 +291,7 @@ class Judge:
                 event.target,
                 event.decided_by,
                 event.requested_by,
-                event.requested_ms,
+                requested_ms,
                 event.at_ms,
                 event.expires_ms,
             )

@@ -100,6 +100,110 @@ class DeniedSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """A grant elsewhere after a grant was denied, on another target."""
 
 
+class UnapprovedSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`unapproved_change`, see `docs/detectors/unapproved_change.md`."""
+
+    enabled: bool = True
+    confidence: Share = 0.5
+    """A serious change: somebody is stronger, a lasting credential made, or a login weaker."""
+    confidence_grave: Share = 0.9
+    """A grave one: administrative or far-reaching rights, outsiders let in, a guard rail switched off."""
+    confidence_denied: Share = 0.6
+    """A grave one that was denied; half of it for a serious one."""
+
+
+class TamperingSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`guardrail_tampering`, see `docs/detectors/guardrail_tampering.md`."""
+
+    enabled: bool = True
+    targets_min: Annotated[int, Meta(ge=2, le=8)] = 2
+    """From so many weakened logins in one session on it is no help-desk case any more."""
+    confidence: Share = 0.55
+    """One user's login."""
+    confidence_wide: Share = 0.9
+    """Logging, a guard rail, a policy for many, or the logins of several users."""
+    confidence_denied: Share = 0.6
+    """The attempt was denied."""
+
+
+class TrustSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`trust_opened`, see `docs/detectors/trust_opened.md`."""
+
+    enabled: bool = True
+    confidence: Share = 0.92
+    """Trust goes to an issuer or account that is registered nowhere."""
+    confidence_denied: Share = 0.65
+    """The attempt was denied."""
+
+
+class CredentialSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`credential_for_another`, see `docs/detectors/credential_for_another.md`."""
+
+    enabled: bool = True
+    confidence: Share = 0.4
+    """A short-lived one for somebody else, or a lasting one of its own."""
+    confidence_lasting: Share = 0.9
+    """A lasting one for somebody else, or one made from a static or shared one."""
+    confidence_denied: Share = 0.6
+    """At most this if it was denied."""
+
+
+class PlanSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`outside_plan`, see `docs/detectors/outside_plan.md`."""
+
+    enabled: bool = True
+    confidence: Share = 0.92
+    """A change of a planned run that no approved plan names."""
+    confidence_unapproved: Share = 0.65
+    """A plan is carried out that nobody approved."""
+
+
+class BadApprovalSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`bad_approval`, see `docs/detectors/bad_approval.md`."""
+
+    enabled: bool = True
+    confidence: Share = 0.4
+    """Too fast, or by whoever asked."""
+    confidence_both: Share = 0.6
+    """Both."""
+
+
+class ThreeSystemsSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`three_systems`, see `docs/detectors/three_systems.md`."""
+
+    enabled: bool = True
+    within_ms: DurationMs = 2 * HOUR
+    """From one part to the next."""
+    confidence: Share = 0.9
+    """Something is sent out at the end."""
+    confidence_change: Share = 0.7
+    """An identity is changed at the end."""
+
+
+class AfterStopSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`after_stop`, see `docs/detectors/after_stop.md`."""
+
+    enabled: bool = True
+    grace_ms: DurationMs = 30 * SECOND
+    """What was on its way when the stop came may still arrive."""
+    confidence: Share = 0.95
+    """A stop that does not hold is an emergency of its own."""
+
+
+class UnfamiliarSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`unfamiliar_act`, see `docs/detectors/unfamiliar_act.md`."""
+
+    enabled: bool = True
+    bits_min: Annotated[float, Meta(ge=0.0, le=64.0)] = 3.0
+    """From this surprise on."""
+    bits_sure: Annotated[float, Meta(ge=0.0, le=64.0)] = 6.0
+    """From here on it is surer."""
+    confidence: Share = 0.4
+    """New for the job."""
+    confidence_sure: Share = 0.6
+    """New for a job that hardly ever does anything new."""
+
+
 class DetectorSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One group per detector."""
 
@@ -108,6 +212,15 @@ class DetectorSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     unusual_velocity: VelocitySettings = VelocitySettings()
     unusual_transition: TransitionSettings = TransitionSettings()
     denied_then_elsewhere: DeniedSettings = DeniedSettings()
+    unapproved_change: UnapprovedSettings = UnapprovedSettings()
+    guardrail_tampering: TamperingSettings = TamperingSettings()
+    trust_opened: TrustSettings = TrustSettings()
+    credential_for_another: CredentialSettings = CredentialSettings()
+    outside_plan: PlanSettings = PlanSettings()
+    bad_approval: BadApprovalSettings = BadApprovalSettings()
+    three_systems: ThreeSystemsSettings = ThreeSystemsSettings()
+    after_stop: AfterStopSettings = AfterStopSettings()
+    unfamiliar_act: UnfamiliarSettings = UnfamiliarSettings()
 
 
 class ApprovalSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -159,7 +272,18 @@ class Policy(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         Level(name="stop", risk_min=0.85, actions=(Action.KILL_SESSION, Action.REVOKE_TOKEN)),
     )
     """Mildest first; `risk_min` and the strongest action must both rise."""
-    may_stop: tuple[Name, ...] = ("read_then_write_chain", "denied_then_elsewhere")
+    may_stop: tuple[Name, ...] = (
+        "read_then_write_chain",
+        "denied_then_elsewhere",
+        "unapproved_change",
+        "guardrail_tampering",
+        "trust_opened",
+        "credential_for_another",
+        "outside_plan",
+        "bad_approval",
+        "three_systems",
+        "unfamiliar_act",
+    )
     """Only these findings count towards a stop; the others may alert and ask for step-up."""
     grades_that_stop: tuple[Grade, ...] = (Grade.ATTESTED, Grade.OBSERVED)
     """Findings on weaker evidence do not count towards a stop."""

@@ -22,6 +22,8 @@ class Noticed(Struct, frozen=True, kw_only=True):
     """Whose act it was, where that is not the session of the event that made it visible."""
     act_ms: int = 0
     """When that act was, where it is later than the event: a late first step does not make it older."""
+    credential: str = ""
+    """A credential that came into being by it, and is to be revoked with its maker."""
 
 
 class Finding(Struct, frozen=True, kw_only=True, omit_defaults=True):

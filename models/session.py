@@ -23,6 +23,9 @@ APPROVALS_MAX = 256
 REGISTRATIONS_MAX = 32
 """Per workflow; the oldest gives way."""
 
+CREDENTIALS_MAX = 8
+"""Per session; the one used first gives way."""
+
 MEMORIES_MAX = 8
 
 
@@ -30,21 +33,25 @@ class Step(Struct, frozen=True, array_like=True, gc=False):
     """One operation, as far as detectors remember it."""
 
     at_ms: int
-    event_id: str
-    session: str
-    op_class: OpClass
-    operation: str
-    target: str
-    target_kind: str
-    system: str
-    principal: str
-    credential_kind: CredentialKind
-    outcome: Outcome
-    grade: Grade
+    event_id: str = ""
+    session: str = ""
+    op_class: OpClass = OpClass.UNCLASSIFIED
+    operation: str = ""
+    target: str = ""
+    target_kind: str = ""
+    system: str = ""
+    principal: str = ""
+    credential_kind: CredentialKind = CredentialKind.UNKNOWN
+    outcome: Outcome = Outcome.OK
+    grade: Grade = Grade.OBSERVED
     source: str = ""
+    gains: tuple[str, ...] = ()
+    """Who gains and what, by platform names: an approval of the change must name them."""
+    warrant: str = ""
+    """What vouched for it when it was judged."""
 
 
-def step_of(event: Operation) -> Step:
+def step_of(event: Operation, gains: tuple[str, ...] = (), warrant: str = "") -> Step:
     """What to remember of an operation."""
     return Step(
         event.at_ms,
@@ -60,6 +67,8 @@ def step_of(event: Operation) -> Step:
         event.outcome,
         event.grade,
         event.source,
+        gains,
+        warrant,
     )
 
 
@@ -154,6 +163,16 @@ class Session(Struct, array_like=True):
     last_read: Step | None = None
     last_write: Step | None = None
     alarms: dict[str, Alarm] = field(default_factory=dict)
+    weakened: list[str] = field(default_factory=list)
+    """Guard rails and logins that it weakened."""
+    held: dict[str, CredentialKind] = field(default_factory=dict)
+    """Credentials that it has used, and their kinds: a stop revokes those that may be."""
+    minted: list[str] = field(default_factory=list)
+    """Credentials that findings hold against it: they are revoked with their maker."""
+    revoked: list[str] = field(default_factory=list)
+    """Credentials whose revocation was ordered while the verdict stands."""
+    stop_done_ms: int = 0
+    """When a hook reported its stop done."""
 
 
 class Workflow(Struct, array_like=True):
@@ -170,3 +189,17 @@ class Workflow(Struct, array_like=True):
     done: list[Step] = field(default_factory=list)
     sessions_forgotten: int = 0
     registrations: list[Vouched] = field(default_factory=list)
+    visited: dict[str, Step] = field(default_factory=dict)
+    """What `three_systems` has seen read in this workflow: the newest of each kind."""
+    asked: dict[str, int] = field(default_factory=dict)
+    """Approval requests and when they were made (ms)."""
+
+
+def remembered(ring: list[str], name: str, at_most: int) -> bool:
+    """Keep a name once, and no more than `at_most` names; whether it was new."""
+    if name in ring:
+        return False
+    ring.append(name)
+    if len(ring) > at_most:
+        del ring[0]
+    return True

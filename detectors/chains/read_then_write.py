@@ -33,7 +33,7 @@ class ReadThenWriteChain(Detector):
             progress = workflow.chains[self.name] = self._matcher.begin()
         best: Noticed | None = None
         for match in self._matcher.follow(progress, step):
-            if covering(workflow, match[-1], self._approvals) is None:
+            if not match[-1].warrant and covering(workflow, match[-1], self._approvals) is None:
                 noticed = self._noticed(match, progress)
                 if best is None or noticed.confidence > best.confidence:
                     best = noticed

@@ -52,7 +52,7 @@ class DeniedThenElsewhere(Detector):
             confidence = self._settings.confidence_other_target
         else:
             return None
-        if not way or covering(workflow, done, self._approvals) is not None:
+        if not way or done.warrant or covering(workflow, done, self._approvals) is not None:
             return None
         return Noticed(
             detector=self.name,

@@ -52,7 +52,7 @@ class FasterThanHuman(Detector):
         habit_ms = self._habits.get(session.agent_role)
         if habit_ms is not None and pause_ms >= habit_ms:
             return None
-        if covering(workflow, write, self._approvals) is not None:
+        if write.warrant or covering(workflow, write, self._approvals) is not None:
             return None
         return Noticed(
             detector=self.name,

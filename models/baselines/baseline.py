@@ -12,6 +12,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta, Raw, Struct
 
+from models.baselines.habits import Habit, Habits
 from models.baselines.rates import HORIZONS_MS
 from models.baselines.transitions import GAPS_MS, MEMORY, TransitionCounts, TransitionModel
 from models.errors import ArtifactError
@@ -48,6 +49,8 @@ class Payload(Struct, kw_only=True):
     """All roles."""
 
     roles: dict[str, RoleBaseline]
+    habits: dict[str, Habit] = {}
+    """Job: what it is used to."""
 
 
 class Header(Struct, kw_only=True):
@@ -82,6 +85,7 @@ class Baseline:
         self.version = f"baseline@{header.checksum[:12]}"
         self.roles = {name: role for name, role in payload.roles.items() if role.sessions >= SESSIONS_MIN}
         """Those with enough seen; any other role is unknown to the detectors."""
+        self.habits = Habits(payload.habits)
 
     def transition_models(self) -> dict[str, TransitionModel]:
         """Role: its model, logarithms taken."""

@@ -25,6 +25,7 @@ from models.baselines.baseline import (
     Payload,
     RoleBaseline,
 )
+from models.baselines.habits import count_habits
 from models.baselines.rates import HORIZONS_MS, count
 from models.baselines.transitions import (
     GAPS_MS,
@@ -74,7 +75,8 @@ def learn(runs: Iterable[Run], left_out: dict[str, int]) -> tuple[Header, Payloa
         to_ms=max(times, default=0),
         checksum="",
     )
-    return header, Payload(roles=roles)
+    habits = {role: count_habits(theirs) for role, theirs in by_role.items() if role}
+    return header, Payload(roles=roles, habits=habits)
 
 
 def _role(runs: list[Run], peaks: Floats, prior: tuple[Floats, Floats]) -> RoleBaseline:

@@ -1,0 +1,59 @@
+"""A credential was made that belongs to somebody else, or that outlives the run that made it.
+
+Rotation does that for a living: what a job makes for the same owner as ever is its habit. Known gap: the first
+rotations of a job that nobody has trained on; have them approved or register them.
+"""
+
+from detectors.detector import Detector
+from detectors.policy import CredentialSettings
+from detectors.severity import for_another
+from models.attested import Effect, Fact
+from models.baselines.habits import Habits
+from models.event import CHANGES, CredentialKind, Operation, Outcome
+from models.finding import Noticed
+from models.session import Session, Step, Workflow
+
+LASTING = frozenset({CredentialKind.STATIC, CredentialKind.SHARED})
+
+
+class CredentialForAnother(Detector):
+    """Fires at a credential for another identity, a lasting one, or one made from a lasting one."""
+
+    name = "credential_for_another"
+    listens_to = CHANGES
+    tags = ("T1098.001", "T1550.001", "T1078.004", "AML.T0012", "AML.T0091.000", "ASI03")
+
+    def __init__(self, settings: CredentialSettings, habits: Habits) -> None:
+        self._settings = settings
+        self._habits = habits
+
+    def inspect(self, session: Session, workflow: Workflow, event: Operation, step: Step) -> Noticed | None:
+        """See `Detector.inspect`."""
+        if step.warrant or Effect.MINTS not in event.effects or event.outcome is Outcome.ERROR:
+            return None
+        confidence, why = self._weigh(event)
+        if not confidence or self._habits.is_habit(event):
+            return None
+        done = event.outcome is Outcome.OK
+        return Noticed(
+            detector=self.name,
+            confidence=confidence if done else min(confidence, self._settings.confidence_denied),
+            reason=f"{event.operation} on {event.target or 'no named target'} made a credential {why}",
+            evidence=(event.id,),
+            grade=event.grade,
+            tags=self.tags,
+            credential=event.facts.get(Fact.MINTED, "") if done else "",
+        )
+
+    def _weigh(self, event: Operation) -> tuple[float, str]:
+        settings = self._settings
+        lasting = Effect.LONG_LIVED in event.effects
+        if for_another(event) and lasting:
+            return settings.confidence_lasting, f"of {event.facts[Fact.BENEFICIARY]} that lasts"
+        if event.credential_kind in LASTING and (lasting or Effect.EXPANDS in event.effects):
+            return settings.confidence_lasting, f"from a {event.credential_kind} one, which it outlives"
+        if for_another(event):
+            return settings.confidence, f"of {event.facts[Fact.BENEFICIARY]}"
+        if lasting:
+            return settings.confidence, "that outlives the run"
+        return 0.0, ""

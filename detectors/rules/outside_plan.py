@@ -1,0 +1,70 @@
+"""A pipeline changes what its approved plan does not name, or runs a plan that nobody approved.
+
+Known gap: a pipeline without a registered plan; `unapproved_change` looks at each of its changes.
+"""
+
+from detectors.approvals import approved_plan
+from detectors.detector import Detector
+from detectors.policy import ApprovalSettings, PlanSettings
+from detectors.severity import JUDGED, Severity, severity
+from models.attested import Registered
+from models.event import AnyEvent, Operation, Outcome, Registration
+from models.finding import Noticed
+from models.registry import Registry
+from models.session import Session, Step, Vouched, Workflow
+
+
+class OutsidePlan(Detector):
+    """Fires at a change that the session's plans do not cover, and at the start of an unapproved plan."""
+
+    name = "outside_plan"
+    listens_to = JUDGED
+    attends = frozenset({Registration})
+    tags = ("T1098.003", "T1484.002", "T1195.002", "ASI02", "ASI03", "ASI04")
+
+    def __init__(self, settings: PlanSettings, approvals: ApprovalSettings, registry: Registry) -> None:
+        self._settings = settings
+        self._approvals = approvals
+        self._registry = registry
+
+    def inspect(self, session: Session, workflow: Workflow, event: Operation, step: Step) -> Noticed | None:
+        """See `Detector.inspect`."""
+        if step.warrant or event.outcome is not Outcome.OK or not plans(workflow, session.id):
+            return None
+        if severity(event, self._registry) is Severity.NONE:
+            return None
+        return Noticed(
+            detector=self.name,
+            confidence=self._settings.confidence,
+            reason=f"{event.operation} on {event.target or 'no named target'} is in no approved plan of this run",
+            evidence=(event.id,),
+            grade=event.grade,
+            tags=self.tags,
+        )
+
+    def attend(self, session: Session, workflow: Workflow, event: AnyEvent) -> Noticed | None:
+        """See `Detector.attend`."""
+        if not isinstance(event, Registration) or event.what is not Registered.PLAN_STARTED:
+            return None
+        for plan in plans(workflow, session.id):
+            if plan.reference == event.reference and approved_plan(
+                workflow, plan, session.id, event.at_ms, self._approvals
+            ):
+                return None
+        return Noticed(
+            detector=self.name,
+            confidence=self._settings.confidence_unapproved,
+            reason=f"plan {event.reference} is being carried out, and nobody approved it",
+            evidence=(event.id,),
+            grade=event.grade,
+            tags=self.tags,
+        )
+
+
+def plans(workflow: Workflow, session: str) -> list[Vouched]:
+    """The plans that were registered for a session."""
+    return [
+        vouched
+        for vouched in workflow.registrations
+        if vouched.what is Registered.PLAN and vouched.session == session
+    ]

@@ -1,0 +1,69 @@
+"""Ticket, directory and secret store in one workflow: a text from outside can steer a secret out.
+
+The reader of tickets that fetches a secret is the danger the moment it can send, too. Known gap: a ticket whose
+author's standing nobody recorded counts as an employee's.
+"""
+
+from detectors.detector import Detector
+from detectors.policy import ThreeSystemsSettings
+from models.attested import Effect
+from models.baselines.habits import Habits
+from models.event import CHANGES, OpClass, Operation, Outcome, weakest
+from models.finding import Noticed
+from models.session import Session, Step, Workflow
+
+READ, FOUND, HELD = "ticket", "directory", "secret"
+
+
+class ThreeSystems(Detector):
+    """Fires when content is sent, or an identity changed, after all three were read in one workflow."""
+
+    name = "three_systems"
+    listens_to = CHANGES | {OpClass.EXCHANGE, OpClass.DISCOVERY, OpClass.SECRET_READ}
+    tags = ("T1199", "T1555", "AML.T0051.001", "AML.T0086", "AML.T0098", "ASI01", "ASI02", "ASI03")
+
+    def __init__(self, settings: ThreeSystemsSettings, habits: Habits) -> None:
+        self._settings = settings
+        self._habits = habits
+
+    def inspect(self, session: Session, workflow: Workflow, event: Operation, step: Step) -> Noticed | None:
+        """See `Detector.inspect`."""
+        if event.outcome is not Outcome.OK:
+            return None
+        part = self._part(event)
+        if part:
+            known = workflow.visited.get(part)
+            if known is None or step.at_ms >= known.at_ms:
+                workflow.visited[part] = step
+        acts = Effect.OUTBOUND in event.effects or event.op_class in CHANGES
+        if not acts or step.warrant:
+            return None
+        return self._noticed(workflow, event, step)
+
+    def _part(self, event: Operation) -> str:
+        if event.op_class is OpClass.SECRET_READ:
+            return "" if self._habits.is_habit(event) else HELD
+        if event.op_class is OpClass.DISCOVERY:
+            return FOUND
+        return READ if Effect.UNTRUSTED in event.effects else ""
+
+    def _noticed(self, workflow: Workflow, event: Operation, step: Step) -> Noticed | None:
+        read, held = workflow.visited.get(READ), workflow.visited.get(HELD)
+        if read is None or held is None:
+            return None
+        within_ms = self._settings.within_ms
+        if not (0 <= step.at_ms - held.at_ms <= within_ms and 0 <= held.at_ms - read.at_ms <= within_ms):
+            return None
+        found = workflow.visited.get(FOUND)
+        steps = [each for each in (read, found, held, step) if each is not None]
+        sent = Effect.OUTBOUND in event.effects
+        confidence = self._settings.confidence if sent else self._settings.confidence_change
+        return Noticed(
+            detector=self.name,
+            confidence=confidence,
+            reason=f"{event.operation} after {held.operation} of {held.target or 'a secret'}, in a workflow that read "
+            f"{read.target or 'content'} from outside",
+            evidence=tuple(each.event_id for each in steps),
+            grade=weakest(each.grade for each in steps),
+            tags=self.tags,
+        )

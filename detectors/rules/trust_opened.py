@@ -1,0 +1,42 @@
+"""A way in was opened for an issuer or an account that nobody registered.
+
+Known gap: an outsider who was registered by mistake. `unapproved_change` sees every other change of trust.
+"""
+
+from detectors.detector import Detector
+from detectors.policy import TrustSettings
+from detectors.severity import JUDGED, opens_to_outsiders
+from models.attested import Fact
+from models.event import Operation, Outcome
+from models.finding import Noticed
+from models.registry import Registry
+from models.session import Session, Step, Workflow
+
+
+class TrustOpened(Detector):
+    """Fires when trust goes to outsiders, unless somebody else approved exactly that."""
+
+    name = "trust_opened"
+    listens_to = JUDGED
+    tags = ("T1484.002", "T1098", "T1556.007", "T1550.001", "ASI03", "ASI10")
+
+    def __init__(self, settings: TrustSettings, registry: Registry) -> None:
+        self._settings = settings
+        self._registry = registry
+
+    def inspect(self, session: Session, workflow: Workflow, event: Operation, step: Step) -> Noticed | None:
+        """See `Detector.inspect`."""
+        if step.warrant or event.outcome is Outcome.ERROR or not opens_to_outsiders(event, self._registry):
+            return None
+        done = event.outcome is Outcome.OK
+        outsiders = event.facts.get(Fact.ISSUER) or event.facts.get(Fact.FOREIGN_ACCOUNT, "")
+        return Noticed(
+            detector=self.name,
+            confidence=self._settings.confidence if done else self._settings.confidence_denied,
+            reason=f"{event.operation} on {event.target or 'no named target'} trusts {outsiders}, "
+            f"which is registered nowhere",
+            evidence=(event.id,),
+            grade=event.grade,
+            tags=self.tags,
+            credential=event.facts.get(Fact.MINTED, "") if done else "",
+        )

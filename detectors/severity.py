@@ -1,0 +1,88 @@
+"""How much a change could do, by what it leaves behind: the same for every provider.
+
+It looks at effects and facts, never at names of operations: a new API call is judged as soon as the
+vocabulary says what it does.
+"""
+
+from enum import IntEnum
+
+from models.attested import Effect, Fact
+from models.event import CHANGES, GRANTS, OpClass, Operation
+from models.registry import Registry
+
+
+class Severity(IntEnum):
+    """From nothing to worry about to what nobody should do unasked."""
+
+    NONE = 0
+    """No change, or one that only takes away."""
+    MINOR = 1
+    """A change as thousands are made every day."""
+    SERIOUS = 2
+    """It makes somebody stronger, makes a lasting credential or weakens one user's login."""
+    GRAVE = 3
+    """It gives administrative or far-reaching rights, lets outsiders in or switches a guard rail off."""
+
+
+JUDGED = CHANGES | {OpClass.GUARDRAIL_CHANGE}
+"""Classes that can have a severity."""
+
+
+def severity(event: Operation, registry: Registry) -> Severity:
+    """What an operation could do, whoever allowed it and whether it worked or not."""
+    if event.op_class not in JUDGED:
+        return Severity.NONE
+    effects = event.effects
+    if Effect.REMOVES in effects and Effect.WEAKENS not in effects:
+        return Severity.NONE
+    if _grave(event, registry):
+        return Severity.GRAVE
+    serious = (
+        Effect.WEAKENS in effects
+        or Effect.TRUST_PATH in effects
+        or (Effect.EXPANDS in effects and event.op_class in GRANTS)
+        or (Effect.MINTS in effects and (Effect.LONG_LIVED in effects or for_another(event)))
+    )
+    return Severity.SERIOUS if serious else Severity.MINOR
+
+
+def _grave(event: Operation, registry: Registry) -> bool:
+    effects = event.effects
+    if Effect.ADMIN in effects or opens_to_outsiders(event, registry):
+        return True
+    if Effect.WEAKENS in effects and (Effect.WIDE in effects or event.op_class is OpClass.GUARDRAIL_CHANGE):
+        return True
+    return Effect.EXPANDS in effects and (Effect.WIDE in effects or to_itself(event))
+
+
+def opens_to_outsiders(event: Operation, registry: Registry) -> bool:
+    """Whether it trusts an issuer or an account that nobody registered."""
+    if Effect.TRUST_PATH not in event.effects:
+        return False
+    issuers = listed(event.facts.get(Fact.ISSUER, ""))
+    accounts = listed(event.facts.get(Fact.FOREIGN_ACCOUNT, ""))
+    return any(not registry.issuer_known(issuer) for issuer in issuers) or any(
+        not registry.account_known(account) for account in accounts
+    )
+
+
+def for_another(event: Operation) -> bool:
+    """Whether what is minted or granted is for somebody else than who asks."""
+    beneficiary = event.facts.get(Fact.BENEFICIARY, "")
+    return bool(beneficiary) and not to_itself(event)
+
+
+def to_itself(event: Operation) -> bool:
+    """Whether the caller is among those who gain."""
+    own = {short(event.principal), short(event.agent), short(event.facts.get(Fact.CLIENT, ""))} - {""}
+    return any(short(name) in own for name in listed(event.facts.get(Fact.BENEFICIARY, "")))
+
+
+def listed(value: str) -> tuple[str, ...]:
+    """The values of a fact that may hold several."""
+    return tuple(part for part in (piece.strip() for piece in value.split(",")) if part)
+
+
+def short(name: str) -> str:
+    """A platform name without its path, prefix or domain of resources: what people call the thing."""
+    return name.rpartition("/")[2].rpartition(":")[2].casefold()

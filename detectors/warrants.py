@@ -1,0 +1,102 @@
+"""What vouches for an act: an approval of exactly it, or a registration whose terms it keeps.
+
+A warrant is always somebody else's word, given beforehand, about this very target. A name never is one: the
+evil twin of an honest job has the job's name, its account and its user agent.
+"""
+
+import re
+
+from detectors.approvals import approved_plan, covering
+from detectors.policy import ApprovalSettings
+from detectors.severity import listed, short
+from models.attested import Effect, Fact, Registered
+from models.event import Operation
+from models.registry import Registry
+from models.session import Step, Vouched, Workflow
+
+PARTS = re.compile(r"->|[,:;|\s]+")
+
+
+class Warrants:
+    """Looks for whatever vouches for an operation, in the workflow it belongs to."""
+
+    def __init__(self, settings: ApprovalSettings, registry: Registry) -> None:
+        self._settings = settings
+        self._registry = registry
+
+    def find(self, workflow: Workflow, event: Operation, step: Step) -> str:
+        """In a few words, what vouches for it; empty if nothing does."""
+        if workflow.grants:
+            grant = covering(workflow, step, self._settings)
+            if grant is not None:
+                return f"approved by {grant.decided_by}"
+        for vouched in workflow.registrations:
+            if _in_time(vouched, event.at_ms) and self._vouches(workflow, vouched, event):
+                return f"{vouched.what} {vouched.reference}"
+        return ""
+
+    def _vouches(self, workflow: Workflow, vouched: Vouched, event: Operation) -> bool:
+        if vouched.decided_by and vouched.decided_by in (event.principal, event.agent, event.session):
+            return False
+        match vouched.what:
+            case Registered.PLAN:
+                return approved_plan(workflow, vouched, event.session, event.at_ms, self._settings) and (
+                    in_plan(event, vouched.targets)
+                )
+            case Registered.CHANGE | Registered.CAMPAIGN:
+                return in_change(event, vouched.targets, self._registry)
+            case Registered.CASE:
+                return Effect.REMOVES in event.effects and self._registry.responds(event)
+            case Registered.INCIDENT:
+                return _to_all(event, vouched.targets) and not _closed(workflow, vouched, event.at_ms)
+            case Registered.EXERCISE:
+                account = event.facts.get(Fact.ACCOUNT, "")
+                return bool(account) and account in vouched.targets
+        return False
+
+
+def in_plan(event: Operation, targets: tuple[str, ...]) -> bool:
+    """Whether the target is among a plan's; a plan may write more of a name than the platform does."""
+    name = short(event.target)
+    return bool(name) and any(short(target) == name for target in targets)
+
+
+def in_change(event: Operation, targets: tuple[str, ...], registry: Registry) -> bool:
+    """Whether everything that the operation reaches is what a change was registered for.
+
+    A stack vouches for what its service calls; users for what they gain; issuers for trust in them;
+    objects for themselves.
+    """
+    names = {short(target) for target in targets}
+    issuers = listed(event.facts.get(Fact.ISSUER, ""))
+    if issuers:
+        return all(short(issuer) in names or registry.issuer_known(issuer) for issuer in issuers) and any(
+            short(issuer) in names for issuer in issuers
+        )
+    if event.facts.get(Fact.VIA) and any(":stack/" in target or "/stacks/" in target for target in targets):
+        return True
+    if Effect.ADMIN in event.effects:
+        return short(event.target) in names and short(event.facts.get(Fact.GRANTED, "")) in names
+    gaining = listed(event.facts.get(Fact.BENEFICIARY, ""))
+    if gaining:
+        return all(short(name) in names for name in gaining)
+    return bool(event.target) and short(event.target) in names
+
+
+def _to_all(event: Operation, targets: tuple[str, ...]) -> bool:
+    gaining = listed(event.facts.get(Fact.BENEFICIARY, "")) or (event.target,)
+    names = {short(target) for target in targets}
+    return all(short(name) in names for name in gaining)
+
+
+def _closed(workflow: Workflow, incident: Vouched, at_ms: int) -> bool:
+    return any(
+        known.what is Registered.INCIDENT_CLOSED
+        and known.reference == incident.reference
+        and known.at_ms < at_ms
+        for known in workflow.registrations
+    )
+
+
+def _in_time(vouched: Vouched, at_ms: int) -> bool:
+    return vouched.starts_ms <= at_ms and (vouched.expires_ms is None or at_ms <= vouched.expires_ms)

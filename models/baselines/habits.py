@@ -1,0 +1,120 @@
+"""What a job is used to: which operations, on what, for whom.
+
+A habit is counted in sessions, not events: a loop of a thousand calls is one session's word. How odd something
+new is depends on how often the job does something new: with n sessions in which an operation occurred and d
+distinct targets of it, Witten and Bell (1991) give a new target the probability d / (n + d).
+"""
+
+from collections.abc import Iterable
+from math import log2
+from typing import Annotated
+
+from msgspec import Meta, Struct
+
+from models.attested import Fact
+from models.event import Operation, Outcome
+
+SESSIONS_MIN = 8
+"""A job that was seen in fewer sessions has no habits yet: that is "not enough seen", and vouches for nothing."""
+
+HABIT_SESSIONS_MIN = 2
+"""Something is a habit from this many sessions on: once may have been the exception."""
+
+OPERATIONS_MAX = 2_000
+TARGETS_MAX = 2_000
+"""Per job and operation; of more than these it is known only that there were more."""
+
+Sessions = Annotated[int, Meta(ge=0)]
+
+
+class Habit(Struct, kw_only=True):
+    """What one job did, each counted by the sessions in which it did it."""
+
+    sessions: Sessions = 0
+    operations: dict[str, Sessions] = {}
+    targets: dict[str, dict[str, Sessions]] = {}
+    """Operation: target and beneficiary, as `habit_key` writes them."""
+    shapes: dict[str, dict[str, Sessions]] = {}
+    """Operation: what such targets look like, as `shape_of` says."""
+
+
+class Habits:
+    """The habits of every job, ready to be asked on the hot path."""
+
+    def __init__(self, jobs: dict[str, Habit]) -> None:
+        self._jobs = {job: habit for job, habit in jobs.items() if habit.sessions >= SESSIONS_MIN}
+
+    def knows(self, job: str) -> bool:
+        """Whether enough of the job was seen to say what is new for it."""
+        return job in self._jobs
+
+    def is_habit(self, event: Operation) -> bool:
+        """Whether the job has done just this, to the same end, in several sessions."""
+        habit = self._jobs.get(event.agent_role)
+        if habit is None:
+            return False
+        known = habit.targets.get(event.operation)
+        return known is not None and known.get(habit_key(event), 0) >= HABIT_SESSIONS_MIN
+
+    def surprise_bits(self, event: Operation) -> float | None:
+        """How new this is for its job, in bits: 0 for what it did before; None if too little was seen.
+
+        -log2 of the probability that an operation (or a target of a known operation, by its shape) which this
+        job never showed turns up in one more session.
+        """
+        habit = self._jobs.get(event.agent_role)
+        if habit is None:
+            return None
+        times = habit.operations.get(event.operation, 0)
+        if not times:
+            return -log2(_new(habit.sessions, len(habit.operations)))
+        targets = habit.targets.get(event.operation, {})
+        if not event.target or habit_key(event) in targets or len(targets) >= TARGETS_MAX:
+            return 0.0
+        bits = -log2(_new(times, len(targets)))
+        shapes = habit.shapes.get(event.operation, {})
+        if shape_of(event.target) not in shapes:
+            bits += -log2(_new(times, len(shapes)))
+        return bits
+
+
+def _new(times: int, kinds: int) -> float:
+    return kinds / (times + kinds) if kinds else 1.0 / (times + 1)
+
+
+def habit_key(event: Operation) -> str:
+    """Target and who gains, in one text."""
+    gains = event.facts.get(Fact.BENEFICIARY, "") if event.facts else ""
+    return f"{event.target}\x00{gains}" if gains else event.target
+
+
+def shape_of(target: str) -> str:
+    """What targets of this kind look like: the last part of the name, digits left out."""
+    last = target.rpartition("/")[2]
+    return "".join("#" if char.isdigit() else char for char in last)
+
+
+def count_habits(runs: Iterable[Iterable[Operation]]) -> Habit:
+    """Count the sessions of one job; what was denied or failed is no habit."""
+    habit = Habit(operations={}, targets={}, shapes={})
+    for run in runs:
+        habit.sessions += 1
+        done = {
+            (event.operation, habit_key(event), shape_of(event.target))
+            for event in run
+            if event.outcome is Outcome.OK
+        }
+        for operation in {operation for operation, _, _ in done}:
+            if operation in habit.operations or len(habit.operations) < OPERATIONS_MAX:
+                habit.operations[operation] = habit.operations.get(operation, 0) + 1
+        for operation, key, shape in done:
+            _count(habit.targets.setdefault(operation, {}), key)
+            habit.shapes.setdefault(operation, {})
+        for operation, shape in {(operation, shape) for operation, _, shape in done}:
+            _count(habit.shapes[operation], shape)
+    return habit
+
+
+def _count(cells: dict[str, int], key: str) -> None:
+    if key in cells or len(cells) < TARGETS_MAX:
+        cells[key] = cells.get(key, 0) + 1
