@@ -14,9 +14,9 @@ from detectors.decision import Decision, Decisions
 from detectors.policy import Policy
 from detectors.severity import JUDGED, listed
 from detectors.warrants import Warrants
+from models.acknowledgement import LEDGER
 from models.attested import Fact, Registered
 from models.baselines.baseline import Baseline
-from models.command import STOPS
 from models.event import (
     READS,
     AnyEvent,
@@ -48,7 +48,6 @@ from models.session import (
     Workflow,
     step_of,
 )
-
 
 Attend = Callable[[Session, Workflow, AnyEvent], Noticed | None]
 
@@ -252,7 +251,7 @@ class Judge:
             return  # a guess vouches for nothing
         if event.what is Registered.STOP_DONE:
             stopped = workflow.sessions.get(event.session)
-            if stopped is not None and stopped.verdict in STOPS:
+            if stopped is not None and event.source == LEDGER:
                 stopped.stop_done_ms = event.at_ms
             return
         starts_ms = event.at_ms if event.starts_ms is None else event.starts_ms

@@ -4,8 +4,6 @@ A warrant is always somebody else's word, given beforehand, about this very targ
 evil twin of an honest job has the job's name, its account and its user agent.
 """
 
-import re
-
 from detectors.approvals import approved_plan, covering
 from detectors.policy import ApprovalSettings
 from detectors.severity import listed, short
@@ -13,8 +11,6 @@ from models.attested import Effect, Fact, Registered
 from models.event import Operation
 from models.registry import Registry
 from models.session import Step, Vouched, Workflow
-
-PARTS = re.compile(r"->|[,:;|\s]+")
 
 
 class Warrants:
@@ -40,19 +36,20 @@ class Warrants:
             return False
         match vouched.what:
             case Registered.PLAN:
-                return approved_plan(workflow, vouched, event.session, event.at_ms, self._settings) and (
-                    in_plan(event, vouched.targets)
+                holds = in_plan(event, vouched.targets) and approved_plan(
+                    workflow, vouched, event.session, event.at_ms, self._settings
                 )
             case Registered.CHANGE | Registered.CAMPAIGN:
-                return in_change(event, vouched.targets, self._registry)
+                holds = in_change(event, vouched.targets, self._registry)
             case Registered.CASE:
-                return Effect.REMOVES in event.effects and self._registry.responds(event)
+                holds = Effect.REMOVES in event.effects and self._registry.responds(event)
             case Registered.INCIDENT:
-                return _to_all(event, vouched.targets) and not _closed(workflow, vouched, event.at_ms)
+                holds = _to_all(event, vouched.targets) and not _closed(workflow, vouched, event.at_ms)
             case Registered.EXERCISE:
-                account = event.facts.get(Fact.ACCOUNT, "")
-                return bool(account) and account in vouched.targets
-        return False
+                holds = event.facts.get(Fact.ACCOUNT, "") in vouched.targets
+            case _:
+                holds = False
+        return holds
 
 
 def in_plan(event: Operation, targets: tuple[str, ...]) -> bool:

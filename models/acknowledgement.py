@@ -10,6 +10,9 @@ from models.event import Label, Millis, Name
 
 Detail = Annotated[str, Meta(max_length=1024)]
 
+LEDGER = "chainbrake.ledger"
+"""Source of the event by which the ledger tells the judge that a stop was carried out."""
+
 
 class Hit(StrEnum):
     """The outcome; OCSF 7001 Remediation Activity knows the same ones."""

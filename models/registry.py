@@ -1,6 +1,7 @@
 """placeholder until the branch lands."""
 
 from msgspec import Struct
+
 from models.event import Operation
 
 

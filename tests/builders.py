@@ -10,6 +10,7 @@ from msgspec.structs import replace
 
 from detectors.judge import Judge
 from detectors.policy import DetectorSettings, Policy
+from models.attested import Effect, Registered
 from models.baselines.baseline import Baseline, read_artifact, write_artifact
 from models.baselines.learning import learn
 from models.command import Action, Command
@@ -18,14 +19,19 @@ from models.event import (
     Approval,
     CredentialKind,
     Delegation,
+    Grade,
     OpClass,
     Operation,
     Outcome,
+    Registration,
     Release,
     SessionEnd,
 )
 from models.finding import Finding
 from models.session import Session, Workflow
+
+Stories = dict[str, dict[str, list[AnyEvent]]]
+"""Detector: what is special about a session, and the session."""
 
 START_MS = 1_790_000_000_000
 AGENT = "agent-7"
@@ -114,6 +120,12 @@ def delegation(seconds: float, parent: str, child: str, **changed: Any) -> Deleg
     return Delegation(parent_session=parent, **_fact("delegation", seconds, {"session": child, **changed}))
 
 
+def registered(what: str, seconds: float, reference: str = "ref-1", **changed: Any) -> Registration:
+    """A fact of the control plane about the session."""
+    fields = {"reference": reference, "decided_by": HUMAN, "grade": Grade.ATTESTED, **changed}
+    return Registration(what=Registered(what), **_fact(f"{what}-{reference}", seconds, fields))
+
+
 def release(seconds: float, **changed: Any) -> Release:
     """A human lifts the stop."""
     return Release(**_fact("release", seconds, {"decided_by": HUMAN, **changed}))
@@ -187,8 +199,8 @@ def judged(
     return Judged(policy, baseline).fold(events)
 
 
-FAST, SLOW, RARE = "deployer", "helpdesk", "intern"
-"""Roles of the trained baseline: hundreds of operations a minute; a few; too seldom seen."""
+FAST, SLOW, RARE, ROTATOR = "deployer", "helpdesk", "intern", "rotator"
+"""Roles of the trained baseline: hundreds of operations a minute; a few; too seldom seen; ever the same."""
 
 
 def fast_run(session: str, seed: int, **changed: Any) -> list[AnyEvent]:
@@ -215,11 +227,22 @@ def slow_run(session: str, seed: int, **changed: Any) -> list[AnyEvent]:
     return events
 
 
+def rotation(session: str, **changed: Any) -> list[AnyEvent]:
+    """A rotation job: the same secrets and the same owner's key every time."""
+    fields = {"session": session, "agent_role": ROTATOR} | changed
+    minted = {"effects": (Effect.MINTS, Effect.LONG_LIVED), "facts": {"beneficiary": "svc-reports"}}
+    return [
+        *(op("S", k, **({"target": f"secret/app{k}/db"} | fields)) for k in range(3)),
+        op("C", 60, **({"target": "svc-reports", **minted} | fields)),
+    ]
+
+
 def recorded(sessions: int = 120) -> list[list[AnyEvent]]:
     """Honest sessions of all three roles, each a workflow of its own."""
     runs = [fast_run(f"f{k}", k, workflow=f"wf{k}") for k in range(sessions)]
     runs += [slow_run(f"h{k}", 10_000 + k, workflow=f"wh{k}") for k in range(sessions)]
     runs += [slow_run(f"i{k}", 20_000 + k, workflow=f"wi{k}", agent_role=RARE) for k in range(10)]
+    runs += [rotation(f"r{k}", workflow=f"wr{k}") for k in range(sessions // 6)]
     return runs
 
 

@@ -1,7 +1,7 @@
 """A job reads a secret or changes an identity that it never touched in all its recorded sessions.
 
-How odd that is depends on the job: one that meets new targets every day says little by meeting another, one that
-has touched the same three secrets for months says a lot. Known gap: a job nobody has trained on.
+How odd that is depends on the job: one that meets new targets every day says little by meeting another, one
+that has touched the same three secrets for months says a lot. Known gap: a job nobody has trained on.
 """
 
 from detectors.detector import Detector

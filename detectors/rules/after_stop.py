@@ -5,7 +5,6 @@ Known gap: a call that was on its way when the stop came; `grace_ms` is for it.
 
 from detectors.detector import Detector
 from detectors.policy import AfterStopSettings
-from models.attested import Registered
 from models.event import OpClass, Operation, Outcome
 from models.finding import Noticed
 from models.session import Session, Step, Workflow
@@ -31,7 +30,8 @@ class AfterStop(Detector):
         return Noticed(
             detector=self.name,
             confidence=self._settings.confidence,
-            reason=f"{event.operation} {(event.at_ms - stopped_ms) / 1000:.1f} s after its stop was reported done",
+            reason=f"{event.operation} {(event.at_ms - stopped_ms) / 1000:.1f} s after its stop "
+            f"was reported done",
             evidence=(event.id,),
             grade=event.grade,
             tags=self.tags,

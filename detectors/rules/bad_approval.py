@@ -1,7 +1,7 @@
-"""An approval that is none: given by whoever asked, by an agent of the workflow, or faster than a human reads.
+"""An approval that is none: by whoever asked, by an agent of the workflow, or faster than a human reads.
 
-It covers nothing (`detectors/approvals.py`); that somebody tried is evidence of its own. Known gap: two people who
-act as one.
+It covers nothing (`detectors/approvals.py`); that somebody tried is evidence of its own. Known gap: two
+people who act as one.
 """
 
 from detectors.approvals import by_outsider

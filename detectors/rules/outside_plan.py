@@ -36,7 +36,8 @@ class OutsidePlan(Detector):
         return Noticed(
             detector=self.name,
             confidence=self._settings.confidence,
-            reason=f"{event.operation} on {event.target or 'no named target'} is in no approved plan of this run",
+            reason=f"{event.operation} on {event.target or 'no named target'} "
+            f"is in no approved plan of this run",
             evidence=(event.id,),
             grade=event.grade,
             tags=self.tags,

@@ -1,7 +1,7 @@
 """Ticket, directory and secret store in one workflow: a text from outside can steer a secret out.
 
-The reader of tickets that fetches a secret is the danger the moment it can send, too. Known gap: a ticket whose
-author's standing nobody recorded counts as an employee's.
+The reader of tickets that fetches a secret is the danger the moment it can send, too. Known gap: a ticket
+whose author's standing nobody recorded counts as an employee's.
 """
 
 from detectors.detector import Detector
@@ -61,8 +61,8 @@ class ThreeSystems(Detector):
         return Noticed(
             detector=self.name,
             confidence=confidence,
-            reason=f"{event.operation} after {held.operation} of {held.target or 'a secret'}, in a workflow that read "
-            f"{read.target or 'content'} from outside",
+            reason=f"{event.operation} after {held.operation} of {held.target or 'a secret'}, "
+            f"in a workflow that read {read.target or 'content'} from outside",
             evidence=tuple(each.event_id for each in steps),
             grade=weakest(each.grade for each in steps),
             tags=self.tags,

@@ -1,7 +1,8 @@
 """A privilege, trust or credential was changed, and nothing vouches for it.
 
-An approval of exactly this change does, a plan or change that was registered for this target does, and so does
-the habit of the job, for changes that are not grave. Known gap: a change whose effects the vocabulary does not know.
+An approval of exactly this change does, a plan or change that was registered for this target does, and so
+does the habit of the job, for changes that are not grave. Known gap: a change whose effects the vocabulary
+does not know.
 """
 
 from detectors.detector import Detector

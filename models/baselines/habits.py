@@ -1,8 +1,8 @@
 """What a job is used to: which operations, on what, for whom.
 
-A habit is counted in sessions, not events: a loop of a thousand calls is one session's word. How odd something
-new is depends on how often the job does something new: with n sessions in which an operation occurred and d
-distinct targets of it, Witten and Bell (1991) give a new target the probability d / (n + d).
+A habit is counted in sessions, not events: a loop of a thousand calls is one session's word. How odd
+something new is depends on how often the job does something new: with n sessions in which an operation
+occurred and d distinct targets of it, Witten and Bell (1991) give a new target the probability d / (n + d).
 """
 
 from collections.abc import Iterable
@@ -15,7 +15,7 @@ from models.attested import Fact
 from models.event import Operation, Outcome
 
 SESSIONS_MIN = 8
-"""A job that was seen in fewer sessions has no habits yet: that is "not enough seen", and vouches for nothing."""
+"""A job seen in fewer sessions has no habits yet: that is "not enough seen", and vouches for nothing."""
 
 HABIT_SESSIONS_MIN = 2
 """Something is a habit from this many sessions on: once may have been the exception."""
@@ -107,7 +107,7 @@ def count_habits(runs: Iterable[Iterable[Operation]]) -> Habit:
         for operation in {operation for operation, _, _ in done}:
             if operation in habit.operations or len(habit.operations) < OPERATIONS_MAX:
                 habit.operations[operation] = habit.operations.get(operation, 0) + 1
-        for operation, key, shape in done:
+        for operation, key, _ in done:
             _count(habit.targets.setdefault(operation, {}), key)
             habit.shapes.setdefault(operation, {})
         for operation, shape in {(operation, shape) for operation, _, shape in done}:

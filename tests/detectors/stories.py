@@ -10,6 +10,7 @@ from tests.builders import (
     FAST,
     RARE,
     SLOW,
+    Stories,
     approval,
     delegation,
     fast_run,
@@ -17,8 +18,7 @@ from tests.builders import (
     slow_run,
     told,
 )
-
-Stories = dict[str, dict[str, list[AnyEvent]]]
+from tests.detectors import stories_of_changes
 
 _LOOKED = told("D@0 P@30 S@60")
 _WRITE = told("V@90")
@@ -121,6 +121,7 @@ FIRES: Stories = {
         ],
         "the last moment of the window": [op("V", 0, outcome="denied"), op("V", 3600, **_CLUSTER)],
     },
+    **stories_of_changes.FIRES,
 }
 
 MUST_NOT: Stories = {
@@ -197,4 +198,5 @@ MUST_NOT: Stories = {
         "another workflow did it": [op("V", 0, outcome="denied"), op("V", 60, workflow="w2", **_CLUSTER)],
         "a look-up was denied": [op("D", 0, outcome="denied"), op("D", 60, system="okta")],
     },
+    **stories_of_changes.MUST_NOT,
 }

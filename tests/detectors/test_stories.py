@@ -3,8 +3,8 @@
 import pytest
 
 from models.event import AnyEvent
-from tests.builders import judged, only, trained
-from tests.detectors.stories import FIRES, MUST_NOT, Stories
+from tests.builders import Stories, judged, only, trained
+from tests.detectors.stories import FIRES, MUST_NOT
 
 
 def cases(stories: Stories) -> list[object]:
