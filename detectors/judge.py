@@ -34,7 +34,7 @@ from models.event import (
     SessionStart,
 )
 from models.finding import Noticed
-from models.registry import NOTHING_REGISTERED, Registry
+from models.registry import EMPTY, Registry
 from models.session import (
     APPROVALS_MAX,
     CREDENTIALS_MAX,
@@ -69,9 +69,7 @@ class Tally(Struct):
 class Judge:
     """One policy and one baseline, ready to fold. Holds no session: they are passed in."""
 
-    def __init__(
-        self, policy: Policy, baseline: Baseline | None, registry: Registry = NOTHING_REGISTERED
-    ) -> None:
+    def __init__(self, policy: Policy, baseline: Baseline | None, registry: Registry = EMPTY) -> None:
         self.policy = policy
         self.tally = Tally()
         self._idle_ms = policy.idle_ms

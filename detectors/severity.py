@@ -8,7 +8,7 @@ from enum import IntEnum
 
 from models.attested import Effect, Fact
 from models.event import CHANGES, GRANTS, OpClass, Operation
-from models.registry import Registry
+from models.registry import Registry, Standing
 
 
 class Severity(IntEnum):
@@ -61,8 +61,8 @@ def opens_to_outsiders(event: Operation, registry: Registry) -> bool:
         return False
     issuers = listed(event.facts.get(Fact.ISSUER, ""))
     accounts = listed(event.facts.get(Fact.FOREIGN_ACCOUNT, ""))
-    return any(not registry.issuer_known(issuer) for issuer in issuers) or any(
-        not registry.account_known(account) for account in accounts
+    return any(not registry.knows_issuer(issuer) for issuer in issuers) or any(
+        registry.standing(account) is Standing.FOREIGN for account in accounts
     )
 
 

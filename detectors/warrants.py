@@ -42,7 +42,9 @@ class Warrants:
             case Registered.CHANGE | Registered.CAMPAIGN:
                 holds = in_change(event, vouched.targets, self._registry)
             case Registered.CASE:
-                holds = Effect.REMOVES in event.effects and self._registry.responds(event)
+                holds = Effect.REMOVES in event.effects and self._registry.is_protected(
+                    event.source, event.principal, event.facts.get(Fact.CLIENT, "")
+                )
             case Registered.INCIDENT:
                 holds = _to_all(event, vouched.targets) and not _closed(workflow, vouched, event.at_ms)
             case Registered.EXERCISE:
@@ -67,7 +69,7 @@ def in_change(event: Operation, targets: tuple[str, ...], registry: Registry) ->
     names = {short(target) for target in targets}
     issuers = listed(event.facts.get(Fact.ISSUER, ""))
     if issuers:
-        return all(short(issuer) in names or registry.issuer_known(issuer) for issuer in issuers) and any(
+        return all(short(issuer) in names or registry.knows_issuer(issuer) for issuer in issuers) and any(
             short(issuer) in names for issuer in issuers
         )
     if event.facts.get(Fact.VIA) and any(":stack/" in target or "/stacks/" in target for target in targets):
