@@ -19,7 +19,8 @@ from benchmarks.report import Report, Size, middle, thousands
 from benchmarks.traffic import Traffic
 from detectors.catalog import NAMES
 from detectors.judge import Judge
-from detectors.policy import DetectorSettings, Policy
+from detectors.policy import Policy
+from detectors.thresholds import DetectorSettings
 from models.cloudevent import read_line
 from models.event import AnyEvent
 from models.session import Workflow

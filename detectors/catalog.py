@@ -8,10 +8,11 @@ from msgspec import Struct
 
 from detectors.chains.read_then_write import ReadThenWriteChain
 from detectors.detector import Detector
+from detectors.learned.mass_secret_read import MassSecretRead
 from detectors.learned.unfamiliar_act import UnfamiliarAct
 from detectors.learned.unusual_transition import UnusualTransition
 from detectors.learned.unusual_velocity import UnusualVelocity
-from detectors.policy import DetectorSettings, Policy
+from detectors.policy import Policy
 from detectors.rules.after_stop import AfterStop
 from detectors.rules.bad_approval import BadApproval
 from detectors.rules.credential_for_another import CredentialForAnother
@@ -19,9 +20,12 @@ from detectors.rules.denied_then_elsewhere import DeniedThenElsewhere
 from detectors.rules.faster_than_human import FasterThanHuman
 from detectors.rules.guardrail_tampering import GuardrailTampering
 from detectors.rules.outside_plan import OutsidePlan
+from detectors.rules.shared_account import SharedAccount
 from detectors.rules.three_systems import ThreeSystems
 from detectors.rules.trust_opened import TrustOpened
 from detectors.rules.unapproved_change import UnapprovedChange
+from detectors.rules.used_elsewhere import UsedElsewhere
+from detectors.thresholds import DetectorSettings
 from models.baselines.baseline import Baseline
 from models.baselines.habits import Habits
 from models.event import Event, OpClass
@@ -58,6 +62,8 @@ def _rules(policy: Policy, knowledge: Knowledge) -> tuple[Detector, ...]:
         BadApproval(settings.bad_approval, approvals),
         ThreeSystems(settings.three_systems, habits),
         AfterStop(settings.after_stop),
+        SharedAccount(settings.shared_account),
+        UsedElsewhere(settings.used_elsewhere, registry),
     )
 
 
@@ -67,6 +73,7 @@ def _learned(policy: Policy, knowledge: Knowledge) -> tuple[Detector, ...]:
         UnusualVelocity(settings.unusual_velocity, baseline),
         UnusualTransition(settings.unusual_transition, baseline),
         UnfamiliarAct(settings.unfamiliar_act, _habits(knowledge)),
+        MassSecretRead(settings.mass_secret_read, _habits(knowledge)),
     )
 
 

@@ -54,6 +54,16 @@ class Warrants:
         return holds
 
 
+def is_exercise(workflow: Workflow, event: Operation) -> bool:
+    """Whether it happens in an account in which an announced exercise runs."""
+    return any(
+        vouched.what is Registered.EXERCISE
+        and _in_time(vouched, event.at_ms)
+        and event.facts.get(Fact.ACCOUNT, "") in vouched.targets
+        for vouched in workflow.registrations
+    )
+
+
 def in_plan(event: Operation, targets: tuple[str, ...]) -> bool:
     """Whether the target is among a plan's; a plan may write more of a name than the platform does."""
     name = short(event.target)

@@ -171,6 +171,14 @@ class Session(Struct, array_like=True):
     """Credentials that findings hold against it: they are revoked with their maker."""
     revoked: list[str] = field(default_factory=list)
     """Credentials whose revocation was ordered while the verdict stands."""
+    secrets: list[str] = field(default_factory=list)
+    """Different secrets that it has read."""
+    secrets_batched: int = 0
+    """Secrets read in batches, beside the one that each batch names."""
+    own_systems: dict[str, int] = field(default_factory=dict)
+    """Systems in which it used an identity of its own, and when last (ms)."""
+    networks: dict[str, str] = field(default_factory=dict)
+    """Credential: the network it was first used from."""
     stop_done_ms: int = 0
     """When a hook reported its stop done."""
 

@@ -9,7 +9,8 @@ import numpy as np
 from msgspec.structs import replace
 
 from detectors.judge import Judge
-from detectors.policy import DetectorSettings, Policy
+from detectors.policy import Policy
+from detectors.thresholds import DetectorSettings
 from models.attested import Effect, Registered
 from models.baselines.baseline import Baseline, read_artifact, write_artifact
 from models.baselines.learning import learn
@@ -28,6 +29,7 @@ from models.event import (
     SessionEnd,
 )
 from models.finding import Finding
+from models.registry import Content, Network, Registry
 from models.session import Session, Workflow
 
 Stories = dict[str, dict[str, list[AnyEvent]]]
@@ -151,11 +153,15 @@ def only(detector: str, **changed: Any) -> Policy:
     return Policy(detectors=DetectorSettings(**groups))
 
 
+OFFICE = Registry(Content(networks=(Network(prefix="198.51.100.0/24", name="office"),)))
+"""What the tests' deployment has registered: one network, and nobody else."""
+
+
 class Judged:
     """A judge at work: what it found and ordered so far, and the workflows it keeps."""
 
     def __init__(self, policy: Policy | None = None, baseline: Baseline | None = None) -> None:
-        self.judge = Judge(policy or Policy(), baseline)
+        self.judge = Judge(policy or Policy(), baseline, OFFICE)
         self.workflows: dict[str, Workflow] = {}
         self.findings: list[Finding] = []
         self.commands: list[Command] = []

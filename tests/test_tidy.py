@@ -11,7 +11,7 @@ from prometheus_client import Counter, Gauge, Histogram
 from prometheus_client.metrics import MetricWrapperBase
 
 from detectors.catalog import NAMES
-from detectors.policy import DetectorSettings
+from detectors.thresholds import DetectorSettings
 from stream import metrics
 from tests.detectors.stories import FIRES, MUST_NOT
 

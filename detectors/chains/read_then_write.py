@@ -8,7 +8,8 @@ from detectors.approvals import covering
 from detectors.chains.declared import READ_THEN_WRITE
 from detectors.chains.matcher import Matcher
 from detectors.detector import Detector
-from detectors.policy import ApprovalSettings, ChainSettings
+from detectors.policy import ApprovalSettings
+from detectors.thresholds import ChainSettings
 from models.event import GRANTS, READS, Operation, Outcome, weakest
 from models.finding import Noticed
 from models.session import ChainProgress, Session, Step, Workflow

@@ -7,7 +7,7 @@ from the counting. Known gap: a hijacked agent that only makes its usual calls.
 from math import inf
 
 from detectors.detector import Detector
-from detectors.policy import TransitionSettings
+from detectors.thresholds import TransitionSettings
 from models.baselines.baseline import Baseline
 from models.baselines.transitions import START, averaged, symbol_of
 from models.event import OpClass, Operation

@@ -5,7 +5,7 @@ Known gap: a role nobody has trained on; it counts as not enough seen.
 """
 
 from detectors.detector import Detector
-from detectors.policy import VelocitySettings
+from detectors.thresholds import VelocitySettings
 from models.baselines.baseline import Baseline
 from models.baselines.rates import HORIZONS_MS, count
 from models.event import OpClass, Operation

@@ -4,7 +4,7 @@ Known gap: a call that was on its way when the stop came; `grace_ms` is for it.
 """
 
 from detectors.detector import Detector
-from detectors.policy import AfterStopSettings
+from detectors.thresholds import AfterStopSettings
 from models.event import OpClass, Operation, Outcome
 from models.finding import Noticed
 from models.session import Session, Step, Workflow

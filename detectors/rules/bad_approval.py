@@ -6,7 +6,8 @@ people who act as one.
 
 from detectors.approvals import by_outsider
 from detectors.detector import Detector
-from detectors.policy import ApprovalSettings, BadApprovalSettings
+from detectors.policy import ApprovalSettings
+from detectors.thresholds import BadApprovalSettings
 from models.event import AnyEvent, Approval, Operation
 from models.finding import Noticed
 from models.session import Session, Step, Workflow

@@ -5,8 +5,8 @@ first rotations of a job that nobody has trained on; have them approved or regis
 """
 
 from detectors.detector import Detector
-from detectors.policy import CredentialSettings
 from detectors.severity import for_another
+from detectors.thresholds import CredentialSettings
 from models.attested import Effect, Fact
 from models.baselines.habits import Habits
 from models.event import CHANGES, CredentialKind, Operation, Outcome

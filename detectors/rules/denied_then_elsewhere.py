@@ -7,7 +7,8 @@ and whose op class is no grant.
 
 from detectors.approvals import covering
 from detectors.detector import Detector
-from detectors.policy import ApprovalSettings, DeniedSettings
+from detectors.policy import ApprovalSettings
+from detectors.thresholds import DeniedSettings
 from models.event import GAINS, GRANTS, Operation, Outcome, weakest
 from models.finding import Noticed
 from models.session import MEMORIES_MAX, Session, Step, Workflow

@@ -6,7 +6,8 @@ been learned; `read_then_write_chain` does not depend on speed.
 
 from detectors.approvals import covering
 from detectors.detector import Detector
-from detectors.policy import ApprovalSettings, FasterThanHumanSettings
+from detectors.policy import ApprovalSettings
+from detectors.thresholds import FasterThanHumanSettings
 from models.baselines.baseline import Baseline
 from models.event import CHANGES, READS, Operation, Outcome, weakest
 from models.finding import Noticed

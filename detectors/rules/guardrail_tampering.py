@@ -5,8 +5,8 @@ Known gap: a guard rail that is weakened by an ordinary looking setting which th
 """
 
 from detectors.detector import Detector
-from detectors.policy import TamperingSettings
 from detectors.severity import JUDGED
+from detectors.thresholds import TamperingSettings
 from models.attested import Effect
 from models.event import OpClass, Operation, Outcome
 from models.finding import Noticed

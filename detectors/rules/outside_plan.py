@@ -5,8 +5,9 @@ Known gap: a pipeline without a registered plan; `unapproved_change` looks at ea
 
 from detectors.approvals import approved_plan
 from detectors.detector import Detector
-from detectors.policy import ApprovalSettings, PlanSettings
+from detectors.policy import ApprovalSettings
 from detectors.severity import JUDGED, Severity, severity
+from detectors.thresholds import PlanSettings
 from models.attested import Registered
 from models.event import AnyEvent, Operation, Outcome, Registration
 from models.finding import Noticed

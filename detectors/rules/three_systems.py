@@ -5,7 +5,7 @@ whose author's standing nobody recorded counts as an employee's.
 """
 
 from detectors.detector import Detector
-from detectors.policy import ThreeSystemsSettings
+from detectors.thresholds import ThreeSystemsSettings
 from models.attested import Effect
 from models.baselines.habits import Habits
 from models.event import CHANGES, OpClass, Operation, Outcome, weakest

@@ -4,8 +4,8 @@ Known gap: an outsider who was registered by mistake. `unapproved_change` sees e
 """
 
 from detectors.detector import Detector
-from detectors.policy import TrustSettings
 from detectors.severity import JUDGED, opens_to_outsiders
+from detectors.thresholds import TrustSettings
 from models.attested import Fact
 from models.event import Operation, Outcome
 from models.finding import Noticed

@@ -6,8 +6,8 @@ does not know.
 """
 
 from detectors.detector import Detector
-from detectors.policy import UnapprovedSettings
 from detectors.severity import JUDGED, Severity, severity
+from detectors.thresholds import UnapprovedSettings
 from models.attested import Effect, Fact
 from models.baselines.habits import Habits
 from models.event import Operation, Outcome

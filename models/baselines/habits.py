@@ -5,14 +5,14 @@ something new is depends on how often the job does something new: with n session
 occurred and d distinct targets of it, Witten and Bell (1991) give a new target the probability d / (n + d).
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from math import log2
 from typing import Annotated
 
 from msgspec import Meta, Struct
 
 from models.attested import Fact
-from models.event import Operation, Outcome
+from models.event import OpClass, Operation, Outcome
 
 SESSIONS_MIN = 8
 """A job seen in fewer sessions has no habits yet: that is "not enough seen", and vouches for nothing."""
@@ -36,6 +36,8 @@ class Habit(Struct, kw_only=True):
     """Operation: target and beneficiary, as `habit_key` writes them."""
     shapes: dict[str, dict[str, Sessions]] = {}
     """Operation: what such targets look like, as `shape_of` says."""
+    most_secrets: int = 0
+    """The most different secrets that one session read."""
 
 
 class Habits:
@@ -55,6 +57,11 @@ class Habits:
             return False
         known = habit.targets.get(event.operation)
         return known is not None and known.get(habit_key(event), 0) >= HABIT_SESSIONS_MIN
+
+    def most_secrets(self, job: str) -> int | None:
+        """The most different secrets that one session of the job read; None if too little was seen."""
+        habit = self._jobs.get(job)
+        return None if habit is None else habit.most_secrets
 
     def surprise_bits(self, event: Operation) -> float | None:
         """How new this is for its job, in bits: 0 for what it did before; None if too little was seen.
@@ -94,7 +101,7 @@ def shape_of(target: str) -> str:
     return "".join("#" if char.isdigit() else char for char in last)
 
 
-def count_habits(runs: Iterable[Iterable[Operation]]) -> Habit:
+def count_habits(runs: Iterable[Sequence[Operation]]) -> Habit:
     """Count the sessions of one job; what was denied or failed is no habit."""
     habit = Habit(operations={}, targets={}, shapes={})
     for run in runs:
@@ -104,6 +111,12 @@ def count_habits(runs: Iterable[Iterable[Operation]]) -> Habit:
             for event in run
             if event.outcome is Outcome.OK
         }
+        secrets = {
+            event.target
+            for event in run
+            if event.op_class is OpClass.SECRET_READ and event.outcome is Outcome.OK
+        }
+        habit.most_secrets = max(habit.most_secrets, len(secrets))
         for operation in {operation for operation, _, _ in done}:
             if operation in habit.operations or len(habit.operations) < OPERATIONS_MAX:
                 habit.operations[operation] = habit.operations.get(operation, 0) + 1

@@ -160,6 +160,31 @@ FIRES: Stories = {
         ],
         "a rotation job does what it never did": [op("R", 0, agent_role=ROTATOR)],
     },
+    "mass_secret_read": {
+        "a rotation job reads thrice what it ever read": [
+            op("S", k, agent_role=ROTATOR, target=f"secret/app{k}/db") for k in range(9)
+        ],
+        "batches count in full": [
+            op("S", k, agent_role=ROTATOR, target=f"secret/{k}", facts={"count": "10"}) for k in range(2)
+        ],
+        "nobody knows the job": [op("S", k, target=f"secret/{k}") for k in range(14)],
+    },
+    "shared_account": {
+        "its own rights first, then the shared account's": [
+            op("V", 0, outcome="denied"),
+            op("V", 60, credential="shared-1", credential_kind=CredentialKind.SHARED),
+        ],
+        "a secret is read through it": [
+            op("S", 0),
+            op("S", 60, credential="shared-1", credential_kind=CredentialKind.SHARED),
+        ],
+    },
+    "used_elsewhere": {
+        "from the office network to one that nobody registered": [
+            op("D", 0, facts={"address": "198.51.100.7"}),
+            op("D", 60, facts={"address": "203.0.113.9"}),
+        ],
+    },
 }
 
 MUST_NOT: Stories = {
@@ -264,6 +289,39 @@ MUST_NOT: Stories = {
         "it was approved": [
             approval(-10, operation="iam:AddUserToGroup"),
             op("R", 0, agent_role=ROTATOR),
+        ],
+    },
+    "mass_secret_read": {
+        "the rotation job at work": rotation("s1"),
+        "the same secret again and again": [op("S", k, agent_role=ROTATOR) for k in range(40)],
+        "a dozen, and nobody knows the job": [op("S", k, target=f"secret/{k}") for k in range(12)],
+    },
+    "shared_account": {
+        "the shared account from start to end": [
+            op("V", k, credential="shared-1", credential_kind=CredentialKind.SHARED) for k in range(3)
+        ],
+        "its own identity is in another system": [
+            op("V", 0, system="okta"),
+            op("V", 60, credential="shared-1", credential_kind=CredentialKind.SHARED),
+        ],
+        "it was approved": [
+            op("V", 0, target="role/other"),
+            approval(50),
+            op("V", 60, credential="shared-1", credential_kind=CredentialKind.SHARED),
+        ],
+    },
+    "used_elsewhere": {
+        "another address of the same network": [
+            op("D", 0, facts={"address": "198.51.100.7"}),
+            op("D", 60, facts={"address": "198.51.100.8"}),
+        ],
+        "another credential from elsewhere": [
+            op("D", 0, facts={"address": "198.51.100.7"}),
+            op("D", 60, credential="cred-8", facts={"address": "203.0.113.9"}),
+        ],
+        "a service of the platform calls for it": [
+            op("D", 0, facts={"address": "198.51.100.7"}),
+            op("D", 60, facts={"address": "203.0.113.9", "via": "cloudformation.amazonaws.com"}),
         ],
     },
 }

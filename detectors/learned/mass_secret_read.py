@@ -1,0 +1,60 @@
+"""One session reads far more different secrets than its job ever did.
+
+A secret operator reads hundreds and always has; a reporting job that reads its sixth is the alarm. Known
+gap: an agent that reads one secret per session. `unfamiliar_act` looks at which secrets they are.
+"""
+
+from detectors.detector import Detector
+from detectors.thresholds import MassReadSettings
+from detectors.warrants import is_exercise
+from models.attested import Fact
+from models.baselines.habits import Habits
+from models.event import OpClass, Operation, Outcome
+from models.finding import Noticed
+from models.session import Session, Step, Workflow, remembered
+
+SECRETS_MAX = 64
+
+
+class MassSecretRead(Detector):
+    """Fires when a session's distinct secrets exceed `times` the job's own most, never below a floor."""
+
+    name = "mass_secret_read"
+    listens_to = frozenset({OpClass.SECRET_READ})
+    tags = ("T1555.006", "T1552.007", "AML.T0098", "ASI02", "ASI03")
+
+    def __init__(self, settings: MassReadSettings, habits: Habits) -> None:
+        self._settings = settings
+        self._habits = habits
+
+    def inspect(self, session: Session, workflow: Workflow, event: Operation, step: Step) -> Noticed | None:
+        """See `Detector.inspect`."""
+        if event.outcome is not Outcome.OK:
+            return None
+        remembered(session.secrets, f"{event.target_kind}:{event.target}", SECRETS_MAX)
+        session.secrets_batched += _batch(event)
+        count = len(session.secrets) + session.secrets_batched
+        most = self._habits.most_secrets(event.agent_role)
+        if most is None:
+            limit = self._settings.count_unknown
+        else:
+            limit = max(self._settings.count_min, int(self._settings.times * most))
+        if count <= limit or is_exercise(workflow, event):
+            return None
+        return Noticed(
+            detector=self.name,
+            confidence=self._settings.confidence if most is not None else self._settings.confidence_unknown,
+            reason=f"{count} different secrets in one session; {_usual(event.agent_role, most)}",
+            evidence=(event.id,),
+            grade=event.grade,
+            tags=self.tags,
+        )
+
+
+def _batch(event: Operation) -> int:
+    count = event.facts.get(Fact.COUNT, "") if event.facts else ""
+    return int(count) - 1 if count.isdecimal() and 1 < int(count) <= SECRETS_MAX else 0
+
+
+def _usual(job: str, most: int | None) -> str:
+    return f"{job} never read more than {most}" if most is not None else "nothing is known of this job"
