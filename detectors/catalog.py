@@ -20,6 +20,7 @@ from detectors.rules.denied_then_elsewhere import DeniedThenElsewhere
 from detectors.rules.faster_than_human import FasterThanHuman
 from detectors.rules.guardrail_tampering import GuardrailTampering
 from detectors.rules.outside_plan import OutsidePlan
+from detectors.rules.outside_scope import OutsideScope
 from detectors.rules.shared_account import SharedAccount
 from detectors.rules.three_systems import ThreeSystems
 from detectors.rules.trust_opened import TrustOpened
@@ -58,6 +59,7 @@ def _rules(policy: Policy, knowledge: Knowledge) -> tuple[Detector, ...]:
         GuardrailTampering(settings.guardrail_tampering),
         TrustOpened(settings.trust_opened, registry),
         CredentialForAnother(settings.credential_for_another, habits),
+        OutsideScope(settings.outside_scope, registry),
         OutsidePlan(settings.outside_plan, approvals, registry),
         BadApproval(settings.bad_approval, approvals),
         ThreeSystems(settings.three_systems, habits),

@@ -91,6 +91,7 @@ class Policy(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         "three_systems",
         "unfamiliar_act",
         "mass_secret_read",
+        "outside_scope",
         "shared_account",
     )
     """Only these findings count towards a stop; the others may alert and ask for step-up."""

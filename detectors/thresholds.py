@@ -217,6 +217,20 @@ class ElsewhereSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields
     """On its own a finding to watch: people travel, and networks change."""
 
 
+class ScopeSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`outside_scope`, see `docs/detectors/outside_scope.md`."""
+
+    enabled: bool = True
+    targets_min: Annotated[int, Meta(ge=1, le=8)] = 2
+    """From so many targets on, taking away counts as much as anything else."""
+    confidence: Share = 0.9
+    """A change or a secret outside the registration."""
+    confidence_removal: Share = 0.6
+    """Something was taken away."""
+    confidence_names: Share = 0.65
+    """A certificate for a name that is none of the job's."""
+
+
 class DetectorSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One group per detector."""
 
@@ -237,3 +251,4 @@ class DetectorSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     mass_secret_read: MassReadSettings = MassReadSettings()
     shared_account: SharedAccountSettings = SharedAccountSettings()
     used_elsewhere: ElsewhereSettings = ElsewhereSettings()
+    outside_scope: ScopeSettings = ScopeSettings()

@@ -173,6 +173,8 @@ class Session(Struct, array_like=True):
     """Credentials whose revocation was ordered while the verdict stands."""
     secrets: list[str] = field(default_factory=list)
     """Different secrets that it has read."""
+    strayed: list[str] = field(default_factory=list)
+    """Targets outside of what it is registered for."""
     secrets_batched: int = 0
     """Secrets read in batches, beside the one that each batch names."""
     own_systems: dict[str, int] = field(default_factory=dict)

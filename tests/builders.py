@@ -29,7 +29,7 @@ from models.event import (
     SessionEnd,
 )
 from models.finding import Finding
-from models.registry import Content, Network, Registry
+from models.registry import Client, Content, Job, Network, Registry
 from models.session import Session, Workflow
 
 Stories = dict[str, dict[str, list[AnyEvent]]]
@@ -153,8 +153,22 @@ def only(detector: str, **changed: Any) -> Policy:
     return Policy(detectors=DetectorSettings(**groups))
 
 
-OFFICE = Registry(Content(networks=(Network(prefix="198.51.100.0/24", name="office"),)))
-"""What the tests' deployment has registered: one network, and nobody else."""
+OFFICE = Registry(
+    Content(
+        networks=(Network(prefix="198.51.100.0/24", name="office"),),
+        jobs=(
+            Job(aws_role="scanner", scope="read metadata"),
+            Job(aws_role="rotation", scope="secrets */db, user svc-reports"),
+            Job(aws_role="issuer", names="*.svc.example.org (no wildcard names)"),
+            Job(aws_role="installer", scope="namespaced"),
+        ),
+        clients=(
+            Client(provider="aws", client="app-1", scope="read"),
+            Client(provider="aws", client="app-2", scope="users and ordinary groups"),
+        ),
+    )
+)
+"""What the tests' deployment has registered."""
 
 
 class Judged:

@@ -179,6 +179,23 @@ FIRES: Stories = {
             op("S", 60, credential="shared-1", credential_kind=CredentialKind.SHARED),
         ],
     },
+    "outside_scope": {
+        "a scanner reads a secret's value": [op("S", 0, principal="scanner")],
+        "a rotation job reads another kind of secret": [op("S", 0, principal="rotation", target="ca/root")],
+        "a rotation job makes somebody else's key": [op("C", 0, principal="rotation", **KEY)],
+        "a wildcard name": [op("C", 0, principal="issuer", facts={"names": "*.svc.example.org"})],
+        "a name of somebody else's": [op("C", 0, principal="issuer", facts={"names": "www.example.net"})],
+        "an installer binds for the whole cluster": [
+            op("V", 0, principal="installer", effects=(Effect.EXPANDS, Effect.WIDE))
+        ],
+        "a client that reads resets factors": [
+            op("V", k, target=f"user/{k}", effects=(Effect.REMOVES,), facts={"client": "app-1"})
+            for k in range(2)
+        ],
+        "a directory sync makes an administrator": [
+            op("R", 0, effects=(Effect.ADMIN,), facts={"client": "app-2"})
+        ],
+    },
     "used_elsewhere": {
         "from the office network to one that nobody registered": [
             op("D", 0, facts={"address": "198.51.100.7"}),
@@ -309,6 +326,17 @@ MUST_NOT: Stories = {
             approval(50),
             op("V", 60, credential="shared-1", credential_kind=CredentialKind.SHARED),
         ],
+    },
+    "outside_scope": {
+        "a scanner looks": told("D@0 P@1", principal="scanner"),
+        "a rotation job reads its secrets": [op("S", 0, principal="rotation", target="app/db")],
+        "a rotation job makes its user's key": [
+            op("C", 0, principal="rotation", effects=(Effect.MINTS,), facts={"beneficiary": "svc-reports"})
+        ],
+        "a name of its own": [op("C", 0, principal="issuer", facts={"names": "a.svc.example.org"})],
+        "an installer binds in a name space": [op("V", 0, principal="installer", **GRANT)],
+        "a directory sync adds a member": [op("R", 0, **GRANT | {"facts": {"client": "app-2"}})],
+        "nobody registered it": [op("S", 0)],
     },
     "used_elsewhere": {
         "another address of the same network": [

@@ -1,0 +1,89 @@
+"""A registered job or client does what its registration does not cover.
+
+The registration narrows what is normal and never vouches for anything. Known gap: a registration without
+terms (`models/scope.py`), or one that is wider than the job.
+"""
+
+from functools import lru_cache
+
+from detectors.detector import Detector
+from detectors.severity import JUDGED, listed, short
+from detectors.thresholds import ScopeSettings
+from models.attested import Effect, Fact
+from models.event import CHANGES, OpClass, Operation, Outcome
+from models.finding import Noticed
+from models.registry import Registry
+from models.scope import Scope, read_scope
+from models.session import Session, Step, Workflow, remembered
+
+STRAYED_MAX = 8
+
+_scope = lru_cache(maxsize=4096)(read_scope)
+
+
+class OutsideScope(Detector):
+    """Fires at a change, a secret or a certificate name outside the terms of a registration."""
+
+    name = "outside_scope"
+    listens_to = JUDGED | {OpClass.SECRET_READ}
+    tags = ("T1078.004", "T1098", "T1555.006", "T1649", "ASI02", "ASI03")
+
+    def __init__(self, settings: ScopeSettings, registry: Registry) -> None:
+        self._settings = settings
+        self._registry = registry
+
+    def inspect(self, session: Session, workflow: Workflow, event: Operation, step: Step) -> Noticed | None:
+        """See `Detector.inspect`."""
+        if step.warrant or event.outcome is not Outcome.OK:
+            return None
+        scope = self._scope_of(event)
+        fault = _fault(scope, event) if scope is not None else ""
+        if not fault:
+            return None
+        remembered(session.strayed, event.target or event.operation, STRAYED_MAX)
+        return Noticed(
+            detector=self.name,
+            confidence=self._confidence(session, event),
+            reason=f"{event.operation} on {event.target or 'no named target'} is outside of what "
+            f"{event.principal or event.agent} is registered for: {fault}",
+            evidence=(event.id,),
+            grade=event.grade,
+            tags=self.tags,
+        )
+
+    def _confidence(self, session: Session, event: Operation) -> float:
+        settings = self._settings
+        if Fact.NAMES in event.facts:
+            return settings.confidence_names
+        takes_away = Effect.REMOVES in event.effects and len(session.strayed) < settings.targets_min
+        return settings.confidence_removal if takes_away else settings.confidence
+
+    def _scope_of(self, event: Operation) -> Scope | None:
+        facts = event.facts
+        client = self._registry.client(event.source, facts[Fact.CLIENT]) if Fact.CLIENT in facts else None
+        if client is not None:
+            return _scope(client.scope, "")
+        job = self._registry.job_of(event.source, event.principal, event.agent)
+        return _scope(job.scope, job.names) if job is not None else None
+
+
+def _fault(scope: Scope, event: Operation) -> str:
+    if event.op_class is OpClass.SECRET_READ:
+        return "" if scope.allows_secret(event.target) else "not one of its secrets"
+    effects = event.effects
+    outside = [name for name in listed(event.facts.get(Fact.NAMES, "")) if not scope.allows_name(name)]
+    checks = (
+        (scope.read_only, "it reads only"),
+        (scope.namespaced and Effect.WIDE in effects, "it stays within its name spaces"),
+        (scope.ordinary and Effect.ADMIN in effects, "it grants nothing administrative"),
+        (_for_stranger(scope, event), f"it makes credentials of {', '.join(scope.users)} only"),
+        (bool(outside), f"{', '.join(outside)} is none of its names"),
+    )
+    return next((words for broken, words in checks if broken), "")
+
+
+def _for_stranger(scope: Scope, event: Operation) -> bool:
+    if not scope.users or Effect.MINTS not in event.effects or event.op_class not in CHANGES:
+        return False
+    owner = short(event.facts.get(Fact.BENEFICIARY, "") or event.target)
+    return owner not in {user.casefold() for user in scope.users}
