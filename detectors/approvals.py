@@ -43,6 +43,4 @@ def _by_another(grant: Grant, workflow: Workflow, step: Step) -> bool:
     decided_by = grant.decided_by
     if decided_by in (grant.requested_by, grant.session, step.session, step.principal):
         return False
-    return not any(
-        decided_by in (known.id, known.agent, known.principal) for known in workflow.sessions.values()
-    )
+    return not workflow.owns(decided_by)

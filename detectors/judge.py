@@ -4,6 +4,8 @@ Pure: the same workflow and the same event give the same answer, whoever folds i
 changed in place, since this runs for every event and a copy per event costs more than all detectors.
 """
 
+from zlib import crc32
+
 from msgspec import Struct
 
 from detectors.approvals import covering
@@ -30,9 +32,12 @@ from models.session import (
     SESSIONS_MAX,
     Grant,
     Session,
+    Step,
     Workflow,
     step_of,
 )
+
+ATTESTED = Grade.ATTESTED
 
 
 class Tally(Struct):
@@ -42,6 +47,7 @@ class Tally(Struct):
     operations: int = 0
     redelivered: int = 0
     duplicates: int = 0
+    ids_reused: int = 0
     late: int = 0
     unclassified: int = 0
     not_enough_seen: int = 0
@@ -75,7 +81,8 @@ class Judge:
             return None
         workflow.position = position
         tally.events += 1
-        workflow.last_ms = max(workflow.last_ms, event.at_ms)
+        if event.at_ms > workflow.last_ms:  # noqa: PLR1730 - a call to `max` for every event shows in the profile
+            workflow.last_ms = event.at_ms
         if type(event) is Operation:
             return self._operation(workflow, event, seen_ms)
         return self._fact(workflow, event, seen_ms)
@@ -85,14 +92,18 @@ class Judge:
         session = workflow.sessions.get(event.session)
         if session is None or at_ms - session.last_ms > self._idle_ms:
             session = self._begin(workflow, event, event.parent_session)
-        recent = session.recent_ids
-        if event.id in recent and recent[event.id] == event.source:
-            self.tally.duplicates += 1
-            return None
-        recent[event.id] = event.source
+        recent, key = session.recent_ids, f"{event.source}\0{event.id}"
+        act = crc32(f"{event.operation}\0{event.target}".encode(), at_ms)
+        known = recent.get(key)
+        if known is not None:
+            if known == act:
+                self.tally.duplicates += 1
+                return None
+            self.tally.ids_reused += 1
+        recent[key] = act
         if len(recent) > RECENT_IDS_MAX:
             del recent[next(iter(recent))]
-        self._attend(session, event)
+        self._attend(workflow, session, event)
         noticed: list[Noticed] | None = None
         step = step_of(event)
         for inspect in self._listeners[op_class]:
@@ -102,15 +113,20 @@ class Judge:
                     noticed = []
                 noticed.append(word)
         if workflow.grants and op_class not in READS and event.outcome is Outcome.OK:
-            grant = covering(workflow, step, self.policy.approvals)
-            if grant is not None:
-                grant.used_by, grant.used_source = event.id, event.source
+            self._use_up(workflow, step)
         if noticed is None:
             return None
         self._recall(workflow, session, noticed)
-        return self._decisions.due(workflow, session, event, noticed, seen_ms)
+        apart = () if known is None else (str(act),)
+        return self._decisions.due(workflow, session, event, noticed, seen_ms, apart)
 
-    def _attend(self, session: Session, event: Operation) -> None:
+    def _use_up(self, workflow: Workflow, step: Step) -> None:
+        """An approval is good for one act."""
+        grant = covering(workflow, step, self.policy.approvals)
+        if grant is not None:
+            grant.used_by, grant.used_source = step.event_id, step.source
+
+    def _attend(self, workflow: Workflow, session: Session, event: Operation) -> None:
         """Bring the session up to the event."""
         tally = self.tally
         tally.operations += 1
@@ -118,13 +134,17 @@ class Judge:
         role = event.agent_role
         if event.at_ms >= session.last_ms:
             session.last_ms = event.at_ms
-            session.agent = event.agent
+            if event.agent != session.agent or event.principal != session.principal:
+                workflow.remember_names(session.agent, session.principal)
+                session.agent, session.principal = event.agent, event.principal
             session.agent_role = role
-            session.principal = event.principal
             session.credential = event.credential
             session.credential_kind = event.credential_kind
         elif session.last_ms - event.at_ms > self.policy.lateness_ms:
             tally.late += 1
+        if event.grade is ATTESTED:
+            session.attested_agent = session.attested_agent or event.agent
+            session.attested_principal = session.attested_principal or event.principal
         if event.op_class is OpClass.UNCLASSIFIED:
             tally.unclassified += 1
         if role not in self._known_roles:
@@ -138,7 +158,10 @@ class Judge:
         session = Session(id=event.session, agent=event.agent, started_ms=event.at_ms, last_ms=event.at_ms)
         if before is not None:
             session.verdict, session.verdict_until_ms = before.verdict, before.verdict_until_ms
-            session.recent_ids = before.recent_ids
+            session.recent_ids, session.standing = before.recent_ids, before.standing
+            session.attested_agent = before.attested_agent
+            session.attested_principal = before.attested_principal
+            workflow.remember_names(before.agent, before.principal)
             parent = parent or before.parent
         self._admit(workflow, session)
         if parent:
@@ -158,10 +181,16 @@ class Judge:
         if len(sessions) >= SESSIONS_MAX:
             others = (known for known in sessions.values() if known is not kept)
             silent = min(others, key=lambda known: (known.verdict_until_ms, known.last_ms))
-            del sessions[silent.id]
+            self._leave(workflow, silent)
             workflow.sessions_forgotten += 1
             self.tally.sessions_forgotten += 1
         sessions[session.id] = session
+
+    @staticmethod
+    def _leave(workflow: Workflow, session: Session) -> None:
+        """Remember no more of a session than whose it was."""
+        del workflow.sessions[session.id]
+        workflow.remember_names(session.id, session.agent, session.principal)
 
     def _fact(self, workflow: Workflow, event: AnyEvent, seen_ms: int) -> Decision | None:
         """What is no operation, yet changes how operations are judged."""
@@ -178,8 +207,8 @@ class Judge:
                 self._decisions.inherit(workflow, session, event.parent_session, event.at_ms)
             return None
         ended = workflow.sessions.get(event.session)
-        if ended is not None and max(ended.verdict_until_ms, ended.last_ms) <= event.at_ms:
-            del workflow.sessions[event.session]
+        if ended is not None and max(ended.verdict_until_ms, ended.last_ms + self._idle_ms) <= event.at_ms:
+            self._leave(workflow, ended)
         return None
 
     @staticmethod

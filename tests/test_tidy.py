@@ -26,7 +26,7 @@ PURE = ("models", "detectors")
 
 PURE_IMPORTS = {
     *("abc", "ast", "bisect", "collections", "dataclasses", "datetime", "enum", "functools", "hashlib"),
-    *("heapq", "itertools", "math", "operator", "pathlib", "re", "types", "typing"),
+    *("heapq", "itertools", "math", "operator", "pathlib", "re", "types", "typing", "zlib"),
     *("models", "detectors", "msgspec", "numpy"),
 }
 """All that models and detectors may import: no clock, no network, no chance. Errors name files: pathlib."""
