@@ -37,14 +37,15 @@ from models.session import (
     step_of,
 )
 
-ATTESTED = Grade.ATTESTED
+# Bound once: on Python 3.11 an enum's attribute costs 50 ns at every look.
+ATTESTED, UNCLASSIFIED, OK = Grade.ATTESTED, OpClass.UNCLASSIFIED, Outcome.OK
 
 
 class Tally(Struct):
     """What was counted on the way, since the start."""
 
     events: int = 0
-    operations: int = 0
+    facts: int = 0
     redelivered: int = 0
     duplicates: int = 0
     ids_reused: int = 0
@@ -53,6 +54,11 @@ class Tally(Struct):
     not_enough_seen: int = 0
     sessions_begun: int = 0
     sessions_forgotten: int = 0
+
+    @property
+    def operations(self) -> int:
+        """How many were judged: the rest of the events, since the rare ones are cheaper to count."""
+        return self.events - self.facts - self.duplicates
 
 
 class Judge:
@@ -112,7 +118,7 @@ class Judge:
                 if noticed is None:
                     noticed = []
                 noticed.append(word)
-        if workflow.grants and op_class not in READS and event.outcome is Outcome.OK:
+        if workflow.grants and op_class not in READS and event.outcome is OK:
             self._use_up(workflow, step)
         if noticed is None:
             return None
@@ -129,23 +135,22 @@ class Judge:
     def _attend(self, workflow: Workflow, session: Session, event: Operation) -> None:
         """Bring the session up to the event."""
         tally = self.tally
-        tally.operations += 1
         session.events += 1
-        role = event.agent_role
-        if event.at_ms >= session.last_ms:
-            session.last_ms = event.at_ms
+        role, at_ms = event.agent_role, event.at_ms
+        if at_ms >= session.last_ms:
+            session.last_ms = at_ms
             if event.agent != session.agent or event.principal != session.principal:
                 workflow.remember_names(session.agent, session.principal)
                 session.agent, session.principal = event.agent, event.principal
             session.agent_role = role
             session.credential = event.credential
             session.credential_kind = event.credential_kind
-        elif session.last_ms - event.at_ms > self.policy.lateness_ms:
+        elif session.last_ms - at_ms > self.policy.lateness_ms:
             tally.late += 1
         if event.grade is ATTESTED:
             session.attested_agent = session.attested_agent or event.agent
             session.attested_principal = session.attested_principal or event.principal
-        if event.op_class is OpClass.UNCLASSIFIED:
+        if event.op_class is UNCLASSIFIED:
             tally.unclassified += 1
         if role not in self._known_roles:
             tally.not_enough_seen += 1
@@ -194,6 +199,7 @@ class Judge:
 
     def _fact(self, workflow: Workflow, event: AnyEvent, seen_ms: int) -> Decision | None:
         """What is no operation, yet changes how operations are judged."""
+        self.tally.facts += 1
         if isinstance(event, Approval):
             self._grant(workflow, event)
             return None

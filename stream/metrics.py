@@ -14,7 +14,7 @@ from models.command import Action
 from models.errors import Unreadable
 
 REGISTRY = CollectorRegistry()
-disable_created_metrics()  # each counter and histogram would have a second series that nothing reads
+disable_created_metrics()  # type: ignore[no-untyped-call]  # each counter and histogram would have a second series that nothing reads
 
 _LATENCY_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
 _LAG_S = (0.01, 0.1, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 900, 3600)
