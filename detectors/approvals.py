@@ -102,6 +102,4 @@ def by_outsider(grant: Grant, workflow: Workflow) -> bool:
     decided_by = grant.decided_by
     if decided_by in (grant.requested_by, grant.session):
         return False
-    return not any(
-        decided_by in (known.id, known.agent, known.principal) for known in workflow.sessions.values()
-    )
+    return not workflow.owns(decided_by)

@@ -5,13 +5,14 @@ counts once until half of it has faded.
 """
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from detectors import explain, risk
 from detectors.policy import Level, Policy
 from models.command import RANK, STOPS, Action, Command, stable_id
 from models.event import CredentialKind, Event, Release, weakest
 from models.finding import EVIDENCE_MAX, Finding, Noticed
-from models.session import CREDENTIALS_MAX, Alarm, Session, Workflow, remembered
+from models.session import CREDENTIALS_MAX, STANDING_MAX, Alarm, Session, Workflow, remembered
 
 SELF_RELEASE = "self_release"
 INHERITED = "inherited_risk"
@@ -33,6 +34,8 @@ class Cause(Struct, frozen=True):
     seen_ms: int
     now_ms: int
     """When the newest act was that it shows: risk is told as of then, whatever order the events came in."""
+    apart: tuple[str, ...] = ()
+    """Part of the ids of what follows, where the event's own id was used before for another act."""
 
 
 class Decisions:
@@ -45,9 +48,18 @@ class Decisions:
         self._may_stop = frozenset(policy.may_stop)
 
     def due(
-        self, workflow: Workflow, session: Session, event: Event, noticed: list[Noticed], seen_ms: int
+        self,
+        workflow: Workflow,
+        session: Session,
+        event: Event,
+        noticed: list[Noticed],
+        seen_ms: int,
+        apart: tuple[str, ...] = (),
     ) -> Decision | None:
-        """Findings that are new, and the commands of a level that was not reached before."""
+        """Findings that are new, and the commands of a level that was not reached before.
+
+        `apart` tells an event from another one that had its id.
+        """
         news: list[tuple[Session, Noticed]] = []
         now_ms = event.at_ms
         for word in noticed:
@@ -58,7 +70,7 @@ class Decisions:
                 now_ms = max(now_ms, act_ms)
         if not news:
             return None
-        cause = Cause(event, seen_ms, now_ms)
+        cause = Cause(event, seen_ms, now_ms, apart)
         findings = tuple(self._finding(workflow, subject, cause, word) for subject, word in news)
         commands: list[Command] = []
         for subject in {subject.id: subject for subject, _ in news}.values():
@@ -72,17 +84,18 @@ class Decisions:
         if session is None:  # forgotten, but its stop may still stand at the hooks
             session = Session(id=event.session, last_ms=event.at_ms)
         cause = Cause(event, seen_ms, session.last_ms)
-        known = (session, *workflow.sessions.values())
-        if any(event.decided_by in (one.id, one.agent, one.principal) for one in known):
+        if event.decided_by == session.id or workflow.owns(event.decided_by):
             return self._refused(workflow, session, cause, event.decided_by)
         session.verdict, session.verdict_until_ms = Action.OBSERVE, 0
+        lifts, session.standing = session.standing, ()
         session.alarms.clear()
         workflow.chains.clear()
         workflow.denied.clear()
         reason = f"released by {event.decided_by}: {event.reason or 'no reason given'}"
         level = self._policy.levels[-1]
         command = self._command(workflow, session, cause, Action.RELEASE_SESSION, level.lifetime_ms, reason)
-        return Decision((), (command,))
+        workflow.releases += 1
+        return Decision((), (replace(command, lifts=lifts),))
 
     def _refused(self, workflow: Workflow, session: Session, cause: Cause, decided_by: str) -> Decision:
         """No agent lifts a stop in its own workflow; that one tried is told."""
@@ -165,15 +178,16 @@ class Decisions:
         reason = explain.reason_of(level, self._risk(session, cause.now_ms), session.alarms, words)
         if degraded_from is not None:
             reason = f"{degraded_from} was due, but the identity is protected: a human must look; {reason}"
-        ordered = [
+        commands = [
             self._command(workflow, session, cause, action, level.lifetime_ms, reason, degraded_from)
             for action in actions
             if action not in (Action.OBSERVE, Action.REVOKE_TOKEN)
         ]
         if Action.REVOKE_TOKEN in actions:
             session.revoked.clear()
-            ordered += self._revocations(workflow, session, cause, level, words)
-        return ordered
+            commands += self._revocations(workflow, session, cause, level, words)
+        session.standing = (*session.standing, *(command.id for command in commands))[-STANDING_MAX:]
+        return commands
 
     def _revocations(
         self, workflow: Workflow, session: Session, cause: Cause, level: Level, words: list[Noticed]
@@ -198,13 +212,17 @@ class Decisions:
         ]
 
     def _protected(self, session: Session) -> bool:
+        """By what the platform itself recorded first: else naming a protected account were a way out."""
         budget = self._policy.budget
-        return session.agent in budget.protected_agents or session.principal in budget.protected_principals
+        return (
+            session.attested_agent in budget.protected_agents
+            or session.attested_principal in budget.protected_principals
+        )
 
     def _finding(self, workflow: Workflow, session: Session, cause: Cause, word: Noticed) -> Finding:
         event = cause.event
         return Finding(
-            id=stable_id("finding", word.detector, session.id, event.source, event.id),
+            id=stable_id("finding", word.detector, session.id, event.source, event.id, *cause.apart),
             detector=word.detector,
             confidence=word.confidence,
             reason=word.reason,
@@ -239,10 +257,12 @@ class Decisions:
         event = cause.event
         own = session.credential if session.credential_kind is not CredentialKind.SHARED else ""
         credential, kind = of or (own, session.credential_kind)
+        lifted = (f"after release {workflow.releases}",) if workflow.releases else ()
+        apart = (*(of or ())[:1], *cause.apart, *lifted)
         shares = risk.contributions(session.alarms, cause.now_ms, self._policy.half_life_ms)
         evidence = dict.fromkeys(event_id for share in shares for event_id in share.evidence)
         return Command(
-            id=stable_id("command", action, session.id, event.source, event.id, *(of or ())[:1]),
+            id=stable_id("command", action, session.id, event.source, event.id, *apart),
             action=action,
             session=session.id,
             workflow=workflow.id,

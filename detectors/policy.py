@@ -56,9 +56,9 @@ class BudgetSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     stops_per_minute_max: Annotated[int, Meta(ge=1)] = 60
     """Sessions stopped in one minute of arrival, over all workers."""
     protected_agents: tuple[Name, ...] = ()
-    """Agents that are never stopped: a human is asked instead."""
+    """Agents that are never stopped: a human is asked instead. Attested events say whose session it is."""
     protected_principals: tuple[Name, ...] = ()
-    """Accounts that are never stopped, our own hooks among them."""
+    """Accounts that are never stopped, our own hooks among them; by attested events, too."""
 
 
 class FleetSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

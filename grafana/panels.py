@@ -199,7 +199,8 @@ SPEED = Row(
         ),
         Panel(
             title="Source lag: event to arrival",
-            description="Not ours: how late producers deliver; the newest event of each batch is measured. "
+            description="Not ours: how late producers deliver; the newest operation of each batch is "
+            "measured. "
             "Cloud audit logs are minutes late: stops that rest on them cannot be faster.",
             queries=quantiles("source_lag_seconds"),
             unit="s",
@@ -236,8 +237,9 @@ SIGHT = Row(
         Panel(
             title="Events by result",
             description="Judged holds late and unclassified ones, too. Redelivered is normal after a "
-            "restart. Many duplicates: a producer sends twice. Many unclassified: operations "
-            "without an op class match no chain.",
+            "restart. Many duplicates: a producer sends twice. id_reused: another act under an id that "
+            "was used before; its producer counts wrongly, or an agent chooses its ids and hides behind "
+            "them. Many unclassified: operations without an op class match no chain.",
             queries=(Query(per_s("events_total", "result"), "{{result}}"),),
             unit="cps",
             width=8,

@@ -67,6 +67,8 @@ class Command(Struct, frozen=True, kw_only=True, omit_defaults=True):
     degraded_from: Action | None = None
     """What was due, had the stop budget or a protection not spoken against it; `reason` says which."""
     shadow: bool = False
+    lifts: tuple[str, ...] = ()
+    """Of a release: the commands it lifts. One of them that comes again later stays lifted."""
 
     @property
     def scope(self) -> str:

@@ -131,7 +131,7 @@ class Event(Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="ki
     """What all kinds share. A fact: never edited, and dated by its producer, not by us."""
 
     id: Name
-    """The producer's own id; with `source` the key by which a duplicate is known."""
+    """The producer's own id; with `source` and what it says, how a duplicate is known."""
     source: Name
     """Which producer says so, such as `aws.cloudtrail`."""
     at_ms: Millis
@@ -141,7 +141,7 @@ class Event(Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="ki
     session: Name
     """One run of one agent instance."""
     seen_ms: Millis | None = None
-    """When it reached the log; else the record's own time counts, and in a replay `at_ms`."""
+    """When it reached us, on its way to the log; else the record's time counts, and in a replay `at_ms`."""
     agent: Label = ""
     """Which agent, whatever the run."""
     principal: Label = ""
@@ -287,7 +287,7 @@ class Release(Event, frozen=True, kw_only=True, omit_defaults=True, tag="release
 
 
 class SessionEnd(Event, frozen=True, kw_only=True, omit_defaults=True, tag="session_end"):
-    """The run is over, by its own word or because it fell idle."""
+    """The run is over, by its own word or because it fell idle. It forgives nothing: see `docs/event.md`."""
 
     reason: Literal["ended", "idle"] = "ended"
     """By its own word, or because it fell silent."""

@@ -17,6 +17,9 @@ SESSIONS_MAX = 64
 RECENT_IDS_MAX = 32
 """Per session: a duplicate that comes later than this many events is judged again."""
 
+NAMES_MAX = 256
+"""Per workflow: names of sessions that are remembered no more; the one given up longest ago goes first."""
+
 APPROVALS_MAX = 256
 """Per workflow: a plan with more changes than this asks in parts. Those used up give way first."""
 
@@ -27,6 +30,9 @@ CREDENTIALS_MAX = 8
 """Per session; the one used first gives way."""
 
 MEMORIES_MAX = 8
+
+STANDING_MAX = 16
+"""Per session: ids of commands that a release names as lifted."""
 
 
 class Step(Struct, frozen=True, array_like=True, gc=False):
@@ -153,7 +159,8 @@ class Session(Struct, array_like=True):
     """Events that the baseline had no opinion on: not enough seen."""
     verdict: Action = Action.OBSERVE
     verdict_until_ms: int = 0
-    recent_ids: dict[str, str] = field(default_factory=dict)
+    recent_ids: dict[str, int | str] = field(default_factory=dict)
+    """Source and id of an event: a checksum of what it said, so that another act under it is not hidden."""
     rates: dict[str, list[float]] = field(default_factory=dict)
     """Op class: the newest event's time (ms), then one decayed count a horizon."""
     symbol: str = ""
@@ -183,6 +190,11 @@ class Session(Struct, array_like=True):
     """Credential: the network it was first used from."""
     stop_done_ms: int = 0
     """When a hook reported its stop done."""
+    attested_agent: str = ""
+    """Whose session it is by the first attested record of it: a later claim changes nothing."""
+    attested_principal: str = ""
+    standing: tuple[str, ...] = ()
+    """Ids of the newest commands against it: what a release lifts."""
 
 
 class Workflow(Struct, array_like=True):
@@ -203,6 +215,21 @@ class Workflow(Struct, array_like=True):
     """What `three_systems` has seen read in this workflow: the newest of each kind."""
     asked: dict[str, int] = field(default_factory=dict)
     """Approval requests and when they were made (ms)."""
+    names: tuple[str, ...] = ()
+    """Ids, agents and principals of its sessions that are remembered no more, or went by another name."""
+    releases: int = 0
+    """How many stops were lifted in it: what is ordered after one is not what was ordered before."""
+
+    def remember_names(self, *names: str) -> None:
+        """These acted in the workflow, and shall not be taken for outsiders later."""
+        news = (name for name in dict.fromkeys(names) if name and name not in self.names)
+        self.names = (*self.names, *news)[-NAMES_MAX:]
+
+    def owns(self, name: str) -> bool:
+        """Whether somebody of that name acts, or has acted, in the workflow."""
+        return name in self.names or any(
+            name in (known.id, known.agent, known.principal) for known in self.sessions.values()
+        )
 
 
 def remembered(ring: list[str], name: str, at_most: int) -> bool:

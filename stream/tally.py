@@ -13,6 +13,7 @@ def publish_tally(now: Tally, before: Tally) -> Tally:
     metrics.EVENTS.labels("duplicate").inc(grown["duplicates"])
     metrics.EVENTS.labels("redelivered").inc(grown["redelivered"])
     metrics.EVENTS.labels("late").inc(grown["late"])
+    metrics.EVENTS.labels("id_reused").inc(grown["ids_reused"])
     metrics.EVENTS.labels("unclassified").inc(grown["unclassified"])
     metrics.NOT_ENOUGH_SEEN.inc(grown["not_enough_seen"])
     metrics.SESSIONS_BEGUN.inc(grown["sessions_begun"])

@@ -1,12 +1,27 @@
 """Ways round the judge that somebody thought of, each closed."""
 
+from typing import Any
+
 import pytest
 
 from detectors.arrival import believed
-from detectors.policy import Policy
+from detectors.policy import BudgetSettings, Level, Policy
 from models.command import Action
-from models.event import Grade, OpClass, Outcome
-from tests.builders import CHAIN, approval, at, judged, op, told
+from models.event import AnyEvent, Grade, OpClass, Outcome
+from models.session import NAMES_MAX, SESSIONS_MAX
+from tests.builders import (
+    CHAIN,
+    HUMAN,
+    PRINCIPAL,
+    approval,
+    at,
+    end,
+    judged,
+    op,
+    release,
+    told,
+    trained,
+)
 
 STOP = [Action.KILL_SESSION, Action.REVOKE_TOKEN]
 
@@ -60,3 +75,126 @@ def test_a_late_event_does_not_change_whose_credential_is_revoked() -> None:
     late = op("D", 10, id="late", credential="old", principal="old")
     heard = judged([*told("D@0 P@30 S@60"), late, *told(CHAIN)[-1:]])
     assert {command.credential for command in heard.commands} != {"old"}
+
+
+@pytest.mark.parametrize("story", ["P@0 V@5", "S@0 C@5"])
+def test_ending_between_a_read_and_a_change_hides_no_haste(story: str) -> None:
+    """Whoever ends and resumes is who it was."""
+    read, change = told(story)
+    assert judged([read, change]).detectors == judged([read, end(2), change]).detectors != []
+
+
+def test_ending_does_not_fade_what_a_session_is_suspected_of() -> None:
+    """Its alarms stand, and count together with what comes after: no clean slate but by a human's release."""
+    policy = Policy(levels=(Level(name="stop", risk_min=0.85, actions=(Action.KILL_SESSION,)),))
+    before, after = told("D@0 P@30 S@60 V@90:denied"), told("V@120", target="role/other", system="cluster")
+    unbroken, washed = judged([*before, *after], policy), judged([*before, end(100), *after], policy)
+    assert washed.session().alarms == unbroken.session().alarms
+    assert "read_then_write_chain" in washed.session().alarms
+    assert washed.commands == unbroken.commands
+
+
+def test_ending_again_and_again_slows_no_velocity() -> None:
+    """Rates are the session's, however many ends it tells of."""
+    burst = [op("D", k / 100, id=f"b{k}", agent_role="helpdesk", target=f"t{k}") for k in range(60)]
+    parts = [part for k, act in enumerate(burst) for part in (act, end(k / 100, id=f"end{k}"))]
+    unbroken, broken = judged(burst, baseline=trained()), judged(parts, baseline=trained())
+    assert "unusual_velocity" in unbroken.detectors
+    assert broken.detectors == unbroken.detectors
+
+
+def crowd(seconds: float, size: int) -> list[AnyEvent]:
+    """Sessions beside, of one other agent: more of them than are remembered push the others out."""
+    return [
+        op("X", seconds + k / 100, session=f"n{k}", agent="crowd", principal="crowd") for k in range(size)
+    ]
+
+
+@pytest.mark.parametrize("name", ["s2", "planner", "svc-planner"])
+@pytest.mark.parametrize("gone", ["ended", "idle", "forgotten", "renamed"])
+def test_who_has_left_a_workflow_approves_nothing_in_it(name: str, gone: str) -> None:
+    """A delegate that says yes for another stays a delegate, whether its session is remembered or not."""
+    beside = op("X", -7200, session="s2", agent="planner", principal="svc-planner")
+    leaves: dict[str, list[AnyEvent]] = {
+        "ended": [end(-7100, session="s2")],
+        "idle": [end(-100, session="s2")],
+        "forgotten": crowd(-90, SESSIONS_MAX),
+        "renamed": [op("X", -7100, session="s2", agent="another", principal="svc-another")],
+    }
+    allowed = approval(80, decided_by=name)
+    heard = judged([beside, *leaves[gone], *told("D@0 P@30 S@60"), allowed, op("V", 90)])
+    assert heard.stopped == {"s1"}
+
+
+def test_who_has_left_a_workflow_releases_nothing_in_it() -> None:
+    """As with an approval."""
+    beside = op("X", -7200, session="s2", agent="planner")
+    heard = judged([beside, end(-100, session="s2"), *told(CHAIN), release(100, decided_by="planner")])
+    assert heard.actions == STOP
+
+
+def test_a_human_approves_after_any_number_of_sessions_came_and_went() -> None:
+    """Names that left are bounded, and nobody else's."""
+    heard = judged([*crowd(-90, 2 * NAMES_MAX), *told("D@0 P@30 S@60"), approval(80), op("V", 90)])
+    assert heard.actions == []
+    assert len(heard.workflows["w1"].names) == NAMES_MAX
+    assert not heard.workflows["w1"].owns(HUMAN)
+
+
+PROTECTING = Policy(
+    budget=BudgetSettings(protected_agents=("break-glass",), protected_principals=("break-glass",))
+)
+
+
+@pytest.mark.parametrize("claim", [{"agent": "break-glass"}, {"principal": "break-glass"}])
+@pytest.mark.parametrize("story", [CHAIN, "V@90"])
+def test_naming_a_protected_identity_is_no_protection(claim: dict[str, Any], story: str) -> None:
+    """Telemetry says who it likes to be, at the end or from the start: the platform's record counts."""
+    before = told(CHAIN)[:-1] if story == "V@90" else []
+    assert judged([*before, *told(story, **claim)], PROTECTING).actions == STOP
+
+
+def test_a_protected_credential_picked_up_on_the_way_is_no_protection() -> None:
+    """Whose session it is was attested before: who gets hold of a break-glass account does not become it."""
+    before = [op("X", -1, grade=Grade.ATTESTED), *told("D@0 P@30 S@60")]
+    last = op("V", 90, principal="break-glass", grade=Grade.ATTESTED)
+    assert judged([*before, last], PROTECTING).actions == STOP
+
+
+def test_what_the_platform_attested_protects_whatever_telemetry_says_later() -> None:
+    """A hook of ours is not stopped because an agent's telemetry gives it another name."""
+    first = op("X", -1, principal="break-glass", grade=Grade.ATTESTED)
+    heard = judged([first, *told(CHAIN)], PROTECTING)
+    assert heard.actions == [Action.STEP_UP]
+    assert {event.principal for event in told(CHAIN)} == {PRINCIPAL}
+
+
+def test_an_id_used_again_hides_no_act() -> None:
+    """A chain under one id is the chain it is; told again, each of its steps is a duplicate."""
+    chain = told(CHAIN, id="e")
+    heard = judged(chain)
+    assert heard.actions == STOP
+    assert (heard.judge.tally.ids_reused, heard.judge.tally.duplicates) == (3, 0)
+    assert heard.fold([chain[-1]]).judge.tally.duplicates == 1
+
+
+@pytest.mark.parametrize(
+    "changed", [{"target": "role/admin"}, {"operation": "iam:PutRolePolicy"}, {"at_ms": 1}]
+)
+def test_only_the_same_act_is_a_duplicate(changed: dict[str, Any]) -> None:
+    """Operation, target and time tell acts apart."""
+    act = op("V", 0, id="e")
+    other = op("V", 0, **{"id": "e", **changed})
+    heard = judged([act, other, act, act])
+    assert heard.judge.tally.operations == 3
+    assert (heard.judge.tally.ids_reused, heard.judge.tally.duplicates) == (2, 1)
+
+
+def test_what_is_ordered_after_a_release_is_not_taken_for_what_it_lifted() -> None:
+    """Hooks remember which commands were lifted: the same ids again would stop nobody."""
+    before = judged(told(CHAIN, id="e"))
+    ids = {command.id for command in before.commands}
+    after = before.fold([release(100), *told("D@200 P@230 S@260"), op("V", 290, id="e")])
+    assert after.actions == [*STOP, Action.RELEASE_SESSION, *STOP]
+    assert ids.isdisjoint(command.id for command in after.commands[-2:])
+    assert set(after.commands[2].lifts) == ids

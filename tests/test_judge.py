@@ -7,7 +7,7 @@ from msgspec.structs import replace
 from detectors.decision import INHERITED
 from detectors.policy import BudgetSettings, Level, Policy
 from models.command import Action
-from models.event import AnyEvent, CredentialKind, OpClass
+from models.event import AnyEvent, CredentialKind, Grade, OpClass
 from models.session import RECENT_IDS_MAX, SESSIONS_MAX, Workflow
 from tests.builders import (
     AGENT,
@@ -67,7 +67,7 @@ def test_a_release_of_a_session_nobody_remembers_reaches_the_hooks_and_leaves_no
 )
 def test_a_protected_identity_is_asked_not_stopped(budget: BudgetSettings) -> None:
     """Our own hooks and break-glass accounts: less force, never silence."""
-    heard = judged(told(CHAIN), Policy(budget=budget))
+    heard = judged(told(CHAIN, grade=Grade.ATTESTED), Policy(budget=budget))
     assert heard.actions == [Action.STEP_UP]
     assert heard.commands[0].degraded_from is Action.KILL_SESSION
     assert "protected" in heard.commands[0].reason
@@ -76,7 +76,8 @@ def test_a_protected_identity_is_asked_not_stopped(budget: BudgetSettings) -> No
 def test_a_stop_that_protection_forbids_is_told_even_where_step_up_stands_already() -> None:
     """A human must hear that a stop was due, not only that something was odd before."""
     policy = Policy(budget=BudgetSettings(protected_agents=(AGENT,)))
-    heard = judged([*told("D@0 P@30 S@60 V@90:denied"), op("V", 100), op("V", 101)], policy)
+    attested = told("D@0 P@30 S@60 V@90:denied", grade=Grade.ATTESTED)
+    heard = judged([*attested, op("V", 100), op("V", 101)], policy)
     assert heard.actions == [Action.STEP_UP, Action.STEP_UP]
     assert [command.degraded_from for command in heard.commands] == [None, Action.KILL_SESSION]
 
@@ -94,7 +95,13 @@ def test_the_end_of_a_session_keeps_its_stop() -> None:
     """Ending and starting under the same name is no way out."""
     heard = judged([*told(CHAIN), end(95)])
     assert heard.session().verdict is Action.KILL_SESSION
-    assert judged([*told("D@0"), end(95)]).workflows["w1"].sessions == {}
+
+
+def test_a_session_that_ended_is_remembered_until_it_would_be_idle() -> None:
+    """Then it would start anew anyway, so there is nothing to win by ending; and nothing is kept for ever."""
+    heard = judged([*told("D@0"), end(HOUR_S - 1)])
+    assert set(heard.workflows["w1"].sessions) == {"s1"}
+    assert heard.fold([end(HOUR_S, id="again")]).workflows["w1"].sessions == {}
 
 
 def test_a_stop_ends_with_its_lifetime_and_may_then_be_earned_again() -> None:
@@ -172,6 +179,7 @@ def test_duplicates_are_known_by_id_and_source_for_as_long_as_they_are_remembere
     """Another source may use the same id; a duplicate that is too late is judged again."""
     twice = [op("D", 0, id="e"), op("D", 0, id="e"), op("D", 0, id="e", source="okta")]
     assert judged(twice).judge.tally.duplicates == 1
+    assert judged(twice).judge.tally.ids_reused == 0
     others = [op("D", k, id=f"o{k}") for k in range(RECENT_IDS_MAX)]
     assert judged([op("D", 0, id="e"), *others, op("D", 0, id="e")]).judge.tally.duplicates == 0
 

@@ -11,16 +11,20 @@ from msgspec.structs import replace
 
 from detectors.judge import Judge
 from detectors.policy import CommandSettings, Policy
+from models.cloudevent import encode_event
 from models.command import Command
 from models.errors import FencedError, Unreadable
+from models.event import AnyEvent
 from models.session import Workflow
+from stream import metrics
 from stream.claim import check_gap
 from stream.dead_letters import VALUE_BYTES_MAX, dead_letter
 from stream.enforcement.ledger import Ledger
+from stream.intake import Intake
 from stream.messages import kept
 from stream.partition import Partition
 from stream.store import Claim
-from tests.builders import CHAIN, judged, op, told
+from tests.builders import CHAIN, approval, at, judged, op, told
 
 EPOCH = 7
 
@@ -190,3 +194,33 @@ def test_a_dead_letter_is_never_larger_than_its_topic_takes() -> None:
     assert letter.value == record.value[:VALUE_BYTES_MAX]
     headers = sum(len(name.encode()) + len(content or b"") for name, content in letter.headers)
     assert len(letter.key) + len(letter.value) + headers < 3.5 * 1024 * 1024
+
+
+def arrived(seconds: float, *events: AnyEvent) -> list[Any]:
+    """Records of a topic, all of which the broker took at that time."""
+    return [
+        SimpleNamespace(
+            offset=offset, value=encode_event(event)[0], headers=encode_event(event)[1], timestamp=at(seconds)
+        )
+        for offset, event in enumerate(events)
+    ]
+
+
+def lag_of(records: list[Any]) -> float:
+    """The source lag that one batch adds, in seconds."""
+    before = metrics.REGISTRY.get_sample_value("chainbrake_source_lag_seconds_sum") or 0.0
+    Intake("dead").decode(Partition(0, Claim(EPOCH, None, ""), "t", 0), records, Policy())
+    return (metrics.REGISTRY.get_sample_value("chainbrake_source_lag_seconds_sum") or 0.0) - before
+
+
+def test_source_lag_is_that_of_operations() -> None:
+    """An approval is told when it is needed, however long ago it was given: that is no late feed."""
+    assert lag_of(arrived(100, op("D", 98), approval(-200))) == pytest.approx(2.0)
+    assert lag_of(arrived(100, approval(-200))) == 0.0
+
+
+def test_a_metric_has_no_second_series_that_says_when_it_began() -> None:
+    """Nothing reads them, and they double what is stored."""
+    names = {sample.name for family in metrics.REGISTRY.collect() for sample in family.samples}
+    assert "chainbrake_events_total" in names
+    assert [name for name in names if name.endswith("_created")] == []

@@ -25,19 +25,9 @@ BELOW = {
 PURE = ("models", "detectors")
 
 PURE_IMPORTS = {
-    *(
-        "abc",
-        "ast",
-        "bisect",
-        "collections",
-        "dataclasses",
-        "datetime",
-        "enum",
-        "fnmatch",
-        "functools",
-        "hashlib",
-    ),
-    *("heapq", "ipaddress", "itertools", "math", "operator", "pathlib", "re", "types", "typing"),
+    *("abc", "ast", "bisect", "collections", "dataclasses", "datetime", "enum", "fnmatch", "functools"),
+    *("hashlib", "heapq", "ipaddress", "itertools", "math", "operator", "pathlib", "re", "types", "typing"),
+    "zlib",
     *("models", "detectors", "msgspec", "numpy"),
 }
 """All that models and detectors may import: no clock, no network, no chance. Errors name files: pathlib."""

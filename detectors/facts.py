@@ -1,0 +1,68 @@
+"""What is no operation, yet vouches for operations: approvals, their requests, and registrations."""
+
+from models.acknowledgement import LEDGER
+from models.attested import Registered
+from models.event import AnyEvent, Approval, ApprovalRequest, Grade, Registration
+from models.session import APPROVALS_MAX, REGISTRATIONS_MAX, Grant, Vouched, Workflow
+
+
+def take_in(workflow: Workflow, event: AnyEvent) -> None:
+    """Remember it in the workflow; a guess allows nothing and vouches for nothing."""
+    if event.grade is Grade.INFERRED:
+        return
+    if isinstance(event, Approval):
+        _grant(workflow, event)
+    elif isinstance(event, ApprovalRequest):
+        _ask(workflow, event)
+    elif isinstance(event, Registration):
+        _register(workflow, event)
+
+
+def _grant(workflow: Workflow, event: Approval) -> None:
+    if any(grant.reference == event.id for grant in workflow.grants):
+        return
+    workflow.grants.append(
+        Grant(
+            event.id,
+            event.session,
+            event.operation,
+            event.target,
+            event.decided_by,
+            event.requested_by,
+            workflow.asked.get(event.request, event.requested_ms),
+            event.at_ms,
+            event.expires_ms,
+        )
+    )
+    if len(workflow.grants) > APPROVALS_MAX:
+        used = (place for place, grant in enumerate(workflow.grants) if grant.used_by)
+        del workflow.grants[next(used, 0)]
+
+
+def _ask(workflow: Workflow, event: ApprovalRequest) -> None:
+    workflow.asked[event.request] = event.at_ms
+    if len(workflow.asked) > APPROVALS_MAX:
+        del workflow.asked[next(iter(workflow.asked))]
+
+
+def _register(workflow: Workflow, event: Registration) -> None:
+    if event.what is Registered.STOP_DONE:
+        stopped = workflow.sessions.get(event.session)
+        if stopped is not None and event.source == LEDGER:
+            stopped.stop_done_ms = event.at_ms
+        return
+    workflow.registrations.append(
+        Vouched(
+            event.what,
+            event.reference,
+            event.session,
+            event.decided_by,
+            event.at_ms,
+            event.at_ms if event.starts_ms is None else event.starts_ms,
+            event.expires_ms,
+            event.grade,
+            event.targets,
+        )
+    )
+    if len(workflow.registrations) > REGISTRATIONS_MAX:
+        del workflow.registrations[0]
