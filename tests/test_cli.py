@@ -4,8 +4,8 @@ import gzip
 import io
 import json
 import sys
-from importlib.metadata import version
 from collections.abc import Callable
+from importlib.metadata import version
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, NamedTuple
