@@ -2,6 +2,7 @@
 
 import os
 import sys
+from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -20,7 +21,6 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
-    help="A runtime monitor that stops AI agents whose chain of identity operations turns dangerous.",
 )
 hooks = typer.Typer(no_args_is_help=True, help="Enforcement hooks: they act on commands and acknowledge.")
 app.add_typer(hooks, name="hook")
@@ -44,6 +44,23 @@ def main() -> None:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the reader has gone: nothing to say
         sys.exit(1)
+
+
+def _print_version(*, wanted: bool) -> None:
+    if wanted:
+        out.print(f"chainbrake {version('chainbrake')}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    *,
+    _version: Annotated[
+        bool,
+        typer.Option("--version", callback=_print_version, is_eager=True, help="print the version, and exit"),
+    ] = False,
+) -> None:
+    """A runtime monitor that stops AI agents whose chain of identity operations turns dangerous."""
 
 
 def _settings(**options: Any) -> Any:
@@ -77,7 +94,9 @@ def topics(
     partitions: Annotated[
         int, typer.Option(min=1, max=1000, help="of each topic; dead letters get a quarter")
     ] = 8,
-    replicas: Annotated[int, typer.Option(min=1, max=5, help="of topics that are created")] = 1,
+    replicas: Annotated[
+        int, typer.Option(min=1, max=5, help="of each partition; one that exists is never changed")
+    ] = 1,
 ) -> None:
     """Create the topics, or say how those that exist differ from what is stated."""
     from stream.topics import create_topics  # noqa: PLC0415 - only this command needs the admin client

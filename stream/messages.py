@@ -105,5 +105,13 @@ def verdict_of(command: Command) -> bytes:
             "until_ms": command.expires_ms,
             "command": command.id,
             "workflow": command.workflow,
+            "lifts": command.lifts,
         }
     )
+
+
+def lifted(verdict: bytes | None, command: Command) -> bool:
+    """Whether a session's standing is a release that has lifted this command, or what it escalates."""
+    if verdict is None:
+        return False
+    return not {command.id, command.escalates}.isdisjoint(msgspec.json.decode(verdict).get("lifts", ()))

@@ -102,18 +102,22 @@ class Outbox:
         metrics.OWED.dec(len(messages))
 
     async def _tell_gateways(self, messages: Iterable[Command | Finding]) -> None:
-        """Each session's standing, by the strongest of its commands."""
+        """Each session's standing: the strongest of what no release lifts, else the release."""
         now_ms = int(time.time() * 1000)
+        commands = [message for message in messages if isinstance(message, Command) and not message.shadow]
+        lifted = {name for command in commands for name in command.lifts}
         standing: dict[str, Command] = {}
-        for message in messages:
-            if isinstance(message, Command) and not message.shadow:
-                known = standing.get(message.session)
-                if known is None or RANK[message.action] > RANK[known.action]:
-                    standing[message.session] = message
+        for command in commands:
+            known = standing.get(command.session)
+            if lifted.isdisjoint((command.id, command.escalates)) and (
+                known is None or _weight(command) > _weight(known)
+            ):
+                standing[command.session] = command
         for session, command in standing.items():
             released = command.workflow if command.action is Action.RELEASE_SESSION else ""
             ttl_ms = command.expires_ms - now_ms
-            await self._store.set_verdict(session, verdict_of(command), ttl_ms, released)
+            ids = (command.id, command.escalates)
+            await self._store.set_verdict(session, verdict_of(command), ttl_ms, released, ids)
 
     async def _surely(self, records: list[Record]) -> None:
         """Until the broker has them all."""
@@ -149,3 +153,8 @@ class Outbox:
             if future is None or isinstance(answer, KafkaError):
                 refused.append(record)
         return refused
+
+
+def _weight(command: Command) -> int:
+    """A release is what stands if nothing else does."""
+    return -1 if command.action is Action.RELEASE_SESSION else RANK[command.action]

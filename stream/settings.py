@@ -1,6 +1,8 @@
 """Settings: read once at the edge from environment variables and options, checked, then passed in."""
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -12,6 +14,16 @@ from models.baselines.baseline import Baseline, read_artifact
 from models.errors import ArtifactError, PolicyError, SettingsError
 
 PREFIX = "CHAINBRAKE_"
+ELSEWHERE = ("gateway_host", "gateway_port")
+"""Settings of ours that a command reads itself."""
+
+SERVICE_LINK = re.compile(
+    r"(.+_)?(SERVICE_(HOST|PORT)(_\w+)?|PORT(_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)?)"
+)
+"""What Kubernetes and Docker put there by themselves for a service whose name begins like ours."""
+
+SERVICE_ADDRESS = ("tcp://", "udp://", "sctp://")
+
 Port = Annotated[int, Meta(ge=0, le=65535)]
 Count = Annotated[int, Meta(ge=1)]
 
@@ -49,17 +61,33 @@ class Settings(Struct, frozen=True, kw_only=True):
 
 
 def read_settings(environment: Mapping[str, str], **options: Any) -> Settings:
-    """Environment, then options that are not None. Raises `SettingsError`."""
+    """Environment, then options that are not None. Raises `SettingsError`, for an unknown variable, too."""
+    ours = {name: value for name, value in environment.items() if name.startswith(PREFIX)}
     given: dict[str, Any] = {
-        name.removeprefix(PREFIX).lower(): value
-        for name, value in environment.items()
-        if name.startswith(PREFIX) and name.removeprefix(PREFIX).lower() in Settings.__struct_fields__
+        field: ours.pop(PREFIX + field.upper())
+        for field in Settings.__struct_fields__
+        if PREFIX + field.upper() in ours
     }
+    _refuse_unknown(name for name, value in ours.items() if not _is_service_link(name, value))
     given.update({name: value for name, value in options.items() if value is not None})
     try:
         return msgspec.convert(given, Settings, strict=False)
     except msgspec.ValidationError as error:
         raise SettingsError(f"settings ({PREFIX}… or an option): {error}") from error
+
+
+def _refuse_unknown(names: Iterable[str]) -> None:
+    """A setting that is misspelt would be a default that nobody meant."""
+    known = [PREFIX + field.upper() for field in (*Settings.__struct_fields__, *ELSEWHERE)]
+    for name in sorted(set(names).difference(known)):
+        near = get_close_matches(name, known, 1, 0.0)[0]
+        raise SettingsError(f"{name} is not a setting; did you mean {near}? All are in docs/operating.md")
+
+
+def _is_service_link(name: str, value: str) -> bool:
+    if SERVICE_LINK.fullmatch(name.removeprefix(PREFIX)) is None:
+        return False
+    return not name.endswith("_PORT") or "SERVICE_PORT" in name or value.startswith(SERVICE_ADDRESS)
 
 
 def load_policy(path: str) -> Policy:

@@ -102,8 +102,14 @@ return 1
 """
 
 SET_VERDICT = """
-local known = ARGV[3] ~= '' and redis.call('GET', KEYS[1])
-if known and cjson.decode(known)['workflow'] ~= ARGV[3] then return 0 end
+local known = redis.call('GET', KEYS[1])
+if known then
+  local standing = cjson.decode(known)
+  if ARGV[3] ~= '' and standing['workflow'] ~= ARGV[3] then return 0 end
+  for _, lifted in ipairs(standing['lifts'] or {}) do
+    if lifted == ARGV[4] or lifted == ARGV[5] then return 0 end
+  end
+end
 redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
 return 1
 """
@@ -227,11 +233,23 @@ class Store:
         names = list(ids)
         await self._patiently(lambda: self._redis.hdel(self._key(partition, "owed"), *names))
 
-    async def set_verdict(self, session: str, verdict: bytes, ttl_ms: int, released: str = "") -> None:
-        """A session's standing, for gateways. A release, of workflow `released`, lifts no other's verdict."""
+    async def set_verdict(
+        self, session: str, verdict: bytes, ttl_ms: int, released: str = "", ids: tuple[str, str] = ("", "")
+    ) -> None:
+        """A session's standing, for gateways. A release, of workflow `released`, lifts no other's verdict.
+
+        `ids` are the command's own and that of the one it escalates: what a release lifted stays lifted.
+        """
         key = f"{self._prefix}:verdict:{session}"
-        values = [verdict, max(1, ttl_ms), released]
+        values = [verdict, max(1, ttl_ms), released, *ids]
         await self._patiently(lambda: self._set_verdict(keys=[key], args=values))
+
+    async def verdict(self, session: str) -> bytes | None:
+        """A session's standing, as it was set."""
+        found: bytes | None = await self._patiently(
+            lambda: self._redis.get(f"{self._prefix}:verdict:{session}")
+        )
+        return found
 
     async def count_stops(self, minute: int, session: str) -> int:
         """Count a stopped session; returns how many distinct ones that minute has seen."""

@@ -81,7 +81,7 @@ def create_topics(settings: Settings, partitions: int, replicas: int) -> Iterato
         known = set(admin.list_topics())
         for topic in stated(topics_of(settings), partitions):
             if topic.name in known:
-                yield _compared(admin, topic)
+                yield _compared(admin, topic, replicas)
                 continue
             admin.create_topics(
                 [NewTopic(topic.name, topic.partitions, replicas, topic_configs=topic.config)]
@@ -94,10 +94,13 @@ def create_topics(settings: Settings, partitions: int, replicas: int) -> Iterato
         admin.close()
 
 
-def _compared(admin: KafkaAdminClient, topic: Topic) -> tuple[str, bool]:
+def _compared(admin: KafkaAdminClient, topic: Topic, replicas: int) -> tuple[str, bool]:
     (described,) = admin.describe_topics([topic.name])
     partitions = len(described["partitions"])
     differing = [] if partitions == topic.partitions else [f"{partitions} partitions, not {topic.partitions}"]
+    copies = sorted({len(one["replica_nodes"]) for one in described["partitions"]})
+    if copies != [replicas]:
+        differing.append(f"{' or '.join(map(str, copies))} replicas, not {replicas}")
     resource = ConfigResource(ConfigResourceType.TOPIC, topic.name)
     found = _config_of(admin.describe_configs([resource]), topic.name)
     differing += [

@@ -5,6 +5,7 @@ import io
 import json
 import sys
 from collections.abc import Callable
+from importlib.metadata import version
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, NamedTuple
@@ -305,3 +306,46 @@ def test_a_mistake_in_the_arguments_is_exit_code_two(run: Run, arguments: list[s
     ran = run(*arguments)
     assert ran.code == 2
     assert ran.out + ran.err
+
+
+def test_the_version_is_printed(run: Run) -> None:
+    """That of the installed distribution: what a report of a fault begins with."""
+    ran = run("--version")
+    assert ran.code == 0
+    assert ran.out == f"chainbrake {version('chainbrake')}\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("CHAINBRAKE_KAFAK", "CHAINBRAKE_KAFKA"),
+        ("CHAINBRAKE_POLCY", "CHAINBRAKE_POLICY"),
+        ("CHAINBRAKE_GATEWAY_PROT", "CHAINBRAKE_GATEWAY_PORT"),
+        ("CHAINBRAKE_PORT", "CHAINBRAKE_WEB_PORT"),
+    ],
+)
+def test_a_misspelt_setting_is_refused_and_the_nearest_is_named(
+    run: Run, monkeypatch: pytest.MonkeyPatch, name: str, meant: str
+) -> None:
+    """Else the default would be taken, and nobody would know."""
+    monkeypatch.setenv(name, "6066")
+    ran = run("check")
+    assert ran.code == 2
+    assert f"{name} is not a setting; did you mean {meant}?" in ran.err
+
+
+def test_what_kubernetes_puts_into_the_environment_is_no_setting(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A service called chainbrake, or chainbrake-worker, must not keep every pod from starting."""
+    for name, value in {
+        "CHAINBRAKE_SERVICE_HOST": "10.0.0.1",
+        "CHAINBRAKE_SERVICE_PORT": "6066",
+        "CHAINBRAKE_SERVICE_PORT_HTTP": "6066",
+        "CHAINBRAKE_PORT": "tcp://10.0.0.1:6066",
+        "CHAINBRAKE_PORT_6066_TCP_ADDR": "10.0.0.1",
+        "CHAINBRAKE_WORKER_PORT": "tcp://10.0.0.1:6066",
+        "CHAINBRAKE_GATEWAY_HOST": "127.0.0.1",
+    }.items():
+        monkeypatch.setenv(name, value)
+    assert run("check").code == 0

@@ -1,9 +1,11 @@
 """A partition's state between memory and store: no write, forgetting or failure may lose what was judged."""
 
 import asyncio
+from itertools import permutations
 from types import SimpleNamespace
 from typing import Any
 
+import msgspec
 import pytest
 from aiokafka import TopicPartition
 from aiokafka.errors import KafkaConnectionError
@@ -21,10 +23,16 @@ from stream.claim import check_gap
 from stream.dead_letters import VALUE_BYTES_MAX, dead_letter
 from stream.enforcement.ledger import Ledger
 from stream.intake import Intake
-from stream.messages import kept
+from stream.messages import kept, verdict_of
+from stream.outbox import Outbox
 from stream.partition import Partition
+from stream.settings import Settings
 from stream.store import Claim
-from tests.builders import CHAIN, approval, at, judged, op, told
+from stream.topics import topics_of
+from tests.builders import CHAIN, approval, at, judged, op, release, told
+
+SENDS_NOTHING: Any = SimpleNamespace()
+"""An outbox that fails whoever sends."""
 
 EPOCH = 7
 
@@ -38,6 +46,8 @@ class SlowStore:
         self.open = asyncio.Event()
         self.loading = asyncio.Event()
         self.overdue_command: Command | None = None
+        self.standing: bytes | None = None
+        self.closed: list[str] = []
 
     async def save(
         self, number: int, epoch: int, workflows: list[tuple[str, bytes]], owed: list[Any], _ttl_ms: int
@@ -60,6 +70,14 @@ class SlowStore:
         command = self.overdue_command
         return [] if command is None else [(command.id, kept(command))]
 
+    async def verdict(self, _session: str) -> bytes | None:
+        """What stands."""
+        return self.standing
+
+    async def close_command(self, _number: int, command: str) -> None:
+        """No longer pending."""
+        self.closed.append(command)
+
     async def acknowledgements(self, _command: str) -> dict[str, bytes]:
         """None came."""
         return {}
@@ -67,9 +85,6 @@ class SlowStore:
     async def put_off(self, *_: Any) -> int:
         """More resends than any policy asks for."""
         return 100
-
-    async def close_command(self, *_: Any) -> None:
-        """Nothing to close."""
 
 
 def partition_of(*names: str) -> Partition:
@@ -166,6 +181,48 @@ def test_a_stop_escalates_in_a_workflow_that_is_not_in_memory_while_a_flush_runs
         assert sent == store.owed
 
     asyncio.run(story())
+
+
+@pytest.mark.parametrize("escalated", [False, True])
+def test_what_was_released_is_neither_sent_again_nor_escalated(*, escalated: bool) -> None:
+    """A human said that it may go on: a kill that nobody acknowledged before does not come back."""
+
+    async def story() -> None:
+        heard = judged([*told(CHAIN), release(100)])
+        kill, freed = heard.commands[0], heard.commands[-1]
+        store, partition = SlowStore(), partition_of()
+        pending = replace(kill, id="later", escalates=kill.id) if escalated else kill
+        store.overdue_command = replace(pending, expires_ms=9_999_999_999_999)
+        store.standing = verdict_of(freed)
+        keeper: Any = store
+        await Ledger(keeper, CommandSettings(resends_max=0), 1_000).chase(partition, SENDS_NOTHING)
+        assert store.closed == [pending.id]
+
+    asyncio.run(story())
+
+
+def test_the_standing_of_a_session_follows_its_releases_whatever_the_order() -> None:
+    """Owed messages come in any order: what a release lifted is gone, what came after it stands."""
+
+    async def standing(commands: list[Command]) -> list[str]:
+        said: list[str] = []
+
+        async def set_verdict(_session: str, verdict: bytes, *_: Any) -> None:
+            said.append(msgspec.json.decode(verdict)["verdict"])
+
+        store: Any = SimpleNamespace(set_verdict=set_verdict)
+        outbox = Outbox(None, store, topics_of(Settings()), "issuer")
+        await outbox._tell_gateways(commands)  # noqa: SLF001 - what else it does needs a broker
+        return said
+
+    freed = judged([*told(CHAIN), release(100)])
+    again = (
+        freed.commands + judged([*told(CHAIN), release(100), *told("D@200 P@230 S@260 V@290")]).commands[3:]
+    )
+    for order in permutations(freed.commands):
+        assert asyncio.run(standing(list(order))) == ["observe"]
+    for order in permutations(again):
+        assert asyncio.run(standing(list(order))) == ["kill_session"]
 
 
 def test_a_gap_that_cannot_be_looked_into_stops_nobody() -> None:

@@ -1,8 +1,8 @@
 """The ledger: which command was acknowledged, by whom, with what result; and who still owes an answer.
 
 A command nobody answered is sent again under its own id; after the last resend a stop is escalated, once,
-under an id that follows from the first. An answer that nothing was stopped (failed, unsupported, not found)
-does not end the waiting: another hook may do better.
+under an id that follows from the first. What a person has released since is neither. An answer that nothing
+was stopped (failed, unsupported, not found) does not end the waiting: another hook may do better.
 """
 
 import time
@@ -16,7 +16,7 @@ from models.command import STOPS, Action, Command, stable_id
 from models.event import Grade
 from models.finding import Finding
 from stream import metrics
-from stream.messages import unkept
+from stream.messages import lifted, unkept
 from stream.outbox import Outbox
 from stream.partition import Partition
 from stream.store import Store
@@ -67,6 +67,10 @@ class Ledger:
                 await self._again(partition, outbox, command, now_ms)
 
     async def _again(self, partition: Partition, outbox: Outbox, command: Command, now_ms: int) -> None:
+        if lifted(await self._store.verdict(command.session), command):
+            log.info("command not sent again: it was released", id=command.id, session=command.session)
+            await self._store.close_command(partition.number, command.id)
+            return
         if command.expires_ms <= now_ms:
             await self._give_up(partition, command, "it has expired")
             return

@@ -172,6 +172,28 @@ def test_a_release_of_another_workflow_leaves_the_verdict(valkey: Valkey) -> Non
     assert asyncio.run(story()) == ["kill_session", "kill_session", "observe"]
 
 
+def test_a_kill_that_comes_late_does_not_undo_its_release(valkey: Valkey) -> None:
+    """Nor does what escalates it; a stop that was earned after the release does stand."""
+
+    async def story() -> list[str]:
+        said = []
+        async with Store(valkey.url, "lifted", _silent) as store:
+            for verdict, released, ids in (
+                ("kill_session", "", ("k1", "")),
+                ("observe", "w", ("r", "")),
+                ("kill_session", "", ("k1", "")),
+                ("quarantine_workflow", "", ("q", "k1")),
+                ("step_up", "", ("k2", "")),
+            ):
+                lifts = ["k0", "k1"] if released else []
+                content = json.dumps({"verdict": verdict, "workflow": "w", "lifts": lifts}).encode()
+                await store.set_verdict("s", content, 60_000, released, ids)
+                said.append(json.loads(await store.verdict("s") or b"{}")["verdict"])
+        return said
+
+    assert asyncio.run(story()) == ["kill_session", "observe", "observe", "observe", "step_up"]
+
+
 def _silent(*, away: bool) -> None:
     """The store of this test is never away."""
     assert not away

@@ -244,6 +244,35 @@ def test_a_stop_nobody_acknowledges_is_sent_again_and_then_escalated(
 
 
 @pytest.mark.timeout(180)
+def test_a_stop_that_was_released_is_chased_no_more(kafka: Kafka, valkey: Valkey, tmp_path: Path) -> None:
+    """Nobody acknowledged it, and a person lifted it: it is neither repeated, escalated nor the verdict."""
+    policy = tmp_path / "policy.yaml"
+    policy.write_text("commands: {acknowledge_within_ms: 3000, resends_max: 3}\n")
+    with Deployment(kafka, valkey, tmp_path, policy=str(policy)) as deployment:
+        worker = deployment.worker().wait_ready()
+        deployment.send(chain_of_one())
+        until(lambda: len(deployment.ids("commands")) >= 2, 60, "two commands")
+        kill = next(command for command in commands(deployment) if command.action is Action.KILL_SESSION)
+        key = f"{deployment.prefix}:verdict:{kill.session}"
+
+        def verdict() -> str:
+            return str(json.loads(deployment.store.get(key) or b"{}").get("verdict"))
+
+        deployment.run("release", kill.session, "--workflow", kill.workflow, "--by", "ann@example.org")
+        until(lambda: verdict() == "observe", 30, "the release")
+        released = {command.id: command for command in commands(deployment)}
+        (freed,) = (one for one in released.values() if one.action is Action.RELEASE_SESSION)
+        assert set(freed.lifts) == set(released) - {freed.id}
+        sent = Counter(deployment.ids("commands"))
+        until(lambda: worker.metric("chainbrake_commands_pending") == 1, 30, "only the release to be pending")
+        after = Counter(deployment.ids("commands")) - sent
+        assert set(after) <= {freed.id}
+        assert worker.metric("chainbrake_commands_escalated_total") == 0
+        assert verdict() == "observe"
+        assert worker.stop() == 0
+
+
+@pytest.mark.timeout(180)
 def test_an_acknowledged_stop_is_left_alone(kafka: Kafka, valkey: Valkey, tmp_path: Path) -> None:
     """A hook's answer ends the waiting; an answer that nothing was hit does not; garbage is counted."""
     policy = tmp_path / "policy.yaml"
