@@ -15,6 +15,8 @@ class Detector(ABC):
     listens_to: ClassVar[frozenset[OpClass]]
     attends: ClassVar[frozenset[type[Event]]] = frozenset()
     """Kinds of event beside operations that it is asked about."""
+    counts: ClassVar[bool] = False
+    """Whether it counts operations: then a second witness of the same act is none of its business."""
     tags: ClassVar[tuple[str, ...]] = ()
 
     @abstractmethod

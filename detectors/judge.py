@@ -35,6 +35,7 @@ from models.event import (
 from models.finding import Noticed
 from models.registry import EMPTY, Registry
 from models.session import (
+    ACTS_MAX,
     CREDENTIALS_MAX,
     RECENT_IDS_MAX,
     SESSIONS_MAX,
@@ -56,6 +57,8 @@ class Tally(Struct):
     facts: int = 0
     redelivered: int = 0
     duplicates: int = 0
+    witnessed: int = 0
+    """Operations that told of an act which another source had told of."""
     ids_reused: int = 0
     late: int = 0
     unclassified: int = 0
@@ -81,6 +84,11 @@ class Judge:
             op_class: tuple(detector.inspect for detector in listening)
             for op_class, listening in by_op_class(active).items()
         }
+        self._confirmed = {
+            op_class: tuple(detector.inspect for detector in listening if not detector.counts)
+            for op_class, listening in by_op_class(active).items()
+        }
+        """Who is asked about an act that somebody else has told of before."""
         self._attendants = {
             kind: tuple(detector.attend for detector in attending)
             for kind, attending in by_kind(active).items()
@@ -112,23 +120,16 @@ class Judge:
         session = workflow.sessions.get(event.session)
         if session is None or at_ms - session.last_ms > self._idle_ms:
             session = self._begin(workflow, event, event.parent_session)
-        recent, key = session.recent_ids, f"{event.source}\0{event.id}"
-        act = crc32(f"{event.operation}\0{event.target}".encode(), at_ms)
-        known = recent.get(key)
-        if known is not None:
-            if known == act:
-                self.tally.duplicates += 1
-                return None
-            self.tally.ids_reused += 1
-        recent[key] = act
-        if len(recent) > RECENT_IDS_MAX:
-            del recent[next(iter(recent))]
+        apart = self._told_apart(session, event)
+        if apart is None:
+            return None
         self._attend(workflow, session, event)
+        listeners = self._confirmed if event.act and self._witnessed(session, event.act) else self._listeners
         noticed: list[Noticed] | None = None
         step = step_of(event)
         if op_class in JUDGED:
             step = self._weighed(workflow, event, step)
-        for inspect in self._listeners[op_class]:
+        for inspect in listeners[op_class]:
             word = inspect(session, workflow, event, step)
             if word is not None:
                 noticed = [word] if noticed is None else [*noticed, word]
@@ -137,8 +138,33 @@ class Judge:
         if noticed is None:
             return None
         self._recall(workflow, session, noticed)
-        apart = () if known is None else (str(act),)
         return self._decisions.due(workflow, session, event, noticed, seen_ms, apart)
+
+    def _told_apart(self, session: Session, event: Operation) -> tuple[str, ...] | None:
+        """None for a duplicate; else what tells the event from another one that had its id."""
+        recent, key = session.recent_ids, f"{event.source}\0{event.id}"
+        act = crc32(f"{event.operation}\0{event.target}".encode(), event.at_ms)
+        known = recent.get(key)
+        if known == act:
+            self.tally.duplicates += 1
+            return None
+        recent[key] = act
+        if known is not None:
+            self.tally.ids_reused += 1
+            return (str(act),)
+        if len(recent) > RECENT_IDS_MAX:
+            del recent[next(iter(recent))]
+        return ()
+
+    def _witnessed(self, session: Session, act: str) -> bool:
+        """Whether another source has told of the act before: one operation, two witnesses."""
+        if act in session.acts:
+            self.tally.witnessed += 1
+            return True
+        session.acts.append(act)
+        if len(session.acts) > ACTS_MAX:
+            del session.acts[0]
+        return False
 
     def _weighed(self, workflow: Workflow, event: Operation, step: Step) -> Step:
         """The step of a change, with whom it strengthens and what vouches for it."""

@@ -14,6 +14,9 @@ from models.event import CredentialKind, Grade, OpClass, Operation, Outcome
 SESSIONS_MAX = 64
 """Per workflow; the one that has been silent longest gives way."""
 
+ACTS_MAX = 64
+"""Per session: a second witness that comes after more acts than this counts as an act of its own."""
+
 RECENT_IDS_MAX = 32
 """Per session: a duplicate that comes later than this many events is judged again."""
 
@@ -170,6 +173,8 @@ class Session(Struct, array_like=True):
     last_read: Step | None = None
     last_write: Step | None = None
     alarms: dict[str, Alarm] = field(default_factory=dict)
+    acts: list[str] = field(default_factory=list)
+    """Keys of its newest acts: who tells of one of them again is a second witness."""
     weakened: list[str] = field(default_factory=list)
     """Guard rails and logins that it weakened."""
     held: dict[str, CredentialKind] = field(default_factory=dict)

@@ -19,6 +19,7 @@ class UnusualTransition(Detector):
     """Fires when the session's decayed surprise exceeds what `p_max` of honest sessions reach."""
 
     name = "unusual_transition"
+    counts = True
     listens_to = frozenset(OpClass)
     tags = ("ASI01", "ASI10")
 
