@@ -37,7 +37,7 @@ PURE_IMPORTS = {
         "functools",
         "hashlib",
     ),
-    *("heapq", "itertools", "math", "operator", "pathlib", "re", "types", "typing"),
+    *("heapq", "ipaddress", "itertools", "math", "operator", "pathlib", "re", "types", "typing"),
     *("models", "detectors", "msgspec", "numpy"),
 }
 """All that models and detectors may import: no clock, no network, no chance. Errors name files: pathlib."""
