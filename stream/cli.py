@@ -161,15 +161,22 @@ def train(
     files: Files,
     to: Annotated[Path, typer.Option("--out", help="the baseline to write")],
     policy: PolicyPath = None,
-    source: Annotated[str, typer.Option("--source", help="format of the files: events")] = "events",
+    source: SourceName = "events",
+    registry: RegistryPath = None,
 ) -> None:
     """Learn what normal looks like from recorded sessions."""
     from stream.files import lines  # noqa: PLC0415 - scikit-learn takes two seconds to import
+    from stream.scenarios import recordings  # noqa: PLC0415
     from stream.training import train as learn  # noqa: PLC0415
+    from stream.training import train_recorded  # noqa: PLC0415
 
-    if source != "events":
-        raise typer.BadParameter(f"{source!r} is not known; known is: events", param_hint="--source")
-    trained = learn(lines(files), load_policy(_settings(policy=policy).policy), to)
+    settings = _settings(policy=policy, registry=registry)
+    obeyed = load_policy(settings.policy)
+    if source == "events":
+        trained = learn(lines(files), obeyed, to)
+    else:
+        known = load_registry(settings.registry)
+        trained = train_recorded(recordings(source, files, obeyed, known), to)
     table = Table("role", "sessions", title=f"learned from {trained.header.events} events")
     for role, sessions in sorted(trained.roles.items()):
         table.add_row(role or "(none)", str(sessions))
