@@ -320,7 +320,7 @@ class _Call:
                 Fact.CLIENT: self.client.id,
                 Fact.CHANGE: references(self.debug),
                 Fact.MINTED: minted,
-                Fact.USER_AGENT: self.client.userAgent and self.client.userAgent.rawUserAgent,
+                Fact.USER_AGENT: self.client.userAgent.rawUserAgent if self.client.userAgent else "",
                 "target_names": listed(who.displayName or "" for who in self.targets),
             }
         )
