@@ -80,6 +80,8 @@ class Fact(StrEnum):
     """Names that a certificate is for."""
     POD = "pod"
     """Workload instance behind the call."""
+    MAKER = "maker"
+    """Session in which the long-lived credential that is used was made."""
     NODE = "node"
     """Machine on which that instance runs."""
     USER_AGENT = "user_agent"

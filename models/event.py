@@ -25,6 +25,7 @@ ARGUMENTS_MAX = 64
 EFFECTS_MAX = 8
 FACTS_MAX = 24
 TARGETS_MAX = 512
+MOVED_MAX = 256
 
 
 class OpClass(StrEnum):
@@ -254,6 +255,8 @@ class Join(Event, frozen=True, kw_only=True, omit_defaults=True, tag="join"):
     """The session that it belongs to."""
     into_workflow: Name
     """The workflow of that session."""
+    moved: Annotated[tuple[Name, ...], Meta(max_length=MOVED_MAX)] = ()
+    """Ids of the events that are sent again there; empty for all."""
 
 
 class Approval(Event, frozen=True, kw_only=True, omit_defaults=True, tag="approval"):

@@ -182,6 +182,23 @@ class Registry:
         self._shared = frozenset(shared.id for shared in content.shared_accounts)
         self._approvers = frozenset(content.approvers)
 
+    @property
+    def summary(self) -> str:
+        """How much of what is registered."""
+        content = self.content
+        counts = {
+            "agents": content.agents,
+            "jobs": content.jobs,
+            "clients": content.clients,
+            "pipelines": content.pipelines,
+            "networks": content.networks,
+            "issuers": content.issuers,
+            "approvers": content.approvers,
+            "protected": content.protected,
+            "shared": content.shared_accounts,
+        }
+        return ", ".join(f"{len(entries)} {name}" for name, entries in counts.items())
+
     def network_of(self, address: str) -> Network | None:
         """The known network that the address is in, the narrowest; None for none, or for no address."""
         if address in self._addresses:
@@ -251,7 +268,7 @@ class Registry:
 
 
 def provider_of(name: str) -> str:
-    """A provider, or the system or source of an event, as the registry calls it: `aws.cloudtrail` is `aws`."""
+    """A provider, system or source as the registry calls it: `aws.cloudtrail` is `aws`."""
     first = name.partition(".")[0].partition(":")[0].lower()
     return ALIASES.get(first, first)
 

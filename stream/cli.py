@@ -15,7 +15,7 @@ from rich.table import Table
 from detectors.catalog import NAMES
 from detectors.policy import write_policy
 from models.errors import ChainbrakeError
-from stream.settings import load_baseline, load_policy, read_settings
+from stream.settings import load_baseline, load_policy, load_registry, read_settings
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -28,6 +28,10 @@ app.add_typer(hooks, name="hook")
 Files = Annotated[list[str], typer.Argument(metavar="FILE…", help="NDJSON, .gz too, - for standard input")]
 PolicyPath = Annotated[str | None, typer.Option("--policy", help="policy file (YAML)")]
 BaselinePath = Annotated[str | None, typer.Option("--baseline", help="baseline made by `chainbrake train`")]
+RegistryPath = Annotated[str | None, typer.Option("--registry", help="registry file (YAML or JSON)")]
+SourceName = Annotated[
+    str, typer.Option("--source", help="format of the input: events, scenario, or a source")
+]
 Kafka = Annotated[str | None, typer.Option("--kafka", help="bootstrap servers, host:port[,host:port]")]
 Redis = Annotated[str | None, typer.Option("--redis", help="redis://host:port/db")]
 
@@ -114,12 +118,14 @@ def topics(
 def check(
     policy: PolicyPath = None,
     baseline: BaselinePath = None,
+    registry: RegistryPath = None,
     show: Annotated[bool, typer.Option("--print", help="print the policy with all its defaults")] = False,
 ) -> None:
-    """Check a policy and a baseline without running anything."""
-    settings = _settings(policy=policy, baseline=baseline)
+    """Check a policy, a baseline and a registry without running anything."""
+    settings = _settings(policy=policy, baseline=baseline, registry=registry)
     obeyed = load_policy(settings.policy)
     learned = load_baseline(settings.baseline)
+    known = load_registry(settings.registry)
     if show:
         sys.stdout.write(write_policy(obeyed).decode())
         return
@@ -130,6 +136,8 @@ def check(
             f"{learned.version}: {header.sessions} sessions, {header.events} events, "
             f"{len(learned.roles)} roles with enough seen"
         )
+    if settings.registry:
+        out.print(f"registry {settings.registry}: {known.summary}")
 
 
 @app.command()
@@ -137,14 +145,21 @@ def replay(
     files: Files,
     policy: PolicyPath = None,
     baseline: BaselinePath = None,
+    source: SourceName = "events",
+    registry: RegistryPath = None,
     json: Annotated[bool, typer.Option("--json", help="one JSON object per line, and nothing else")] = False,
 ) -> None:
     """Fold recorded events through the worker's judge; print findings, commands and a summary."""
     from stream.files import lines  # noqa: PLC0415 - start-up time of the other commands
     from stream.replay import Replay  # noqa: PLC0415
 
-    settings = _settings(policy=policy, baseline=baseline)
-    replayed = Replay(load_policy(settings.policy), load_baseline(settings.baseline))
+    settings = _settings(policy=policy, baseline=baseline, registry=registry)
+    replayed = Replay(
+        load_policy(settings.policy),
+        load_baseline(settings.baseline),
+        source,
+        load_registry(settings.registry),
+    )
     encode = msgspec.json.Encoder().encode
     for row in replayed.rows(lines(files)):
         if json:
@@ -165,15 +180,22 @@ def train(
     files: Files,
     to: Annotated[Path, typer.Option("--out", help="the baseline to write")],
     policy: PolicyPath = None,
-    source: Annotated[str, typer.Option("--source", help="format of the files: events")] = "events",
+    source: SourceName = "events",
+    registry: RegistryPath = None,
 ) -> None:
     """Learn what normal looks like from recorded sessions."""
     from stream.files import lines  # noqa: PLC0415 - scikit-learn takes two seconds to import
+    from stream.scenarios import recordings  # noqa: PLC0415
     from stream.training import train as learn  # noqa: PLC0415
+    from stream.training import train_recorded  # noqa: PLC0415
 
-    if source != "events":
-        raise typer.BadParameter(f"{source!r} is not known; known is: events", param_hint="--source")
-    trained = learn(lines(files), load_policy(_settings(policy=policy).policy), to)
+    settings = _settings(policy=policy, registry=registry)
+    obeyed = load_policy(settings.policy)
+    if source == "events":
+        trained = learn(lines(files), obeyed, to)
+    else:
+        known = load_registry(settings.registry)
+        trained = train_recorded(recordings(source, files, obeyed, known), to)
     table = Table("role", "sessions", title=f"learned from {trained.header.events} events")
     for role, sessions in sorted(trained.roles.items()):
         table.add_row(role or "(none)", str(sessions))

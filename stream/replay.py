@@ -8,13 +8,15 @@ from detectors.arrival import believed
 from detectors.judge import Judge
 from detectors.policy import Policy
 from models.baselines.baseline import Baseline
-from models.cloudevent import read_line
 from models.command import Command
 from models.errors import Unreadable, UnreadableEventError
 from models.event import AnyEvent
 from models.finding import Finding
+from models.registry import EMPTY, Registry
 from models.session import Workflow
 from stream.enforcement.budget import Budget
+from stream.ingest.pipeline import Pipeline
+from stream.recorded import EVENTS, Arrival, arrivals, known_source
 
 PRUNE_EVERY = 100_000
 
@@ -22,34 +24,44 @@ PRUNE_EVERY = 100_000
 class Replay:
     """Folds lines and tells what came of them; state is as bounded as the worker's."""
 
-    def __init__(self, policy: Policy, baseline: Baseline | None) -> None:
+    def __init__(
+        self, policy: Policy, baseline: Baseline | None, source: str = EVENTS, registry: Registry = EMPTY
+    ) -> None:
         self._policy = policy
-        self._judge = Judge(policy, baseline)
+        self._judge = Judge(policy, baseline, registry)
         self._budget = Budget(policy.budget)
+        self._source = known_source(source)
+        self._pipeline = Pipeline(registry)
         self._workflows: dict[str, Workflow] = {}
         self._newest_ms = 0
         self._lines = 0
+        self._position = -1
         self._counts: Counter[str] = Counter()
         self._dead_letters: Counter[str] = Counter()
 
     def rows(self, lines: Iterable[bytes]) -> Iterator[dict[str, Any]]:
         """One row per finding and command as they come; `input_index` is the 0-based line."""
-        for index, line in enumerate(lines):
-            self._lines += 1
-            if not line:
+        for arrival in arrivals(self._source, self._counted(lines), self._pipeline):
+            if not isinstance(arrival, Arrival):
+                self._dead_letters[arrival.reason] += 1
                 continue
             try:
-                event = read_line(line)
-                seen_ms = event.at_ms if event.seen_ms is None else event.seen_ms
-                event = believed(event, seen_ms, self._policy)
+                event = believed(arrival.event, arrival.seen_ms, self._policy)
             except UnreadableEventError as error:
                 self._dead_letters[error.reason] += 1
                 continue
-            yield from self._folded(event, index, seen_ms)
+            yield from self._folded(event, arrival.index, arrival.seen_ms)
+
+    def _counted(self, lines: Iterable[bytes]) -> Iterator[bytes]:
+        for line in lines:
+            self._lines += 1
+            yield line
 
     def summary(self) -> dict[str, Any]:
         """What was counted."""
         tally = self._judge.tally
+        resolved = self._pipeline.resolver.counted
+        ingest = {"joined": resolved.joined, "provisional": resolved.provisional}
         return {
             "kind": "summary",
             "lines": self._lines,
@@ -59,24 +71,26 @@ class Replay:
             "findings": self._counts["finding"],
             "commands": self._counts["command"],
             "dead_letters": dict(sorted(self._dead_letters.items())),
-            "duplicates": tally.duplicates,
+            "duplicates": tally.duplicates + self._pipeline.duplicates,
             "late": tally.late,
             "unclassified": tally.unclassified,
             "not_enough_seen": tally.not_enough_seen,
             "policy": self._policy.version,
+            **(ingest if self._source != EVENTS else {}),
         }
 
     def _folded(self, event: AnyEvent, index: int, seen_ms: int) -> Iterator[dict[str, Any]]:
+        self._position += 1
         workflow = self._workflows.get(event.workflow)
         if workflow is None:
             workflow = self._workflows[event.workflow] = Workflow(event.workflow)
         self._newest_ms = max(self._newest_ms, event.at_ms)
         try:
-            decision = self._judge.fold(workflow, event, index, seen_ms)
+            decision = self._judge.fold(workflow, event, self._position, seen_ms)
         except Exception:  # noqa: BLE001 - a mistake in one detector is a dead letter here, as in the worker
             self._dead_letters[Unreadable.JUDGE_FAILED] += 1
             return
-        if index % PRUNE_EVERY == PRUNE_EVERY - 1:
+        if self._position % PRUNE_EVERY == PRUNE_EVERY - 1:
             self._forget()
         if decision is None:
             return

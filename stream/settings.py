@@ -11,7 +11,8 @@ from msgspec import Meta, Struct
 
 from detectors.policy import Policy, read_policy
 from models.baselines.baseline import Baseline, read_artifact
-from models.errors import ArtifactError, PolicyError, SettingsError
+from models.errors import ArtifactError, PolicyError, RegistryError, SettingsError
+from models.registry import EMPTY, Registry, read_registry
 
 PREFIX = "CHAINBRAKE_"
 ELSEWHERE = ("gateway_host", "gateway_port")
@@ -43,6 +44,8 @@ class Settings(Struct, frozen=True, kw_only=True):
     """Path of a policy file; empty for the defaults."""
     baseline: str = ""
     """Path of a baseline; empty for none: then what is learned says "not enough seen"."""
+    registry: str = ""
+    """Path of a registry file; empty for none."""
     issuer: str = "https://chainbrake.invalid"
     """`iss` of the commands' CAEP events."""
     log_level: Annotated[str, Meta(pattern=r"^(debug|info|warning|error)$")] = "info"
@@ -108,3 +111,13 @@ def load_baseline(path: str) -> Baseline | None:
         return read_artifact(Path(path).read_bytes(), Path(path))
     except OSError as error:
         raise ArtifactError(f"{path}: {error.strerror}") from error
+
+
+def load_registry(path: str) -> Registry:
+    """The registry at a path; an empty one for none."""
+    if not path:
+        return EMPTY
+    try:
+        return read_registry(Path(path).read_bytes(), Path(path))
+    except OSError as error:
+        raise RegistryError(f"{path}: {error.strerror}") from error

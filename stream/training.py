@@ -14,7 +14,7 @@ from models.baselines.learning import learn
 from models.cloudevent import read_line
 from models.command import RANK, Action
 from models.errors import InputError, UnreadableEventError
-from models.event import Operation
+from models.event import AnyEvent, Join, Operation
 from models.session import Workflow
 
 SESSION_EVENTS_MAX = 20_000
@@ -39,12 +39,23 @@ def train(lines: Iterable[bytes], policy: Policy, out: Path) -> Trained:
     for line in lines:
         if line:
             recorded.add(line)
-    honest, left_out = recorded.honest()
+    return train_recorded([recorded], out)
+
+
+def train_recorded(recordings: Iterable["Recorded"], out: Path) -> Trained:
+    """Learn from recordings that know nothing of each other. Raises as `train` does."""
+    honest: list[list[Operation]] = []
+    left_out: Counter[str] = Counter()
+    dead_letters: Counter[str] = Counter()
+    for recorded in recordings:
+        runs, refused = recorded.honest()
+        honest += runs
+        left_out.update(refused)
+        dead_letters.update(recorded.dead_letters)
     if not honest:
-        refused = {**left_out, **recorded.dead_letters}
-        reasons = ", ".join(f"{count} {reason}" for reason, count in refused.items()) or "the files are empty"
-        raise InputError(f"no session to learn from: {reasons}")
-    header, payload = learn(honest, left_out)
+        reasons = ", ".join(f"{count} {reason}" for reason, count in {**left_out, **dead_letters}.items())
+        raise InputError(f"no session to learn from: {reasons or 'the files are empty'}")
+    header, payload = learn(honest, dict(left_out))
     content = write_artifact(header, payload)
     temporary = out.with_name(out.name + ".part")
     try:
@@ -53,15 +64,17 @@ def train(lines: Iterable[bytes], policy: Policy, out: Path) -> Trained:
     except OSError as error:
         raise InputError(f"{out}: {error.strerror}") from error
     roles = {name: role.sessions for name, role in payload.roles.items()}
-    return Trained(header, roles, dict(recorded.dead_letters))
+    return Trained(header, roles, dict(dead_letters))
 
 
 class Recorded:
     """Recorded sessions, judged by the rules alone as they are read."""
 
-    def __init__(self, policy: Policy) -> None:
+    def __init__(self, policy: Policy, cut_ms: int | None = None) -> None:
+        """`cut_ms`: a session that was silent for longer teaches as several; None for never."""
         self.dead_letters: Counter[str] = Counter()
         self._judge = Judge(policy, None)
+        self._cut_ms = cut_ms
         self._workflows: dict[str, Workflow] = {}
         self._runs: dict[tuple[str, str], list[Operation]] = {}
         self._suspects: dict[tuple[str, str], Action] = {}
@@ -75,10 +88,14 @@ class Recorded:
         except UnreadableEventError as error:
             self.dead_letters[error.reason] += 1
             return
+        self.fold(event, event.at_ms)
+
+    def fold(self, event: AnyEvent, seen_ms: int) -> None:
+        """One event."""
         workflow = self._workflows.setdefault(event.workflow, Workflow(event.workflow))
         self._position += 1
         duplicates = self._judge.tally.duplicates
-        decision = self._judge.fold(workflow, event, self._position, event.at_ms)
+        decision = self._judge.fold(workflow, event, self._position, seen_ms)
         for command in decision.commands if decision is not None else ():
             if command.action is not Action.RELEASE_SESSION:
                 key = (command.workflow, command.session)
@@ -88,6 +105,8 @@ class Recorded:
             run = self._runs.setdefault((event.workflow, event.session), [])
             if len(run) < SESSION_EVENTS_MAX:
                 run.append(event)
+        elif isinstance(event, Join):
+            self._move(event)
 
     def honest(self) -> tuple[list[list[Operation]], dict[str, int]]:
         """Runs that may teach, in event-time order, and how many may not, by reason."""
@@ -95,4 +114,22 @@ class Recorded:
         runs = [run for key, run in self._runs.items() if key not in self._suspects]
         for run in runs:
             run.sort(key=attrgetter("at_ms"))
-        return runs, dict(left_out)
+        if self._cut_ms is not None:
+            runs = [part for run in runs for part in cut(run, self._cut_ms)]
+        return [run for run in runs if run], dict(left_out)
+
+    def _move(self, event: Join) -> None:
+        """What belongs to another session was sent again there: here it does not teach."""
+        run = self._runs.get((event.workflow, event.session), [])
+        moved = set(event.moved)
+        run[:] = [operation for operation in run if moved and operation.id not in moved]
+
+
+def cut(run: list[Operation], idle_ms: int) -> list[list[Operation]]:
+    """A run in event-time order, in parts between silences of more than `idle_ms`."""
+    parts: list[list[Operation]] = []
+    for event in run:
+        if not parts or event.at_ms - parts[-1][-1].at_ms > idle_ms:
+            parts.append([])
+        parts[-1].append(event)
+    return parts

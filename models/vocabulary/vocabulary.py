@@ -5,6 +5,7 @@ exact name, then the patterns in their order, decides; what nothing matches is `
 that the file can be completed.
 """
 
+import re
 from fnmatch import fnmatchcase
 from typing import Annotated
 
@@ -14,6 +15,8 @@ from msgspec import Meta, Struct
 from models.attested import Effect
 from models.errors import VocabularyError
 from models.event import Label, Name, OpClass, SystemKind
+
+WILDCARDS = re.compile(r"[*?\[]")
 
 LOOKED_UP_MAX = 16_384
 """Answers kept; a flood of invented names is answered by the patterns, and costs no memory."""
@@ -32,13 +35,21 @@ class Entry(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknow
     effects: Annotated[tuple[Effect, ...], Meta(max_length=8)] = ()
     why: Label = ""
     """For what is not plain from the name."""
+    source_level: Label = ""
+    """What the first of the file's sources says of it, where this entry says otherwise."""
 
 
 class Pattern(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Entries for all names that match, `*` and `?` as in a shell; case counts."""
 
-    match: Name
+    match: Name | Annotated[tuple[Name, ...], Meta(min_length=1, max_length=64)]
+    """One or several."""
     entry: Entry
+
+    @property
+    def matches(self) -> tuple[str, ...]:
+        """All of them."""
+        return (self.match,) if isinstance(self.match, str) else self.match
 
 
 class Content(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -64,6 +75,9 @@ class Vocabulary:
     def __init__(self, content: Content) -> None:
         self.content = content
         self._known: dict[str, Entry] = dict(content.operations)
+        self._patterns = tuple(
+            (_head(match), match, pattern.entry) for pattern in content.patterns for match in pattern.matches
+        )
 
     def look_up(self, operation: str) -> Entry:
         """What the operation means; `UNKNOWN` where nothing in the file matches."""
@@ -75,10 +89,15 @@ class Vocabulary:
         return entry
 
     def _matched(self, operation: str) -> Entry:
-        for pattern in self.content.patterns:
-            if fnmatchcase(operation, pattern.match):
-                return pattern.entry
+        for head, match, entry in self._patterns:
+            if operation.startswith(head) and fnmatchcase(operation, match):
+                return entry
         return UNKNOWN
+
+
+def _head(match: str) -> str:
+    """What stands before the first wildcard: a cheap test that most patterns fail."""
+    return WILDCARDS.split(match, maxsplit=1)[0]
 
 
 def read_vocabulary(content: bytes, name: str) -> Vocabulary:

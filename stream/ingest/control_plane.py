@@ -1,0 +1,310 @@
+"""Facts of the control plane: who runs, who was asked, who allowed, what was planned, handed out or declared.
+
+Format: CloudEvents 1.0 in structured mode, type `<any prefix>chainbrake.<kind>.v1`, whose subject is the
+session it belongs to (an agent's conversation, or a provider's own handle). Those of type
+`…chainbrake.event.<kind>.v1` are our own events and are read as such. What was refused, or failed, changes no
+judgement: such a record is read, and yields nothing.
+
+The topic is trusted: whoever may write to it can vouch for anything. Signatures are noted, not verified.
+"""
+
+import re
+from collections.abc import Callable
+
+import msgspec
+from msgspec import Struct
+
+from models.attested import Fact, Registered
+from models.cloudevent import read_line
+from models.errors import Unreadable, UnreadableEventError
+from models.event import (
+    TARGETS_MAX,
+    Approval,
+    ApprovalRequest,
+    Grade,
+    Registration,
+    SessionEnd,
+    SessionStart,
+)
+from stream.ingest.control_plane_records import Asked, Bound, CloudEvent, Declared, Ended, Principal, Started
+from stream.ingest.reading import decoded, invalid, listed, millis, name
+from stream.ingest.sighting import Handle, Sighting
+
+SOURCE = "chainbrake.event"
+TYPE = re.compile(r"(?:^|\.)chainbrake\.([a-z_.]{1,64})\.v1$")
+
+CREDENTIAL_HANDLES = {
+    "aws.access_key": "aws.access_key",
+    "entra.uti": "entra.uti",
+    "github.hashed_token": "github.hashed_token",
+    "k8s.jti": "k8s.jti",
+    "okta.api_token": "okta.api_token",
+    "okta.oauth_token": "okta.api_token",
+    "vault.accessor": "vault.accessor",
+    "vault.secret_id": "vault.secret_id",
+}
+"""Kinds of credential a gateway hands out, and the handle by which their use is recognised."""
+
+PREFIXES = ("okta", "entra", "azure", "gcp", "vault", "k8s", "kubernetes", "keycloak", "github")
+"""Said before an action to tell providers apart; AWS has `iam:` and the like in its own names."""
+
+DONE = frozenset({"done", "ok", "success"})
+
+
+_envelope = msgspec.json.Decoder(CloudEvent)
+_started = msgspec.json.Decoder(Started)
+_ended = msgspec.json.Decoder(Ended)
+_asked = msgspec.json.Decoder(Asked)
+_bound = msgspec.json.Decoder(Bound)
+_declared = msgspec.json.Decoder(Declared)
+
+Sightings = tuple[Sighting, ...]
+
+
+class Head(Struct, frozen=True):
+    """What every event of one record shares."""
+
+    id: str
+    at_ms: int
+    subject: str
+
+    def session(self, said: str | None) -> str:
+        """The subject; else the session that the data names."""
+        return required(self.subject or said, "a session")
+
+
+def normalise(record: bytes) -> Sightings:
+    """One CloudEvent of the control plane. Raises `UnreadableEventError`."""
+    envelope = decoded(_envelope, record)
+    if envelope.specversion != "1.0":
+        raise UnreadableEventError(Unreadable.ENVELOPE, "a specversion that is not 1.0")
+    kind = TYPE.search(envelope.type)
+    if kind is None:
+        raise UnreadableEventError(Unreadable.ENVELOPE, "a type that is not …chainbrake.<kind>.v1")
+    if kind[1].startswith("event."):
+        return (Sighting(event=read_line(record), settled=True),)
+    read = READERS.get(kind[1])
+    if read is None:
+        raise UnreadableEventError(Unreadable.ENVELOPE, f"an unknown kind of fact: {kind[1]}")
+    head = Head(required(envelope.id, "an id"), millis(envelope.time), name(envelope.subject))
+    return read(head, bytes(envelope.data))
+
+
+def required(text: str | None, what: str) -> str:
+    """A name that must be there. Raises `UnreadableEventError`."""
+    if not text:
+        raise invalid(f"{what} is missing")
+    return name(text)
+
+
+def _session_started(head: Head, data: bytes) -> Sightings:
+    start = decoded(_started, data)
+    session, runtime = head.session(start.session), start.runtime
+    who = start.principal or Principal(id="")
+    event = SessionStart(
+        id=head.id,
+        source=SOURCE,
+        at_ms=head.at_ms,
+        session=session,
+        workflow=name(start.workflow) or session,
+        agent=required(start.agent.id, "agent.id"),
+        principal=name(who.id),
+        grade=Grade.ATTESTED,
+        agent_role=name(start.agent.role),
+        parent_session=name(start.parent_session),
+        on_behalf_of=name(who.id) if who.type == "user" else "",
+        facts=said(
+            {
+                Fact.ADDRESS: runtime.egress,
+                Fact.SCOPE: runtime.namespace,
+                Fact.POD: runtime.pod,
+                "cluster": runtime.cluster,
+                "trace": start.trace_id,
+            }
+        ),
+    )
+    held = (("conversation", session), ("pod", runtime.pod), ("pod_uid", runtime.pod_uid))
+    brings = tuple(Handle(kind, name(value)) for kind, value in held if value)
+    return (Sighting(event=event, settled=True, brings=brings),)
+
+
+def _session_ended(head: Head, data: bytes) -> Sightings:
+    end = decoded(_ended, data)
+    session = head.session(end.session)
+    event = SessionEnd(
+        id=head.id,
+        source=SOURCE,
+        at_ms=head.at_ms,
+        session=session,
+        workflow=session,
+        grade=Grade.ATTESTED,
+        reason="idle" if end.reason == "idle" else "ended",
+    )
+    return (Sighting(event=event, settled=True),)
+
+
+def operation_of(action: str) -> str:
+    """What an approval is for, by the operation's own name: `okta:user.mfa.factor.reset_all` has a prefix."""
+    provider, colon, own = action.partition(":")
+    return name(own if colon and own and provider in PREFIXES else action)
+
+
+def _approval_requested(head: Head, data: bytes) -> Sightings:
+    asked = decoded(_asked, data)
+    session = head.session(asked.session)
+    event = ApprovalRequest(
+        id=head.id,
+        source=SOURCE,
+        at_ms=head.at_ms,
+        session=session,
+        workflow=session,
+        grade=Grade.ATTESTED,
+        request=required(asked.request_id, "request_id"),
+        operation=required(operation_of(asked.action), "action"),
+        target=required(asked.resource, "resource"),
+        requested_by=name(asked.requested_by),
+        digest=name(asked.digest),
+    )
+    return (Sighting(event=event, settled=True),)
+
+
+def _approval_granted(head: Head, data: bytes) -> Sightings:
+    asked = decoded(_asked, data)
+    if asked.decision != "granted":
+        return ()
+    session = head.session(asked.session)
+    event = Approval(
+        id=head.id,
+        source=SOURCE,
+        at_ms=head.at_ms,
+        session=session,
+        workflow=session,
+        grade=Grade.ATTESTED,
+        operation=required(operation_of(asked.action), "action"),
+        target=required(asked.resource, "resource"),
+        decided_by=required(asked.decided_by, "decided_by"),
+        requested_by=name(asked.requested_by),
+        requested_ms=moment(asked.requested_at),
+        expires_ms=moment(asked.expires),
+        request=name(asked.request_id),
+        digest=name(asked.digest),
+    )
+    return (Sighting(event=event, settled=True),)
+
+
+def _credential_bound(head: Head, data: bytes) -> Sightings:
+    bound = decoded(_bound, data)
+    reference = required(bound.credential_id, "credential_id")
+    session = head.session(bound.session)
+    event = Registration(
+        id=head.id,
+        source=SOURCE,
+        at_ms=head.at_ms,
+        session=session,
+        workflow=session,
+        grade=Grade.ATTESTED,
+        what=Registered.CREDENTIAL,
+        reference=reference,
+        expires_ms=moment(bound.expires),
+        facts=said({"provider": bound.provider, "credential_type": bound.credential_type}),
+    )
+    kind = CREDENTIAL_HANDLES.get(bound.credential_type)
+    return (Sighting(event=event, settled=True, brings=(Handle(kind, reference),) if kind else ()),)
+
+
+def moment(text: str | None) -> int | None:
+    """A time, where one is given."""
+    return millis(text) if text else None
+
+
+def said(facts: dict[str, str | None]) -> dict[str, str]:
+    """Those facts that the record states."""
+    return {str(key): text for key, value in facts.items() if (text := name(value))}
+
+
+Named = Callable[[Declared], str | None]
+
+
+def _registered(what: Registered, reference: Named) -> Callable[[Head, bytes], Sightings]:
+    """The reader of one kind of registration, which is named by `reference`."""
+
+    def read(head: Head, data: bytes) -> Sightings:
+        declared = decoded(_declared, data)
+        if what is Registered.STOP_DONE and declared.status not in DONE:
+            return ()
+        session = head.session(declared.session)
+        window = declared.window or (None, None)
+        event = Registration(
+            id=head.id,
+            source=SOURCE,
+            at_ms=head.at_ms,
+            session=session,
+            workflow=session,
+            grade=Grade.ATTESTED,
+            what=what,
+            reference=required(reference(declared), f"the name of a {what}"),
+            decided_by=name(declared.by),
+            targets=_targets(declared),
+            starts_ms=moment(window[0]),
+            expires_ms=moment(window[1] or declared.expires),
+            facts=_facts(declared),
+        )
+        return (Sighting(event=event, settled=True),)
+
+    return read
+
+
+def _targets(declared: Declared) -> tuple[str, ...]:
+    """All that is covered, whatever the kind calls it."""
+    every = (
+        *declared.targets,
+        *((declared.stack,) if declared.stack else ()),
+        *declared.objects,
+        *declared.issuers,
+        *declared.users,
+        *declared.tickets,
+        *declared.subjects,
+        *declared.accounts,
+        *declared.principals,
+    )
+    return tuple(dict.fromkeys(name(target) for target in every if target))[:TARGETS_MAX]
+
+
+def _facts(declared: Declared) -> dict[str, str]:
+    signed = declared.signed or bool(declared.signature)
+    run, severity = declared.run_id, declared.severity
+    return said(
+        {
+            Fact.PIPELINE: declared.pipeline,
+            Fact.REPOSITORY: declared.repo,
+            Fact.ACCOUNT: listed(declared.accounts, 256),
+            Fact.CHANGE: declared.case if declared.command_id else None,
+            "run": None if run is None else str(run),
+            "severity": None if severity is None else str(severity),
+            "signed": "true" if signed else None,
+            "responders": listed(declared.responders, 256),
+            "scope_hit": declared.scope_hit,
+            "scope_requested": declared.scope_requested,
+        }
+    )
+
+
+READERS: dict[str, Callable[[Head, bytes], Sightings]] = {
+    "session.started": _session_started,
+    "session.ended": _session_ended,
+    "approval.requested": _approval_requested,
+    "approval.granted": _approval_granted,
+    "approval.decided": _approval_granted,
+    "approval.denied": lambda _head, _data: (),
+    "credential.bound": _credential_bound,
+    "plan.registered": _registered(Registered.PLAN, lambda it: it.plan_hash),
+    "pipeline.apply.started": _registered(Registered.PLAN_STARTED, lambda it: it.plan_hash),
+    "change.registered": _registered(Registered.CHANGE, lambda it: it.change),
+    "campaign.registered": _registered(Registered.CAMPAIGN, lambda it: it.campaign),
+    "case.opened": _registered(Registered.CASE, lambda it: it.case),
+    "incident.declared": _registered(Registered.INCIDENT, lambda it: it.incident),
+    "incident.closed": _registered(Registered.INCIDENT_CLOSED, lambda it: it.incident),
+    "exercise.registered": _registered(Registered.EXERCISE, lambda it: it.exercise),
+    "command.ack": _registered(Registered.STOP_DONE, lambda it: it.command_id),
+}
+"""Every kind of fact that is read."""

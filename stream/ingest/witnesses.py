@@ -1,0 +1,141 @@
+"""One act, several witnesses: the agent's tool span, the tool server's span, the platform's own record.
+
+Each witness comes as an event of its own; all of one act carry the same `act`, so that the judge counts it
+once. Request ids join exactly; where no span carries one, the same name in the same session within seconds
+does. An act has at most one witness of each kind: a tool that calls twice has acted twice.
+"""
+
+from enum import IntFlag
+
+from msgspec import Struct
+
+from models.event import Grade, Operation
+from stream.ingest.holdings import REQUESTS
+from stream.ingest.memory import Table
+from stream.ingest.sighting import Sighting
+
+ACTS_MAX = 200_000
+NEAR_MS = 5_000
+"""Between the end of a tool call and the platform's record of it, by their own clocks."""
+NEAR_MAX = 16
+"""Acts of one name in one session that wait for their other witness."""
+
+
+class Witness(IntFlag):
+    """Who tells of an act."""
+
+    AGENT = 1
+    SERVER = 2
+    PLATFORM = 4
+
+
+class Act(Struct, array_like=True):
+    """One act, and who has told of it."""
+
+    name: str
+    seen_by: int = 0
+    at_ms: int = 0
+
+
+class Near(Struct, array_like=True):
+    """Acts of one name in one session, the newest last."""
+
+    acts: list[str]
+
+
+class Witnesses:
+    """Joins what tells of the same act."""
+
+    def __init__(self) -> None:
+        self.links: Table[str] = Table(ACTS_MAX)
+        """Request or span: the act."""
+        self.acts: Table[Act] = Table(ACTS_MAX)
+        self.near: Table[Near] = Table(ACTS_MAX)
+
+    def act_of(self, sighting: Sighting, event: Operation, *, by_name: bool) -> str:
+        """The act that an operation tells of; `by_name` where the session is the true one."""
+        witness, links, parent = _told_by(sighting, event)
+        again = f"event|{event.source}|{event.id}"
+        self._take_back(again, witness)
+        # Where the tool and the platform have both told already, the platform's record is sent again.
+        act = self._linked([parent, *links] if parent else links, witness)
+        if act is None and by_name and witness is not Witness.SERVER:
+            act = self._named_alike(event, witness)
+        if act is None:
+            name = event.act or event.id
+            act = self.acts.get(name) or Act(name, 0, event.at_ms)
+        act.seen_by |= witness
+        self.acts.put(act.name, act)
+        if parent and parent not in self.links:
+            self.links.put(parent, act.name)
+        for link in (*links, again):
+            self.links.put(link, act.name)
+        if by_name and witness is not Witness.SERVER:
+            self._remember(event, act.name)
+        return act.name
+
+    def _take_back(self, told: str, witness: Witness) -> None:
+        """An event that is sent again is not a second witness."""
+        name = self.links.get(told)
+        act = self.acts.get(name) if name is not None else None
+        if act is not None:
+            act.seen_by &= ~witness
+
+    def _linked(self, links: list[str], witness: Witness) -> Act | None:
+        """The act behind one of these; the platform may tell of one request in several records."""
+        for link in links:
+            name = self.links.get(link)
+            act = self.acts.get(name) if name is not None else None
+            if act is not None and (not act.seen_by & witness or witness is Witness.PLATFORM):
+                return act
+        return None
+
+    def _named_alike(self, event: Operation, witness: Witness) -> Act | None:
+        other = Witness.PLATFORM if witness is Witness.AGENT else Witness.AGENT
+        found: tuple[int, Act] | None = None
+        for key in _keys(event, witness):
+            near = self.near.get(key)
+            for name in near.acts if near is not None else ():
+                act = self.acts.get(name)
+                if act is None or act.seen_by & witness or not act.seen_by & other:
+                    continue
+                apart_ms = abs(act.at_ms - event.at_ms)
+                if apart_ms <= NEAR_MS and (found is None or apart_ms < found[0]):
+                    found = (apart_ms, act)
+        return found[1] if found is not None else None
+
+    def _remember(self, event: Operation, act: str) -> None:
+        witness = Witness.PLATFORM if event.grade is Grade.ATTESTED else Witness.AGENT
+        for key in _keys(event, witness):
+            near = self.near.get(key)
+            acts = near.acts if near is not None else []
+            self.near.put(key, Near([*acts[1 - NEAR_MAX :], act]))
+
+
+def _told_by(sighting: Sighting, event: Operation) -> tuple[Witness, list[str], str]:
+    """Who tells, the requests and spans it names as its own, and the span it was called from."""
+    links = [f"{handle.kind}|{handle.value}" for handle in sighting.follows if handle.kind in REQUESTS]
+    links += [f"{handle.kind}|{handle.value}" for handle in sighting.brings if handle.kind in REQUESTS]
+    if event.grade is Grade.ATTESTED:
+        return Witness.PLATFORM, [link for link in links if not link.startswith("keycloak.call|")], ""
+    parent = next((f"span|{handle.value}" for handle in sighting.follows if handle.kind == "span"), "")
+    if parent:
+        return Witness.SERVER, links, parent
+    links += [f"span|{handle.value}" for handle in sighting.brings if handle.kind == "span"]
+    return Witness.AGENT, links, ""
+
+
+def _keys(event: Operation, witness: Witness) -> tuple[str, ...]:
+    """Names under which the other witness may know the operation: `iam:ListRoles`, `iam_list_roles`."""
+    name = event.operation
+    words = {_squeezed(name)}
+    if witness is Witness.AGENT:
+        words.add(_squeezed(name.partition("_")[2]))
+    else:
+        words.add(_squeezed(name.partition(" ")[0]))
+        words.add(_squeezed(name.rpartition("/")[2]))
+    return tuple(f"{event.session}|{word}" for word in sorted(words) if word)
+
+
+def _squeezed(name: str) -> str:
+    return "".join(character for character in name.lower() if character.isalnum())

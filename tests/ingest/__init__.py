@@ -1,0 +1,1 @@
+"""Records of every source become sightings, or errors with a reason."""

@@ -1,0 +1,316 @@
+"""Which session and workflow a sighting belongs to, and what happens when that is learned late."""
+
+from itertools import permutations
+
+from msgspec.structs import replace
+
+from models.attested import Fact, Registered
+from models.event import (
+    AnyEvent,
+    CredentialKind,
+    Grade,
+    Join,
+    Operation,
+    Registration,
+    SessionEnd,
+    SessionStart,
+)
+from models.registry import EMPTY, Agent, Content, Job, Registry, Shared
+from stream.ingest.resolver import Resolver
+from stream.ingest.sighting import Handle, Sighting
+
+RUN, TREE = "conv-1", "wf-1"
+KEY = Handle("aws.access_key", "ASIA1")
+REQUEST = Handle("aws.request", "r-1")
+
+
+def started(session: str = RUN, workflow: str = TREE, at_ms: int = 0, parent: str = "") -> Sighting:
+    """The gateway says that a run began."""
+    event = SessionStart(
+        id=f"start-{session}",
+        source="chainbrake.event",
+        at_ms=at_ms,
+        session=session,
+        workflow=workflow,
+        agent="agent:planner",
+        parent_session=parent,
+        on_behalf_of="ada@example.com",
+        grade=Grade.ATTESTED,
+    )
+    return Sighting(event=event, settled=True, brings=(Handle("pod", f"pod-{session}"),))
+
+
+def ended(session: str = RUN, at_ms: int = 0) -> Sighting:
+    """The gateway says that a run is over."""
+    event = SessionEnd(
+        id=f"end-{session}", source="chainbrake.event", at_ms=at_ms, session=session, workflow=session
+    )
+    return Sighting(event=event, settled=True)
+
+
+def record(
+    number: int,
+    *follows: Handle,
+    at_ms: int = 0,
+    operation: str = "iam:ListRoles",
+    brings: tuple[Handle, ...] = (),
+    maker_of: tuple[Handle, ...] = (),
+    session: str = "aws:AROA1:run",
+    **fields: object,
+) -> Sighting:
+    """The platform's record of a call."""
+    event = Operation(
+        id=f"record-{number}",
+        source="aws.cloudtrail",
+        at_ms=at_ms,
+        session=session,
+        workflow=session,
+        agent="somebody",
+        operation=operation,
+        grade=Grade.ATTESTED,
+        act=f"request-{number}",
+    )
+    return Sighting(event=replace(event, **fields), follows=follows, brings=brings, maker_of=maker_of)
+
+
+def tool(number: int, at_ms: int = 0, operation: str = "iam_list_roles", session: str = RUN) -> Sighting:
+    """The agent's span of a tool call."""
+    event = Operation(
+        id=f"span-{number}",
+        source="otel.span",
+        at_ms=at_ms,
+        session=session,
+        workflow=TREE,
+        agent="agent:planner",
+        operation=operation,
+    )
+    return Sighting(event=event, settled=True, brings=(Handle("span", f"t:{number}"),))
+
+
+def server(number: int, parent: int, request: Handle, at_ms: int = 0) -> Sighting:
+    """The tool server's span of the call that the tool made."""
+    event = Operation(
+        id=f"server-{number}",
+        source="otel.span",
+        at_ms=at_ms,
+        session="span:t",
+        workflow="span:t",
+        agent="mcp-aws",
+        operation="GET",
+    )
+    return Sighting(event=event, follows=(Handle("span", f"t:{parent}"),), brings=(request,))
+
+
+def told(sightings: list[Sighting], registry: Registry = EMPTY) -> list[AnyEvent]:
+    """All events, in order, one sighting a second."""
+    resolver = Resolver(registry)
+    return [event for number, one in enumerate(sightings) for event in resolver.take(one, number * 1000)]
+
+
+def final(events: list[AnyEvent]) -> dict[str, str]:
+    """Event: the session it was last sent under."""
+    return {event.id: event.session for event in events if not isinstance(event, Join)}
+
+
+def last(events: list[AnyEvent], event_id: str) -> Operation:
+    """The operation as it was last sent."""
+    found = [event for event in events if event.id == event_id][-1]
+    assert isinstance(found, Operation)
+    return found
+
+
+def test_a_minted_credential_belongs_to_the_run_that_minted_it() -> None:
+    """AssumeRole under the run's name brings a key, and what is done with the key is the run's."""
+    events = told(
+        [started(), record(1, Handle("conversation", RUN), brings=(KEY,)), record(2, KEY), record(3, KEY)]
+    )
+    assert set(final(events).values()) == {RUN}
+    assert {event.workflow for event in events} == {TREE}
+    assert not any(isinstance(event, Join) for event in events)
+
+
+def test_a_record_carries_who_runs_and_for_whom() -> None:
+    """What the gateway said of the run is in every operation of it; the account stays the platform's."""
+    sightings = [
+        started(parent="conv-0"),
+        record(1, Handle("pod", f"pod-{RUN}"), principal="arn:role/reader"),
+    ]
+    event = last(told(sightings), "record-1")
+    assert (event.agent, event.agent_role) == ("agent:planner", "agent:planner")
+    assert (event.parent_session, event.on_behalf_of) == ("conv-0", "ada@example.com")
+    assert event.principal == "arn:role/reader"
+
+
+def test_what_came_before_its_link_is_sent_again_and_told() -> None:
+    """A record runs under the provider's handle until the link arrives; nothing changes but its place."""
+    events = told([record(2, KEY, at_ms=7), started(), record(1, Handle("conversation", RUN), brings=(KEY,))])
+    first, again = [event for event in events if event.id == "record-2"]
+    assert (first.session, again.session, again.workflow) == ("aws:AROA1:run", RUN, TREE)
+    assert (first.at_ms, first.seen_ms) == (again.at_ms, again.seen_ms) == (7, 0)
+    (join,) = [event for event in events if isinstance(event, Join)]
+    assert (join.session, join.workflow) == ("aws:AROA1:run", "aws:AROA1:run")
+    assert (join.into_session, join.into_workflow, join.moved) == (RUN, TREE, ("record-2",))
+    assert events.index(join) > events.index(again)
+
+
+def test_a_late_start_explains_a_whole_chain_of_credentials() -> None:
+    """Nobody knew the run when it minted, nor when its key minted another: one word explains it all."""
+    second = Handle("aws.access_key", "ASIA2")
+    events = told(
+        [
+            record(3, second),
+            record(2, KEY, brings=(second,)),
+            record(1, Handle("conversation", RUN), brings=(KEY,)),
+            started(),
+        ]
+    )
+    assert set(final(events).values()) == {RUN}
+    assert {event.workflow for event in events[-5:] if not isinstance(event, Join)} == {TREE}
+
+
+def test_every_order_of_arrival_ends_the_same() -> None:
+    """However late each record is, the same events stand in the same sessions in the end."""
+    sightings = [
+        started(),
+        record(1, Handle("conversation", RUN), brings=(KEY,)),
+        record(2, KEY, brings=(Handle("aws.access_key", "ASIA2"),)),
+        record(3, Handle("aws.access_key", "ASIA2")),
+        tool(1),
+    ]
+    for order in permutations(sightings):
+        assert set(final(told(list(order))).values()) == {RUN}
+
+
+def test_a_workflow_learned_late_moves_what_was_sent() -> None:
+    """An approval that overtakes the start of its run is sent again in the run's workflow."""
+    bound = Registration(
+        id="bound",
+        source="chainbrake.event",
+        at_ms=0,
+        session=RUN,
+        workflow=RUN,
+        what=Registered.CREDENTIAL,
+        reference="ASIA1",
+    )
+    events = told([Sighting(event=bound, settled=True, brings=(KEY,)), record(1, KEY), started()])
+    assert [event.workflow for event in events if event.id == "bound"] == [RUN, TREE]
+    assert [event.workflow for event in events if event.id == "record-1"] == [RUN, TREE]
+
+
+def test_a_call_without_any_agent_keeps_the_providers_handle() -> None:
+    """A person or a service role is a session of its own, and its own workflow."""
+    (event,) = told([record(1, KEY, session="aws:AIDA1")])
+    assert (event.session, event.workflow) == ("aws:AIDA1", "aws:AIDA1")
+
+
+def test_the_shared_key_names_nobody_but_its_requests_do() -> None:
+    """With a registered shared key only the request id of a tool server's span tells whose call it was."""
+    registry = Registry(
+        Content(shared_accounts=(Shared(provider="aws", type="aws.access_key", id="AKIASHARED"),))
+    )
+    key = Handle("aws.access_key", "AKIASHARED")
+    bound = replace(started(), brings=(key,))
+    own = record(1, REQUEST, key, session="aws:AKIASHARED", credential="AKIASHARED")
+    other = record(2, Handle("aws.request", "r-2"), key, session="aws:AKIASHARED", credential="AKIASHARED")
+    events = told([bound, tool(1), server(1, 1, REQUEST), own, other], registry)
+    assert final(events)["record-1"] == RUN
+    assert final(events)["record-2"] == "aws:AKIASHARED"
+    assert last(events, "record-1").credential_kind is CredentialKind.SHARED
+    assert last(events, "record-2").credential_kind is CredentialKind.SHARED
+
+
+def test_a_token_that_two_live_runs_hold_names_neither() -> None:
+    """Unregistered sharing is noticed: from the second live holder on, the token decides nothing."""
+    token = Handle("okta.api_token", "00T1")
+    first, second = started(), started("conv-2", "wf-2")
+    events = told([replace(first, brings=(token,)), replace(second, brings=(token,)), record(1, token)])
+    assert final(events)["record-1"] == "aws:AROA1:run"
+
+
+def test_a_token_handed_on_after_the_first_run_ended_names_the_second() -> None:
+    """One after the other is not sharing."""
+    token = Handle("okta.api_token", "00T1")
+    first, second = started(), started("conv-2", "wf-2", at_ms=2000)
+    events = told(
+        [
+            replace(first, brings=(token,)),
+            ended(),
+            replace(second, brings=(token,)),
+            record(1, token, at_ms=3000),
+        ]
+    )
+    assert final(events)["record-1"] == "conv-2"
+
+
+def test_a_long_lived_key_is_a_session_of_its_own_that_knows_its_maker() -> None:
+    """What CreateAccessKey made does not inherit: whoever has it acts alone, with a link to the maker."""
+    made = Handle("aws.access_key", "AKIAMADE")
+    making = record(1, Handle("conversation", RUN), maker_of=(made,))
+    used = record(2, made, session="aws:AKIAMADE", credential="AKIAMADE")
+    events = told([started(), making, used])
+    event = last(events, "record-2")
+    assert (event.session, event.facts[Fact.MAKER]) == ("aws:AKIAMADE", RUN)
+    assert event.credential_kind is CredentialKind.STATIC
+
+
+def test_an_expired_credential_names_nobody() -> None:
+    """A key id may come again after years: its holder holds it for as long as the record said it lives."""
+    mint = record(1, Handle("conversation", RUN), brings=(KEY,), facts={Fact.LIFETIME_S: "900"})
+    events = told([started(), mint, record(2, KEY, at_ms=900_000), record(3, KEY, at_ms=7_200_000)])
+    assert final(events)["record-2"] == RUN
+    assert final(events)["record-3"] == "aws:AROA1:run"
+
+
+def test_a_console_call_is_matched_by_path_and_second() -> None:
+    """Keycloak's record names no session: a call on a path with its ending, within a second, does."""
+    call = Handle("keycloak.call", "PUT /admin/realms/corp/users/u1")
+    change = Handle("keycloak.call", "PUT users/u1")
+    for apart_ms, session in ((900, RUN), (1_100, "aws:AROA1:run")):
+        near = record(1, change, at_ms=10_000 + apart_ms)
+        assert final(told([started(), tool(1), server(1, 1, call, 10_000), near]))["record-1"] == session
+        assert final(told([started(), tool(1), near, server(1, 1, call, 10_000)]))["record-1"] == session
+
+
+def test_an_agent_is_known_by_its_account_where_no_run_is() -> None:
+    """A role that is an agent's tells the agent, though not which run; a job is named by its role."""
+    registry = Registry(
+        Content(agents=(Agent(id="agent:reader", aws_role="reader"),), jobs=(Job(aws_role="scanner"),))
+    )
+    arn = "arn:aws:sts::111122223333:assumed-role/{}/x"
+    events = told(
+        [record(1, principal=arn.format("reader")), record(2, principal=arn.format("scanner"))], registry
+    )
+    assert (last(events, "record-1").agent, last(events, "record-1").agent_role) == ("agent:reader",) * 2
+    assert last(events, "record-2").agent_role == "scanner"
+
+
+def test_the_same_event_twice_is_dropped_once_and_counted() -> None:
+    """Same source, same id: delivered again."""
+    resolver = Resolver(EMPTY)
+    assert len(resolver.take(record(1), 0)) == 1
+    assert resolver.take(record(1), 5) == []
+    assert resolver.counted.duplicates == 1
+
+
+def test_span_and_record_of_one_call_are_one_act() -> None:
+    """By request id through the tool server's span, whatever the order of arrival."""
+    key = record(1, REQUEST, operation="GetThing")
+    for order in permutations([tool(1), server(1, 1, REQUEST), key]):
+        events = told([started(), *order])
+        acts = {last(events, name).act for name in ("span-1", "server-1", "record-1")}
+        assert len(acts) == 1, order
+
+
+def test_span_and_record_without_a_request_id_are_one_act_by_name_and_time() -> None:
+    """`iam_list_roles` at the agent and `iam:ListRoles` at the platform, seconds apart in one session."""
+    pod = Handle("pod", f"pod-{RUN}")
+    for apart_ms, acts in ((4_000, 1), (6_000, 2)):
+        events = told([started(), tool(1, at_ms=10_000), record(1, pod, at_ms=10_000 - apart_ms)])
+        assert len({last(events, name).act for name in ("span-1", "record-1")}) == acts
+
+
+def test_two_calls_of_one_tool_are_two_acts() -> None:
+    """A tool that writes twice has acted twice: the second record is not the first one's second witness."""
+    pod = Handle("pod", f"pod-{RUN}")
+    events = told([started(), tool(1), record(1, pod), record(2, pod)])
+    assert last(events, "span-1").act == last(events, "record-1").act != last(events, "record-2").act
