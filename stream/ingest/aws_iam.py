@@ -12,6 +12,7 @@ from stream.ingest.aws_policies import administrative, lets_in
 from stream.ingest.reading import NAME_MAX, many, nested, texts
 
 DAY_S = 86_400
+DIGITS_MAX = 9
 CREDENTIAL_IDS = ("accessKeyId", "serviceSpecificCredentialId", "sSHPublicKeyId", "certificateId")
 
 
@@ -142,10 +143,10 @@ def _minted(reading: Reading) -> None:
     minted = credentials.get("accessKeyId") if isinstance(credentials, dict) else None
     if isinstance(minted, str):
         reading.fact(Fact.MINTED, minted[:NAME_MAX])
-    lifetime_s = reading.parameters.get("durationSeconds")
-    if isinstance(lifetime_s, int) and not isinstance(lifetime_s, bool) and 0 < lifetime_s < 10**9:
-        reading.facts[Fact.LIFETIME_S] = str(lifetime_s)
-        if lifetime_s > DAY_S:
+    lifetime = str(reading.parameters.get("durationSeconds", ""))[:DIGITS_MAX]
+    if lifetime.isdecimal() and lifetime.isascii():
+        reading.facts[Fact.LIFETIME_S] = lifetime
+        if int(lifetime) > DAY_S:
             reading.add(Effect.LONG_LIVED)
 
 

@@ -6,6 +6,7 @@ AWS itself maintains.
 """
 
 from collections.abc import Iterator
+from collections.abc import Set as AbstractSet
 from fnmatch import fnmatchcase
 from functools import lru_cache
 from typing import Any
@@ -167,7 +168,7 @@ def _principals(principal: Any) -> Iterator[tuple[str, str]]:
                 yield str(kind), name
 
 
-def _named(statement: dict[str, Any]) -> set[str]:
+def _named(statement: dict[str, Any]) -> AbstractSet[str]:
     """Which of the escalations a statement is about, and whether it is about every action."""
     if "NotAction" in statement:
         return EVERYTHING - set().union(*(_matched(action) for action in texts(statement["NotAction"])))
