@@ -48,7 +48,11 @@ def severity(event: Operation, registry: Registry) -> Severity:
 
 def _grave(event: Operation, registry: Registry) -> bool:
     effects = event.effects
-    if Effect.ADMIN in effects or opens_to_outsiders(event, registry):
+    if opens_to_outsiders(event, registry):
+        return True
+    if Effect.MINTS in effects:  # one's own credential is as strong as its owner: serious, not grave
+        return Effect.ADMIN in effects and (for_another(event) or Fact.GROUPS in event.facts)
+    if Effect.ADMIN in effects:
         return True
     if Effect.WEAKENS in effects and (Effect.WIDE in effects or event.op_class is OpClass.GUARDRAIL_CHANGE):
         return True
