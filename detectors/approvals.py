@@ -5,6 +5,7 @@ import re
 from detectors.policy import ApprovalSettings
 from models.session import Grant, Step, Vouched, Workflow
 
+PAIRS = re.compile(r"->|[,:;|]+")
 PARTS = re.compile(r"->|[,:;|\s]+")
 PLAN_OPERATION = "pipeline.apply"
 """What an approval of a whole plan names as its operation; its target is the plan's hash."""
@@ -56,17 +57,26 @@ def _names(resource: str, step: Step) -> bool:
     if resource == step.target:
         return True
     named = {short for part in PARTS.split(resource) if (short := part.rpartition("/")[2].casefold())}
-    wanted = [step.target, *step.gains]
     return bool(step.target) and all(
-        resource_names(resource, named, wanted_name) for wanted_name in wanted if wanted_name
+        _stands_in(resource, named, wanted) for wanted in (step.target, *step.gains) if wanted
     )
 
 
-def resource_names(resource: str, named: set[str], wanted: str) -> bool:
-    """Whether one name stands in a resource: as one of its parts, or whole where it has parts itself."""
-    return wanted.rpartition("/")[2].rpartition(":")[2].casefold() in named or (
-        len(wanted) > NAME_WHOLE_MIN and wanted.casefold() in resource.casefold()
-    )
+def _stands_in(resource: str, named: set[str], wanted: str) -> bool:
+    """Whether one name stands in a resource: as one of its parts, or whole where it has parts itself.
+
+    People are called by login here and by name there: `ann.lee@example.org` and `Ann Lee` are one.
+    """
+    if wanted.rpartition("/")[2].rpartition(":")[2].casefold() in named:
+        return True
+    if len(wanted) > NAME_WHOLE_MIN and wanted.casefold() in resource.casefold():
+        return True
+    person = _letters(wanted.partition("@")[0])
+    return len(person) >= NAME_WHOLE_MIN and person in {_letters(part) for part in PAIRS.split(resource)}
+
+
+def _letters(name: str) -> str:
+    return "".join(filter(str.isalnum, name.casefold()))
 
 
 def _human(grant: Grant, settings: ApprovalSettings) -> bool:

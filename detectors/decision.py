@@ -166,7 +166,7 @@ class Decisions:
         strongest = max(actions, key=RANK.__getitem__)
         degraded_from: Action | None = None
         news = RANK[strongest] > RANK[standing]
-        if strongest in STOPS and self._protected(session):
+        if strongest in STOPS and (self._protected(session) or _everybodys(session)):
             news = RANK[Action.STEP_UP] > RANK[standing] or not self._may_stop.isdisjoint(
                 word.detector for word in words
             )
@@ -177,7 +177,8 @@ class Decisions:
         session.verdict_until_ms = session.last_ms + level.lifetime_ms
         reason = explain.reason_of(level, self._risk(session, cause.now_ms), session.alarms, words)
         if degraded_from is not None:
-            reason = f"{degraded_from} was due, but the identity is protected: a human must look; {reason}"
+            why = "others share the account" if _everybodys(session) else "the identity is protected"
+            reason = f"{degraded_from} was due, but {why}: a human must look; {reason}"
         commands = [
             self._command(workflow, session, cause, action, level.lifetime_ms, reason, degraded_from)
             for action in actions
@@ -284,6 +285,12 @@ class Decisions:
             degraded_from=degraded_from,
             shadow=self._policy.shadow,
         )
+
+
+def _everybodys(session: Session) -> bool:
+    """Whether the session is but the name of a shared account: to stop it would stop everybody."""
+    nobody_named = not session.run and session.agent == session.principal
+    return session.credential_kind is CredentialKind.SHARED and nobody_named
 
 
 def _applicable(level: Level, session: Session) -> tuple[Action, ...]:

@@ -282,9 +282,10 @@ class Judge:
     def _delegate(self, workflow: Workflow, event: Event, parent: str) -> None:
         session = workflow.sessions.get(event.session)
         if session is None:
-            self._begin(workflow, event, parent)
+            session = self._begin(workflow, event, parent)
         elif parent and not session.parent:
             self._decisions.inherit(workflow, session, parent, event.at_ms)
+        session.run = session.run or isinstance(event, SessionStart)
 
     def _end(self, workflow: Workflow, event: SessionEnd) -> None:
         ended = workflow.sessions.get(event.session)

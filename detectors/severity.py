@@ -24,6 +24,7 @@ class Severity(IntEnum):
     """It gives administrative or far-reaching rights, lets outsiders in or switches a guard rail off."""
 
 
+POLICY_CLASSES = frozenset({OpClass.PRIVILEGE_CHANGE, OpClass.TRUST_CHANGE, OpClass.GUARDRAIL_CHANGE})
 JUDGED = CHANGES | {OpClass.GUARDRAIL_CHANGE}
 """Classes that can have a severity."""
 
@@ -39,6 +40,7 @@ def severity(event: Operation, registry: Registry) -> Severity:
         return Severity.GRAVE
     serious = (
         Effect.WEAKENS in effects
+        or undisclosed(event)
         or Effect.TRUST_PATH in effects
         or (Effect.EXPANDS in effects and event.op_class in GRANTS)
         or (Effect.MINTS in effects and (Effect.LONG_LIVED in effects or for_another(event)))
@@ -68,6 +70,11 @@ def opens_to_outsiders(event: Operation, registry: Registry) -> bool:
     return any(not registry.knows_issuer(issuer) for issuer in issuers) or any(
         registry.standing(account) is Standing.FOREIGN for account in accounts
     )
+
+
+def undisclosed(event: Operation) -> bool:
+    """Whether a policy was changed and the record does not say in which direction."""
+    return not event.effects and event.op_class in POLICY_CLASSES and "policy" in event.target_kind
 
 
 def for_another(event: Operation) -> bool:

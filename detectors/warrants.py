@@ -10,6 +10,7 @@ from detectors.severity import listed, short
 from models.attested import Effect, Fact, Registered
 from models.event import Operation
 from models.registry import Registry
+from models.scope import scope_of
 from models.session import Step, Vouched, Workflow
 
 
@@ -26,10 +27,20 @@ class Warrants:
             grant = covering(workflow, step, self._settings)
             if grant is not None:
                 return f"approved by {grant.decided_by}"
+        if Effect.MINTS in event.effects and self._rotates(event):
+            return "registered for the credentials of this user"
         for vouched in workflow.registrations:
             if _in_time(vouched, event.at_ms) and self._vouches(workflow, vouched, event):
                 return f"{vouched.what} {vouched.reference}"
         return ""
+
+    def _rotates(self, event: Operation) -> bool:
+        """Whether the job is registered, by name, for the credentials of just this user."""
+        job = self._registry.job_of(event.source, event.principal, event.agent)
+        if job is None or Effect.ADMIN in event.effects:
+            return False
+        owner = short(event.facts.get(Fact.BENEFICIARY, "") or event.target)
+        return owner in {user.casefold() for user in scope_of(job.scope).users}
 
     def _vouches(self, workflow: Workflow, vouched: Vouched, event: Operation) -> bool:
         if vouched.decided_by and vouched.decided_by in (event.principal, event.agent, event.session):

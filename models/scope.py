@@ -15,6 +15,7 @@ A job's `names` are patterns of the names its certificates may hold. Words that 
 """
 
 from fnmatch import fnmatchcase
+from functools import lru_cache
 
 from msgspec import Struct
 
@@ -46,6 +47,12 @@ class Scope(Struct, frozen=True):
             fnmatchcase(name, pattern) and (not name.startswith("*") or pattern.startswith("[*]"))
             for pattern in self.names
         )
+
+
+@lru_cache(maxsize=4096)
+def scope_of(scope: str, names: str = "") -> Scope:
+    """`read_scope`, remembered: registrations are few and looked at for every change."""
+    return read_scope(scope, names)
 
 
 def read_scope(scope: str, names: str = "") -> Scope:

@@ -173,6 +173,8 @@ class Session(Struct, array_like=True):
     last_read: Step | None = None
     last_write: Step | None = None
     alarms: dict[str, Alarm] = field(default_factory=dict)
+    run: bool = False
+    """Whether a gateway or an agent's telemetry said that it began: a run, rather than an account."""
     acts: list[str] = field(default_factory=list)
     """Keys of its newest acts: who tells of one of them again is a second witness."""
     weakened: list[str] = field(default_factory=list)

@@ -5,7 +5,7 @@ Known gap: a guard rail that is weakened by an ordinary looking setting which th
 """
 
 from detectors.detector import Detector
-from detectors.severity import JUDGED
+from detectors.severity import JUDGED, undisclosed
 from detectors.thresholds import TamperingSettings
 from models.attested import Effect
 from models.event import OpClass, Operation, Outcome
@@ -27,9 +27,13 @@ class GuardrailTampering(Detector):
 
     def inspect(self, session: Session, workflow: Workflow, event: Operation, step: Step) -> Noticed | None:
         """See `Detector.inspect`."""
-        if step.warrant or Effect.WEAKENS not in event.effects or event.outcome is Outcome.ERROR:
+        if step.warrant or event.outcome is Outcome.ERROR:
             return None
-        wide = event.op_class is OpClass.GUARDRAIL_CHANGE or Effect.WIDE in event.effects
+        if Effect.WEAKENS not in event.effects and not undisclosed(event):
+            return None
+        wide = Effect.WEAKENS in event.effects and (
+            event.op_class is OpClass.GUARDRAIL_CHANGE or Effect.WIDE in event.effects
+        )
         if event.outcome is Outcome.OK:
             remembered(session.weakened, event.target or event.operation, WEAKENED_MAX)
             many = len(session.weakened) >= self._settings.targets_min

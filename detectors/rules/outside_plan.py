@@ -1,4 +1,4 @@
-"""A pipeline changes what its approved plan does not name, or runs a plan that nobody approved.
+"""A pipeline leaves its approved plan or runs one that nobody approved; an exercise leaves its accounts.
 
 Known gap: a pipeline without a registered plan; `unapproved_change` looks at each of its changes.
 """
@@ -8,8 +8,8 @@ from detectors.detector import Detector
 from detectors.policy import ApprovalSettings
 from detectors.severity import JUDGED, Severity, severity
 from detectors.thresholds import PlanSettings
-from models.attested import Registered
-from models.event import AnyEvent, Operation, Outcome, Registration
+from models.attested import Fact, Registered
+from models.event import AnyEvent, OpClass, Operation, Outcome, Registration
 from models.finding import Noticed
 from models.registry import Registry
 from models.session import Session, Step, Vouched, Workflow
@@ -19,7 +19,7 @@ class OutsidePlan(Detector):
     """Fires at a change that the session's plans do not cover, and at the start of an unapproved plan."""
 
     name = "outside_plan"
-    listens_to = JUDGED
+    listens_to = JUDGED | {OpClass.SECRET_READ}
     attends = frozenset({Registration})
     tags = ("T1098.003", "T1484.002", "T1195.002", "ASI02", "ASI03", "ASI04")
 
@@ -30,15 +30,18 @@ class OutsidePlan(Detector):
 
     def inspect(self, session: Session, workflow: Workflow, event: Operation, step: Step) -> Noticed | None:
         """See `Detector.inspect`."""
-        if step.warrant or event.outcome is not Outcome.OK or not plans(workflow, session.id):
+        if step.warrant or event.outcome is not Outcome.OK:
             return None
-        if severity(event, self._registry) is Severity.NONE:
+        if plans(workflow, session.id) and severity(event, self._registry) is not Severity.NONE:
+            what = "is in no approved plan of this run"
+        elif left_exercise(workflow, session.id, event):
+            what = f"leaves the exercise, in account {event.facts[Fact.ACCOUNT]}"
+        else:
             return None
         return Noticed(
             detector=self.name,
             confidence=self._settings.confidence,
-            reason=f"{event.operation} on {event.target or 'no named target'} "
-            f"is in no approved plan of this run",
+            reason=f"{event.operation} on {event.target or 'no named target'} {what}",
             evidence=(event.id,),
             grade=event.grade,
             tags=self.tags,
@@ -61,6 +64,17 @@ class OutsidePlan(Detector):
             grade=event.grade,
             tags=self.tags,
         )
+
+
+def left_exercise(workflow: Workflow, session: str, event: Operation) -> bool:
+    """Whether a session that an exercise was registered for acts in another account than the exercise's."""
+    account = event.facts.get(Fact.ACCOUNT, "")
+    exercises = [
+        vouched
+        for vouched in workflow.registrations
+        if vouched.what is Registered.EXERCISE and vouched.session == session
+    ]
+    return bool(account and exercises) and not any(account in known.targets for known in exercises)
 
 
 def plans(workflow: Workflow, session: str) -> list[Vouched]:

@@ -4,8 +4,6 @@ The registration narrows what is normal and never vouches for anything. Known ga
 terms (`models/scope.py`), or one that is wider than the job.
 """
 
-from functools import lru_cache
-
 from detectors.detector import Detector
 from detectors.severity import JUDGED, listed, short
 from detectors.thresholds import ScopeSettings
@@ -13,12 +11,10 @@ from models.attested import Effect, Fact
 from models.event import CHANGES, OpClass, Operation, Outcome
 from models.finding import Noticed
 from models.registry import Registry
-from models.scope import Scope, read_scope
+from models.scope import Scope, scope_of
 from models.session import Session, Step, Workflow, remembered
 
 STRAYED_MAX = 8
-
-_scope = lru_cache(maxsize=4096)(read_scope)
 
 
 class OutsideScope(Detector):
@@ -62,9 +58,9 @@ class OutsideScope(Detector):
         facts = event.facts
         client = self._registry.client(event.source, facts[Fact.CLIENT]) if Fact.CLIENT in facts else None
         if client is not None:
-            return _scope(client.scope, "")
+            return scope_of(client.scope)
         job = self._registry.job_of(event.source, event.principal, event.agent)
-        return _scope(job.scope, job.names) if job is not None else None
+        return scope_of(job.scope, job.names) if job is not None else None
 
 
 def _fault(scope: Scope, event: Operation) -> str:

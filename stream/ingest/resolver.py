@@ -16,7 +16,7 @@ from msgspec.structs import replace
 from models.attested import Fact
 from models.command import stable_id
 from models.event import FACTS_MAX, MOVED_MAX, AnyEvent, CredentialKind, Event, Join, Operation, SessionStart
-from models.registry import Registry
+from models.registry import Client, Job, Registry, names_of
 from stream.ingest.duplicates import Seen
 from stream.ingest.holdings import CREDENTIALS, HELD_FOR_MS, SLACK_MS, Holding, Holdings
 from stream.ingest.runs import Run, Runs, job_name
@@ -222,10 +222,19 @@ class Resolver:
         else:
             job = self._registry.job_of(provider, *identities)
             client = self._registry.client(provider, key[2])
-            found = ("", job_name(job) if job is not None else client.name if client is not None else "")
+            found = ("", _role(job, client, provider, event.principal))
         if len(self._identities) < IDENTITIES_MAX:
             self._identities[key] = found
         return found
+
+
+def _role(job: Job | None, client: Client | None, provider: str, principal: str) -> str:
+    """The job behind a caller: by its registration, else by the short name of the account."""
+    if job is not None:
+        return job_name(job)
+    if client is not None and client.name:
+        return client.name
+    return names_of(provider, principal)[-1]
 
 
 def _own(entry: Provisional) -> Place:

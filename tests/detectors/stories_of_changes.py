@@ -123,6 +123,10 @@ FIRES: Stories = {
             *PLANNED[:2],
             registered("plan_started", -10, "sha256:bb"),
         ],
+        "an exercise goes on in production": [
+            registered("exercise", -10, targets=("lab-1",)),
+            op("S", 0, facts={"account": "prod-1"}),
+        ],
         "the pipeline approved its own plan": [
             approval(-30, operation="pipeline.apply", target="sha256:aa", decided_by="s1", requested_by="s1"),
             *PLANNED[1:],
@@ -269,6 +273,10 @@ MUST_NOT: Stories = {
         "it stands in the plan": [*PLANNED, op("V", 0, **GRANT)],
         "it takes away": [*PLANNED, op("V", 0, target="role/old", effects=(Effect.REMOVES,))],
         "a session without a plan": [op("V", 0, **GRANT)],
+        "an exercise in its account": [
+            registered("exercise", -10, targets=("lab-1",)),
+            op("S", 0, facts={"account": "lab-1"}),
+        ],
         "it broke": [*PLANNED, op("V", 0, target="role/x", outcome="error", **GRANT)],
     },
     "bad_approval": {
