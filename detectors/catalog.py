@@ -21,6 +21,7 @@ from detectors.rules.faster_than_human import FasterThanHuman
 from detectors.rules.guardrail_tampering import GuardrailTampering
 from detectors.rules.outside_plan import OutsidePlan
 from detectors.rules.outside_scope import OutsideScope
+from detectors.rules.secret_then_change import SecretThenChange
 from detectors.rules.shared_account import SharedAccount
 from detectors.rules.three_systems import ThreeSystems
 from detectors.rules.trust_opened import TrustOpened
@@ -63,6 +64,7 @@ def _rules(policy: Policy, knowledge: Knowledge) -> tuple[Detector, ...]:
         OutsidePlan(settings.outside_plan, approvals, registry),
         BadApproval(settings.bad_approval, approvals),
         ThreeSystems(settings.three_systems, habits),
+        SecretThenChange(settings.secret_then_change, registry, habits),
         AfterStop(settings.after_stop),
         SharedAccount(settings.shared_account),
         UsedElsewhere(settings.used_elsewhere, registry),

@@ -89,6 +89,7 @@ class Policy(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         "outside_plan",
         "bad_approval",
         "three_systems",
+        "secret_then_change",
         "unfamiliar_act",
         "mass_secret_read",
         "outside_scope",

@@ -43,7 +43,7 @@ def severity(event: Operation, registry: Registry) -> Severity:
         or undisclosed(event)
         or Effect.TRUST_PATH in effects
         or (Effect.EXPANDS in effects and event.op_class in GRANTS)
-        or (Effect.MINTS in effects and (Effect.LONG_LIVED in effects or for_another(event)))
+        or (Effect.MINTS in effects and for_another(event))
     )
     return Severity.SERIOUS if serious else Severity.MINOR
 

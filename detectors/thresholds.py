@@ -231,6 +231,18 @@ class ScopeSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     """A certificate for a name that is none of the job's."""
 
 
+class SecretThenChangeSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`secret_then_change`, see `docs/detectors/secret_then_change.md`."""
+
+    enabled: bool = True
+    within_ms: DurationMs = 4 * HOUR
+    """From the secret to the change."""
+    confidence: Share = 0.75
+    """The secret is none of the job's."""
+    confidence_unknown: Share = 0.4
+    """Nothing is known of the job."""
+
+
 class DetectorSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One group per detector."""
 
@@ -247,6 +259,7 @@ class DetectorSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     bad_approval: BadApprovalSettings = BadApprovalSettings()
     three_systems: ThreeSystemsSettings = ThreeSystemsSettings()
     after_stop: AfterStopSettings = AfterStopSettings()
+    secret_then_change: SecretThenChangeSettings = SecretThenChangeSettings()
     unfamiliar_act: UnfamiliarSettings = UnfamiliarSettings()
     mass_secret_read: MassReadSettings = MassReadSettings()
     shared_account: SharedAccountSettings = SharedAccountSettings()

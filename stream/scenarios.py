@@ -14,7 +14,7 @@ def recordings(source: str, paths: list[str], policy: Policy, registry: Registry
     """One recording a file. Accounts and keys that run for weeks teach as one session for each busy spell."""
     known_source(source)
     for path in paths:
-        recorded = Recorded(policy, cut_ms=policy.idle_ms)
+        recorded = Recorded(policy, cut_ms=policy.idle_ms, registry=registry)
         for arrival in arrivals(source, lines([path]), Pipeline(registry)):
             if isinstance(arrival, Arrival):
                 recorded.fold(arrival.event, arrival.seen_ms)

@@ -15,6 +15,7 @@ from models.cloudevent import read_line
 from models.command import RANK, Action
 from models.errors import InputError, UnreadableEventError
 from models.event import AnyEvent, Join, Operation
+from models.registry import EMPTY, Registry
 from models.session import Workflow
 
 SESSION_EVENTS_MAX = 20_000
@@ -70,10 +71,10 @@ def train_recorded(recordings: Iterable["Recorded"], out: Path) -> Trained:
 class Recorded:
     """Recorded sessions, judged by the rules alone as they are read."""
 
-    def __init__(self, policy: Policy, cut_ms: int | None = None) -> None:
+    def __init__(self, policy: Policy, cut_ms: int | None = None, registry: Registry = EMPTY) -> None:
         """`cut_ms`: a session that was silent for longer teaches as several; None for never."""
         self.dead_letters: Counter[str] = Counter()
-        self._judge = Judge(policy, None)
+        self._judge = Judge(policy, None, registry)
         self._cut_ms = cut_ms
         self._workflows: dict[str, Workflow] = {}
         self._runs: dict[tuple[str, str], list[Operation]] = {}

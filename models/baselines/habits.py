@@ -1,8 +1,9 @@
 """What a job is used to: which operations, on what, for whom.
 
 A habit is counted in sessions, not events: a loop of a thousand calls is one session's word. How odd
-something new is depends on how often the job does something new: with n sessions in which an operation
-occurred and d distinct targets of it, Witten and Bell (1991) give a new target the probability d / (n + d).
+something new is depends on how often the job does something new: of n observations (a session that shows
+an operation, or a target of it), n1 were of a kind that no other session showed; Good (1953) gives something
+never seen the probability n1 / n, here smoothed by half an observation.
 """
 
 from collections.abc import Iterable, Sequence
@@ -74,19 +75,19 @@ class Habits:
             return None
         times = habit.operations.get(event.operation, 0)
         if not times:
-            return -log2(_new(habit.sessions, len(habit.operations)))
+            return -log2(_new(habit.operations))
         targets = habit.targets.get(event.operation, {})
         if not event.target or habit_key(event) in targets or len(targets) >= TARGETS_MAX:
             return 0.0
-        bits = -log2(_new(times, len(targets)))
         shapes = habit.shapes.get(event.operation, {})
-        if shape_of(event.target) not in shapes:
-            bits += -log2(_new(times, len(shapes)))
-        return bits
+        known = shape_of(event.target) in shapes
+        return -log2(_new(targets)) - (0.0 if known else log2(_new(shapes)))
 
 
-def _new(times: int, kinds: int) -> float:
-    return kinds / (times + kinds) if kinds else 1.0 / (times + 1)
+def _new(seen: dict[str, int]) -> float:
+    """The chance that the next observation is of a kind never seen (Good 1953, smoothed)."""
+    once = sum(1 for sessions in seen.values() if sessions == 1)
+    return (once + 0.5) / (sum(seen.values()) + 1.0)
 
 
 def habit_key(event: Operation) -> str:

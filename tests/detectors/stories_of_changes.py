@@ -183,6 +183,21 @@ FIRES: Stories = {
             op("S", 60, credential="shared-1", credential_kind=CredentialKind.SHARED),
         ],
     },
+    "secret_then_change": {
+        "a strange secret, then a grant": [
+            op("S", 0, agent_role=ROTATOR, target="secret/other"),
+            op("V", 60, agent_role=ROTATOR, **GRANT),
+        ],
+        "the read comes later in the log": [
+            op("V", 60, agent_role=ROTATOR, **GRANT),
+            op("S", 0, agent_role=ROTATOR, target="secret/other"),
+        ],
+        "nobody knows the job": [op("S", 0), op("V", 60, **ADMIN)],
+        "one agent reads and another one grants": [
+            op("S", 0, session="s2", agent="agent-8"),
+            op("V", 60, **GRANT),
+        ],
+    },
     "outside_scope": {
         "a scanner reads a secret's value": [op("S", 0, principal="scanner")],
         "a rotation job reads another kind of secret": [op("S", 0, principal="rotation", target="ca/root")],
@@ -334,6 +349,21 @@ MUST_NOT: Stories = {
             approval(50),
             op("V", 60, credential="shared-1", credential_kind=CredentialKind.SHARED),
         ],
+    },
+    "secret_then_change": {
+        "its own secret, then a grant": [
+            op("S", 0, agent_role=ROTATOR, target="secret/app1/db"),
+            op("V", 60, agent_role=ROTATOR, **GRANT),
+        ],
+        "the grant was approved": [
+            op("S", 0, agent_role=ROTATOR, target="secret/other"),
+            approval(50, target="role/app:policy/reader"),
+            op("V", 60, agent_role=ROTATOR, **GRANT),
+        ],
+        "the grant came first": [op("V", 0, **GRANT), op("S", 60)],
+        "hours lie between": [op("S", 0), op("V", 4 * 3600 + 1, **GRANT)],
+        "the secret was denied": [op("S", 0, outcome="denied"), op("V", 60, **GRANT)],
+        "a membership without rights": [op("S", 0), op("R", 60)],
     },
     "outside_scope": {
         "a scanner looks": told("D@0 P@1", principal="scanner"),

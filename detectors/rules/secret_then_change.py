@@ -1,0 +1,74 @@
+"""A secret that is none of the job's was read, and then somebody was made stronger without anybody's word.
+
+The seed's chain without its preparations: an agent that knows what it wants need not look around first. Known
+gap: a job nobody has trained on, whose every secret could be its own: it is less sure.
+"""
+
+from detectors.detector import Detector
+from detectors.severity import JUDGED, Severity, severity
+from detectors.thresholds import SecretThenChangeSettings
+from models.baselines.habits import Habits
+from models.event import OpClass, Operation, Outcome, weakest
+from models.finding import Noticed
+from models.registry import Registry
+from models.session import Session, Step, Workflow
+
+STRANGE, UNKNOWN, CHANGED = "strange_secret", "unknown_secret", "unwarranted_change"
+
+
+class SecretThenChange(Detector):
+    """Fires at an unwarranted change of some weight after such a read, in one workflow."""
+
+    name = "secret_then_change"
+    listens_to = JUDGED | {OpClass.SECRET_READ}
+    tags = ("T1555.006", "T1552.007", "T1098.003", "AML.T0098", "ASI02", "ASI03")
+
+    def __init__(self, settings: SecretThenChangeSettings, registry: Registry, habits: Habits) -> None:
+        self._settings = settings
+        self._registry = registry
+        self._habits = habits
+
+    def inspect(self, session: Session, workflow: Workflow, event: Operation, step: Step) -> Noticed | None:
+        """See `Detector.inspect`. Either of the pair may come late, so either may complete it."""
+        if event.outcome is not Outcome.OK:
+            return None
+        if event.op_class is OpClass.SECRET_READ:
+            return self._read(workflow, event, step)
+        if step.warrant or severity(event, self._registry) < Severity.SERIOUS or self._habits.is_habit(event):
+            return None
+        newest = workflow.visited.get(CHANGED)
+        if newest is None or step.at_ms >= newest.at_ms:
+            workflow.visited[CHANGED] = step
+        pairs = [(kind, workflow.visited.get(kind), step) for kind in (STRANGE, UNKNOWN)]
+        return self._best(pairs)
+
+    def _read(self, workflow: Workflow, event: Operation, step: Step) -> Noticed | None:
+        if self._habits.is_habit(event):
+            return None
+        kind = STRANGE if self._habits.knows(event.agent_role) else UNKNOWN
+        newest = workflow.visited.get(kind)
+        if newest is None or step.at_ms >= newest.at_ms:
+            workflow.visited[kind] = step
+        change = workflow.visited.get(CHANGED)
+        return self._best([(kind, step, change)]) if change is not None else None
+
+    def _best(self, pairs: list[tuple[str, Step | None, Step]]) -> Noticed | None:
+        for kind, read, change in pairs:
+            if read is not None and 0 <= change.at_ms - read.at_ms <= self._settings.within_ms:
+                return self._noticed(kind, read, change)
+        return None
+
+    def _noticed(self, kind: str, read: Step, change: Step) -> Noticed:
+        strange = kind == STRANGE
+        return Noticed(
+            detector=self.name,
+            confidence=self._settings.confidence if strange else self._settings.confidence_unknown,
+            reason=f"{change.operation} on {change.target or 'no named target'} "
+            f"{(change.at_ms - read.at_ms) / 1000:.1f} s after {read.operation} "
+            f"of {read.target or 'a secret'}, {'which is none of its own' if strange else 'whose owner is not known'}",
+            evidence=(read.event_id, change.event_id),
+            grade=weakest((read.grade, change.grade)),
+            tags=self.tags,
+            session=change.session,
+            act_ms=change.at_ms,
+        )
