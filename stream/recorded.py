@@ -9,6 +9,7 @@ from msgspec import Raw, Struct
 from models.cloudevent import read_line
 from models.errors import InputError, Unreadable, UnreadableEventError
 from models.event import EVENT_BYTES_MAX, AnyEvent
+from stream.ingest.batches import BATCH_BYTES_MAX
 from stream.ingest.pipeline import Pipeline
 from stream.ingest.reading import decoded, millis
 from stream.ingest.sources import SOURCES
@@ -34,6 +35,9 @@ class Refused(Struct, frozen=True):
 
     index: int
     reason: Unreadable
+    detail: str
+    content: bytes
+    """As it came."""
 
 
 Arrivals = Iterator[Arrival | Refused]
@@ -57,14 +61,25 @@ def known_source(source: str) -> str:
     return source
 
 
-def arrivals(source: str, lines: Iterable[bytes], pipeline: Pipeline) -> Arrivals:
-    """Events in the order of their arrival; a blank line is none."""
+def bytes_max(source: str) -> int:
+    """How long a line may be: some sources send many records in one."""
+    return BATCH_BYTES_MAX if source in SOURCES and source != EVENTS else EVENT_BYTES_MAX
+
+
+def arrivals(
+    source: str, lines: Iterable[bytes], pipeline: Pipeline, clock: Callable[[], int] | None = None
+) -> Arrivals:
+    """Events in the order of their arrival; a blank line is none.
+
+    `clock` says when a line of a source arrives (ms); without one it arrives when it says it happened. A
+    scenario's line says itself when it arrived.
+    """
     given = ((index, line) for index, line in enumerate(lines) if line)
     if source == EVENTS:
         return _each(given, _event)
     if source == SCENARIO:
         return _scenario(given, pipeline)
-    return _each(given, lambda line: pipeline.take(source, line, None))
+    return _each(given, lambda line: pipeline.take(source, line, clock() if clock is not None else None))
 
 
 def _each(given: Iterable[tuple[int, bytes]], read: Callable[[bytes], list[AnyEvent]]) -> Arrivals:
@@ -72,7 +87,7 @@ def _each(given: Iterable[tuple[int, bytes]], read: Callable[[bytes], list[AnyEv
         try:
             events = read(line)
         except UnreadableEventError as error:
-            yield Refused(index, error.reason)
+            yield Refused(index, error.reason, error.detail, line)
             continue
         for event in events:
             yield Arrival(index, event.at_ms if event.seen_ms is None else event.seen_ms, event)
@@ -90,7 +105,7 @@ def _scenario(given: Iterable[tuple[int, bytes]], pipeline: Pipeline) -> Arrival
             line = decoded(_line, content, EVENT_BYTES_MAX)
             heappush(ahead, (millis(line.seen), index, line.source, bytes(line.record)))
         except UnreadableEventError as error:
-            yield Refused(index, error.reason)
+            yield Refused(index, error.reason, error.detail, content)
         if len(ahead) > LINES_AHEAD_MAX:
             yield from _taken(heappop(ahead), pipeline)
     while ahead:
@@ -100,12 +115,12 @@ def _scenario(given: Iterable[tuple[int, bytes]], pipeline: Pipeline) -> Arrival
 def _taken(line: tuple[int, int, str, bytes], pipeline: Pipeline) -> Arrivals:
     seen_ms, index, source, record = line
     if source not in SOURCES:
-        yield Refused(index, Unreadable.INVALID)
+        yield Refused(index, Unreadable.INVALID, "a source that is not known", record)
         return
     try:
         events = pipeline.take(source, record, seen_ms)
     except UnreadableEventError as error:
-        yield Refused(index, error.reason)
+        yield Refused(index, error.reason, error.detail, record)
         return
     for event in events:
         yield Arrival(index, seen_ms, event)
