@@ -1,0 +1,259 @@
+"""AWS CloudTrail: one record, a file of them (`Records`), EventBridge's wrapper (`detail`), or any of these in gzip.
+
+Format: CloudTrail User Guide, "CloudTrail record contents" and "CloudTrail userIdentity element". Where a caller
+hands in a file with many records, `unwrapped` first gives each record its own dead letter; `normalise` refuses
+the whole file for one record that it cannot read, rather than drop it in silence.
+"""
+
+import re
+import zlib
+from typing import Any
+
+import msgspec
+from msgspec import Raw, Struct
+
+from models.attested import Effect, Fact
+from models.command import stable_id
+from models.errors import Unreadable, UnreadableEventError
+from models.event import CHANGES, EFFECTS_MAX, FACTS_MAX, Grade, OpClass, Operation, Outcome
+from models.vocabulary.vocabulary import Entry
+from stream.ingest import aws_iam, aws_services
+from stream.ingest.aws_identity import Caller, Identity, caller_of, run_of
+from stream.ingest.aws_parameters import Reading
+from stream.ingest.aws_target import target_of
+from stream.ingest.reading import NAME_MAX, TEXT_MAX, decoded, invalid, millis, name
+from stream.ingest.sighting import Handle, Sighting
+from stream.vocabularies import load_vocabulary
+
+SOURCE = "aws.cloudtrail"
+BATCH_BYTES_MAX = 67_108_864
+"""Bytes of a file of records, unpacked; CloudTrail closes its files at about 50 MB."""
+GZIP = b"\x1f\x8b"
+API_VERSION = re.compile(r"20\d\d_?\d\d_?\d\d(v\d+)?$")
+"""Lambda and CloudFront append the version of their API to event names: `UpdateFunctionCode20150331v2`."""
+REFUSED = re.compile(
+    r"access_?denied|unauthori[sz]ed|not_?authori[sz]ed|authorizationerror|forbidden|authfailure"
+    r"|invalidclienttokenid|unrecognizedclient|invalidaccesskeyid|signaturedoesnotmatch|expiredtoken"
+    r"|missingauthenticationtoken|authenticationfailed|invalidtoken$|notsignedup|optinrequired|failed authentication",
+    re.IGNORECASE,
+)
+"""Error codes of a caller that was refused, by rights or by credential; any other error is one."""
+NO_PARAMETERS: dict[str, Any] = {}
+READERS = aws_iam.READERS | aws_services.READERS
+STS_LOGINS = frozenset({"sts:AssumeRole", "sts:AssumeRoleWithSAML", "sts:AssumeRoleWithWebIdentity"})
+MAKES_KEYS = frozenset({"iam:CreateAccessKey"})
+
+
+class Resource(Struct):
+    """One of `resources`."""
+
+    ARN: str | None = None
+
+
+class Record(Struct):
+    """A record, as far as we read it; or the wrapper around one or several."""
+
+    eventName: str | None = None  # noqa: N815 - CloudTrail's names
+    eventSource: str | None = None  # noqa: N815
+    eventTime: str | None = None  # noqa: N815
+    eventID: str | None = None  # noqa: N815
+    requestID: str | None = None  # noqa: N815
+    errorCode: str | None = None  # noqa: N815
+    errorMessage: str | None = None  # noqa: N815
+    sourceIPAddress: str | None = None  # noqa: N815
+    userAgent: str | None = None  # noqa: N815
+    recipientAccountId: str | None = None  # noqa: N815
+    awsRegion: str | None = None  # noqa: N815
+    userIdentity: Identity | None = None  # noqa: N815
+    requestParameters: Any = None  # noqa: N815
+    responseElements: Raw = Raw(b"")  # noqa: N815
+    resources: list[Resource] | None = None
+    Records: list[Raw] | None = None
+    detail: Raw | None = None
+
+
+_decoder = msgspec.json.Decoder(Record)
+_vocabulary = load_vocabulary("aws")
+
+
+def normalise(record: bytes) -> tuple[Sighting, ...]:
+    """What the bytes say. Raises `UnreadableEventError` for what is no record of CloudTrail."""
+    content = _inflated(record) if record[:2] == GZIP else record
+    arrived = decoded(_decoder, content, BATCH_BYTES_MAX)
+    if arrived.Records is not None:
+        return tuple(_sighting(_single(bytes(each))) for each in arrived.Records)
+    if arrived.detail is not None and arrived.eventName is None:
+        return (_sighting(_single(bytes(arrived.detail))),)
+    return (_sighting(_bounded(arrived, content)),)
+
+
+def unwrapped(record: bytes) -> tuple[bytes, ...]:
+    """The single records of a file or wrapper, as bytes; whatever else it is, as it came."""
+    content = _inflated(record) if record[:2] == GZIP else record
+    arrived = decoded(_decoder, content, BATCH_BYTES_MAX)
+    if arrived.Records is not None:
+        return tuple(bytes(each) for each in arrived.Records)
+    return (content,)
+
+
+def _single(content: bytes) -> Record:
+    return decoded(_decoder, content)
+
+
+def _bounded(arrived: Record, content: bytes) -> Record:
+    """Decoded in one go with the wrappers; alone it has the limit of a record."""
+    return arrived if len(content) <= TEXT_MAX * 256 else _single(content)
+
+
+def _inflated(record: bytes) -> bytes:
+    unpacker = zlib.decompressobj(wbits=zlib.MAX_WBITS | 16)
+    try:
+        content = unpacker.decompress(record, BATCH_BYTES_MAX + 1)
+    except zlib.error as error:
+        raise UnreadableEventError(Unreadable.NOT_JSON, "gzip that cannot be unpacked") from error
+    if not unpacker.eof and len(content) <= BATCH_BYTES_MAX:
+        raise UnreadableEventError(Unreadable.NOT_JSON, "gzip that is cut off")
+    return content
+
+
+def _sighting(record: Record) -> Sighting:
+    if not record.eventName or not record.eventSource or not record.eventTime:
+        raise invalid("no CloudTrail record: eventName, eventSource or eventTime is missing")
+    operation = _operation(record.eventSource, record.eventName)
+    entry = _vocabulary.look_up(operation)
+    parameters = record.requestParameters
+    parameters = parameters if isinstance(parameters, dict) else NO_PARAMETERS
+    caller = caller_of(record.userIdentity, record.recipientAccountId or "", record.eventSource)
+    outcome = _outcome(record)
+    reading = Reading(
+        parameters=parameters,
+        response=NO_PARAMETERS,
+        account=name(record.recipientAccountId or caller.account),
+        caller=caller.name,
+        via=caller.via,
+        op_class=entry.op_class,
+        target=target_of(parameters, entry.target, record.resources),
+        effects=dict.fromkeys(entry.effects),
+        facts=_facts(record, caller),
+    )
+    reader = READERS.get(operation)
+    if reader is not None:
+        reading.response = _object(record.responseElements)
+        reader(reading)
+    if parameters.get("omitted") is True:
+        _omitted(reading)
+    return _seen(record, operation, entry, caller, outcome, reading)
+
+
+def _seen(
+    record: Record, operation: str, entry: Entry, caller: Caller, outcome: Outcome, reading: Reading
+) -> Sighting:
+    session = caller.session
+    follows = caller.follows
+    brings: tuple[Handle, ...] = ()
+    maker_of: tuple[Handle, ...] = ()
+    request = (Handle("aws.request", record.requestID[:NAME_MAX]),) if record.requestID else ()
+    minted = reading.facts.get(Fact.MINTED)
+    if operation in STS_LOGINS:
+        session, follows = _login(reading, caller)
+    if minted and outcome is Outcome.OK:
+        if operation in MAKES_KEYS:
+            maker_of = (Handle("aws.access_key", minted),)
+        elif operation.startswith("sts:"):
+            brings = (Handle("aws.access_key", minted),)
+    at_ms = millis(record.eventTime or "")
+    event_id = name(record.eventID) or stable_id(
+        SOURCE, operation, str(at_ms), caller.session, record.requestID or "", reading.target
+    )
+    event = Operation(
+        id=event_id,
+        source=SOURCE,
+        at_ms=at_ms,
+        workflow=session,
+        session=session,
+        agent=caller.agent,
+        principal=caller.name,
+        grade=Grade.ATTESTED,
+        operation=operation,
+        op_class=reading.op_class,
+        outcome=outcome,
+        system=_vocabulary.content.system,
+        system_kind=entry.system_kind or _vocabulary.content.system_kind,
+        target=reading.target,
+        target_kind=entry.target_kind,
+        credential=caller.credential,
+        credential_kind=caller.credential_kind,
+        workload_proven=caller.workload_proven,
+        act=name(record.requestID),
+        effects=tuple(reading.effects)[:EFFECTS_MAX],
+        facts=dict(list(reading.facts.items())[:FACTS_MAX]),
+    )
+    return Sighting(event=event, follows=(*request, *follows), brings=brings, maker_of=maker_of)
+
+
+def _operation(source: str, event: str) -> str:
+    if event[-1].isdigit():
+        event = API_VERSION.sub("", event) or event
+    return f"{source.partition('.')[0]}:{event}"[:NAME_MAX]
+
+
+def _outcome(record: Record) -> Outcome:
+    error = record.errorCode
+    if error is None and record.errorMessage is None:
+        return Outcome.OK
+    return Outcome.DENIED if REFUSED.search(error or record.errorMessage or "") else Outcome.ERROR
+
+
+def _facts(record: Record, caller: Caller) -> dict[str, str]:
+    facts = dict(caller.facts)
+    for key, value in (
+        (Fact.ACCOUNT, record.recipientAccountId),
+        (Fact.ADDRESS, record.sourceIPAddress),
+        (Fact.USER_AGENT, record.userAgent),
+        ("region", record.awsRegion),
+    ):
+        if value:
+            facts[key] = value[:NAME_MAX]
+    if record.errorCode:
+        facts["error"] = record.errorCode[:NAME_MAX]
+    return facts
+
+
+def _object(content: Raw) -> dict[str, Any]:
+    """`responseElements`, where it is an object; else nothing."""
+    if content in (b"", b"null"):
+        return {}
+    try:
+        value = msgspec.json.decode(content)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return {}
+    return value if isinstance(value, dict) else {}
+
+
+def _omitted(reading: Reading) -> None:
+    """CloudTrail leaves parameters out where they are larger than 100 KB.
+
+    No honest identity change is: what it did is hidden, and that is what it does to the log. Elsewhere, large
+    parameters (dashboards, templates) are ordinary.
+    """
+    size = reading.parameters.get("originalSize")
+    reading.facts["omitted_bytes"] = str(size) if isinstance(size, int) else "unknown"
+    if reading.op_class in CHANGES or reading.op_class is OpClass.GUARDRAIL_CHANGE:
+        reading.op_class = OpClass.GUARDRAIL_CHANGE
+        reading.add(Effect.WEAKENS)
+
+
+def _login(reading: Reading, caller: Caller) -> tuple[str, tuple[Handle, ...]]:
+    """Who takes a role: by what the session is called, else by the key it was taken with."""
+    called = (reading.text("sourceIdentity"), reading.text("roleSessionName"))
+    by_name = [Handle("conversation", each) for each in called if each]
+    if called[1]:
+        by_name.append(Handle("pod", called[1]))
+    if caller.pipeline and (run := run_of(called[1])):
+        return f"github:run:{run}", (*by_name, Handle("github.run", run))
+    assumed = reading.response.get("assumedRoleUser")
+    role_id = assumed.get("assumedRoleId") if isinstance(assumed, dict) else None
+    session = f"aws:{role_id}"[:NAME_MAX] if isinstance(role_id, str) else caller.session
+    if caller.foreign:
+        session = caller.session
+    return session, (*by_name, *caller.follows)

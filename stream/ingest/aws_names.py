@@ -1,0 +1,65 @@
+"""Short names of what AWS calls by ARN, URL or name, so that whichever API told it, they compare equal.
+
+ARNs: `arn:partition:service:region:account:resource` (AWS General Reference, "Amazon Resource Names").
+"""
+
+import re
+from functools import lru_cache
+
+from stream.ingest.reading import NAME_MAX
+
+SECRET_SUFFIX = re.compile(r"-[A-Za-z0-9]{6}$")
+"""Secrets Manager appends six characters of its own to a secret's name in its ARN."""
+ACCOUNT = re.compile(r"\d{12}$")
+SHORT_NAMES_MAX = 8192
+
+
+@lru_cache(maxsize=SHORT_NAMES_MAX)
+def short(value: str) -> str:
+    """A resource as an operator says it: the name, without partition, region, account and path of a role."""
+    if value.startswith("arn:"):
+        parts = value.split(":", 5)
+        return (_resource(parts[2], parts[5]) if len(parts) == 6 else value)[:NAME_MAX]  # noqa: PLR2004
+    if value.startswith(("https://", "http://")):
+        return value.partition("//")[2].rstrip("/")[:NAME_MAX]
+    return value[:NAME_MAX]
+
+
+def _resource(service: str, resource: str) -> str:
+    kind, slash, rest = resource.partition("/")
+    if ":" in kind:
+        kind, slash, rest = resource.partition(":")
+    if not slash:
+        return resource
+    match service:
+        case "secretsmanager":
+            return SECRET_SUFFIX.sub("", rest)
+        case "ssm" if kind == "parameter":
+            return f"/{rest}" if "/" in rest else rest
+        case "sts":
+            return rest.partition("/")[0]
+        case "iam":
+            return rest if kind == "oidc-provider" else rest.rpartition("/")[2]
+        case "lambda":
+            return rest.partition(":")[0]
+        case "cloudformation" if kind == "stack":
+            return rest.partition("/")[0]
+        case "s3":
+            return resource
+        case "kms" if kind == "alias":
+            return resource
+        case _:
+            return rest
+
+
+def account_of(value: str) -> str:
+    """The account of an ARN, or a bare account; nothing where there is none."""
+    if value.startswith("arn:"):
+        parts = value.split(":", 5)
+        return parts[4] if len(parts) == 6 else ""  # noqa: PLR2004
+    return value if len(value) == 12 and ACCOUNT.match(value) else ""  # noqa: PLR2004
+
+
+def issuer_of(provider: str) -> str:
+    """Host of an OIDC issuer, or the name of a SAML provider: by ARN, URL or as it is."""
+    return short(provider).partition("/")[0]
