@@ -9,6 +9,7 @@ sightings in the same order give the same events.
 
 from collections import deque
 from collections.abc import Iterator
+from typing import Any
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -19,6 +20,7 @@ from models.event import FACTS_MAX, MOVED_MAX, AnyEvent, CredentialKind, Event, 
 from models.registry import Registry
 from stream.ingest.duplicates import Seen
 from stream.ingest.holdings import CREDENTIALS, HELD_FOR_MS, SLACK_MS, Holding, Holdings
+from stream.ingest.memory import Table
 from stream.ingest.runs import Run, Runs, job_name
 from stream.ingest.sighting import Handle, Sighting
 from stream.ingest.waiting import Provisional, Waiting
@@ -59,6 +61,21 @@ class Resolver:
         self._registry = registry
         self._seen = Seen()
         self._identities: dict[tuple[str, str, str], tuple[str, str]] = {}
+
+    @property
+    def tables(self) -> dict[str, Table[Any]]:
+        """Everything that is remembered, by name: what has to outlive a restart."""
+        held = {f"held.{kind}": table for kind, table in self.holdings.tables.items()}
+        return {
+            **held,
+            "calls": self.holdings.calls,
+            "makers": self.holdings.makers,
+            "runs": self.runs.table,
+            "waiting": self.waiting.entries,
+            "links": self.witnesses.links,
+            "acts": self.witnesses.acts,
+            "near": self.witnesses.near,
+        }
 
     def take(self, sighting: Sighting, seen_ms: int) -> list[AnyEvent]:
         """The sighting's event where it belongs, and whatever it explains; nothing for a duplicate."""

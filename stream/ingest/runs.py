@@ -28,7 +28,7 @@ class Runs:
     """Facts by session."""
 
     def __init__(self, registry: Registry) -> None:
-        self.table: Table[Run] = Table(RUNS_MAX)
+        self.table: Table[Run] = Table(Run, RUNS_MAX)
         self._registry = registry
 
     def of(self, session: str) -> Run:

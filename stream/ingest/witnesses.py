@@ -47,10 +47,10 @@ class Witnesses:
     """Joins what tells of the same act."""
 
     def __init__(self) -> None:
-        self.links: Table[str] = Table(ACTS_MAX)
+        self.links: Table[str] = Table(str, ACTS_MAX)
         """Request or span: the act."""
-        self.acts: Table[Act] = Table(ACTS_MAX)
-        self.near: Table[Near] = Table(ACTS_MAX)
+        self.acts: Table[Act] = Table(Act, ACTS_MAX)
+        self.near: Table[Near] = Table(Near, ACTS_MAX)
 
     def act_of(self, sighting: Sighting, event: Operation, *, by_name: bool) -> str:
         """The act that an operation tells of; `by_name` where the session is the true one."""
