@@ -10,7 +10,7 @@ from models.cloudevent import read_line
 from models.errors import InputError, Unreadable, UnreadableEventError
 from models.event import EVENT_BYTES_MAX, AnyEvent
 from stream.ingest.batches import BATCH_BYTES_MAX
-from stream.ingest.pipeline import Pipeline
+from stream.ingest.pipeline import Bad, Pipeline, Taken
 from stream.ingest.reading import decoded, millis
 from stream.ingest.sources import SOURCES
 
@@ -76,25 +76,37 @@ def arrivals(
     """
     given = ((index, line) for index, line in enumerate(lines) if line)
     if source == EVENTS:
-        return _each(given, _event)
+        return _events(given)
     if source == SCENARIO:
         return _scenario(given, pipeline)
-    return _each(given, lambda line: pipeline.take(source, line, clock() if clock is not None else None))
+    return _records(given, source, pipeline, clock)
 
 
-def _each(given: Iterable[tuple[int, bytes]], read: Callable[[bytes], list[AnyEvent]]) -> Arrivals:
+def _events(given: Iterable[tuple[int, bytes]]) -> Arrivals:
     for index, line in given:
         try:
-            events = read(line)
+            event = read_line(line)
         except UnreadableEventError as error:
-            yield Refused(index, error.reason, error.detail, line)
+            yield _refused(index, Bad(line, error))
             continue
-        for event in events:
-            yield Arrival(index, event.at_ms if event.seen_ms is None else event.seen_ms, event)
+        yield Arrival(index, event.at_ms if event.seen_ms is None else event.seen_ms, event)
 
 
-def _event(line: bytes) -> list[AnyEvent]:
-    return [read_line(line)]
+def _records(
+    given: Iterable[tuple[int, bytes]], source: str, pipeline: Pipeline, clock: Callable[[], int] | None
+) -> Arrivals:
+    for index, record in given:
+        yield from _told(index, pipeline.take(source, record, clock() if clock is not None else None))
+
+
+def _told(index: int, taken: Taken) -> Arrivals:
+    yield from (_refused(index, bad) for bad in taken.bad)
+    for event in taken.events:
+        yield Arrival(index, event.at_ms if event.seen_ms is None else event.seen_ms, event)
+
+
+def _refused(index: int, bad: Bad) -> Refused:
+    return Refused(index, bad.error.reason, bad.error.detail, bad.content)
 
 
 def _scenario(given: Iterable[tuple[int, bytes]], pipeline: Pipeline) -> Arrivals:
@@ -105,7 +117,7 @@ def _scenario(given: Iterable[tuple[int, bytes]], pipeline: Pipeline) -> Arrival
             line = decoded(_line, content, EVENT_BYTES_MAX)
             heappush(ahead, (millis(line.seen), index, line.source, bytes(line.record)))
         except UnreadableEventError as error:
-            yield Refused(index, error.reason, error.detail, content)
+            yield _refused(index, Bad(content, error))
         if len(ahead) > LINES_AHEAD_MAX:
             yield from _taken(heappop(ahead), pipeline)
     while ahead:
@@ -117,10 +129,4 @@ def _taken(line: tuple[int, int, str, bytes], pipeline: Pipeline) -> Arrivals:
     if source not in SOURCES:
         yield Refused(index, Unreadable.INVALID, "a source that is not known", record)
         return
-    try:
-        events = pipeline.take(source, record, seen_ms)
-    except UnreadableEventError as error:
-        yield Refused(index, error.reason, error.detail, record)
-        return
-    for event in events:
-        yield Arrival(index, seen_ms, event)
+    yield from _told(index, pipeline.take(source, record, seen_ms))

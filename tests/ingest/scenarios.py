@@ -11,7 +11,6 @@ from typing import Any
 import pytest
 from msgspec import Struct
 
-from models.errors import UnreadableEventError
 from models.event import AnyEvent, Join
 from models.registry import Registry, read_registry
 from stream.ingest.pipeline import Pipeline
@@ -92,11 +91,7 @@ def ended(lines: list[Line]) -> list[Ended]:
     last: dict[tuple[str, str], AnyEvent] = {}
     told: dict[tuple[str, str], Line] = {}
     for line in lines:
-        try:
-            events = pipeline.take(line.source, line.record, line.seen_ms)
-        except UnreadableEventError:
-            continue
-        for event in events:
+        for event in pipeline.take(line.source, line.record, line.seen_ms).events:
             if not isinstance(event, Join):
                 last[event.source, event.id] = event
                 told.setdefault((event.source, event.id), line)
