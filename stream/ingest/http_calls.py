@@ -1,6 +1,6 @@
 """A tool server's HTTP call, in the words of a vocabulary: whose API, which method, which resource.
 
-`models/vocabulary/http_calls.json` names calls as `okta GET /api/v1/users/{}`: names and ids are written `{}`,
+`models/vocabulary/http_calls.json` names calls as `okta GET /api/v1/users/{}`: a name or id is written `{}`,
 query strings are left out. Which calls a platform's own log holds as well is said by `only_seen_here`.
 """
 

@@ -1,7 +1,7 @@
 """Spans of agents and of their tool servers: who runs, which tools are called, and under which request ids.
 
-Format: see `otlp.py`; attributes by OpenTelemetry's conventions for generative AI, MCP, HTTP and RPC, by their
-old names as well as the new. What a span becomes:
+Format: see `otlp.py`; attributes by OpenTelemetry's conventions for generative AI, MCP, HTTP and RPC, by
+their old names as well as the new. What a span becomes:
 
 - of an agent (it names its conversation): a tool call is an `Operation`; everything else (`invoke_agent`,
   `chat`, …) only says that the session runs and where, and is a `SessionStart`;
@@ -299,7 +299,7 @@ def _request(span: Span, call: Call, session: str, request: str) -> Operation:
         agent=resource(span, "service.name") or "unknown",
         grade=Grade.OBSERVED,
         operation=name(f"{call.method} {call.path}"),
-        op_class=entry.op_class or OpClass.UNCLASSIFIED,
+        op_class=entry.op_class,
         outcome=outcome_of(span),
         system={"graph": "entra", "kubernetes": "k8s"}.get(call.api, call.api),
         system_kind=entry.system_kind or content.system_kind,
