@@ -35,14 +35,12 @@ class Runs:
         """What is known by now."""
         return self.table.get(session) or UNKNOWN
 
-    def learn(self, event: AnyEvent) -> bool:
-        """From a record that names its own session; whether the workflow became known by it."""
+    def learn(self, event: AnyEvent) -> None:
+        """From a record that names its own session."""
         known = self.of(event.session)
         run = self._told(known, event)
-        if run == known:
-            return False
-        self.table.put(event.session, run)
-        return run.workflow != known.workflow
+        if run != known:
+            self.table.put(event.session, run)
 
     def _told(self, known: Run, event: AnyEvent) -> Run:
         match event:

@@ -54,25 +54,41 @@ class Witnesses:
 
     def act_of(self, sighting: Sighting, event: Operation, *, by_name: bool) -> str:
         """The act that an operation tells of; `by_name` where the session is the true one."""
-        witness, links, parent = _told_by(sighting, event)
-        again = f"event|{event.source}|{event.id}"
-        self._take_back(again, witness)
-        # Where the tool and the platform have both told already, the platform's record is sent again.
-        act = self._linked([parent, *links] if parent else links, witness)
-        if act is None and by_name and witness is not Witness.SERVER:
-            act = self._named_alike(event, witness)
-        if act is None:
-            name = event.act or event.id
-            act = self.acts.get(name) or Act(name, 0, event.at_ms)
-        act.seen_by |= witness
-        self.acts.put(act.name, act)
-        if parent and parent not in self.links:
-            self.links.put(parent, act.name)
-        for link in (*links, again):
-            self.links.put(link, act.name)
-        if by_name and witness is not Witness.SERVER:
-            self._remember(event, act.name)
+        told = _told_by(sighting)
+        named = by_name and told.witness is not Witness.SERVER
+        act = self._known(told) or (self._named_alike(event, told.witness) if named else None)
+        name = event.act or event.id
+        act = act or self.acts.get(name) or Act(name, 0, event.at_ms)
+        self._note(told, act)
+        if named:
+            self._remember(event, act.name, told.witness)
         return act.name
+
+    def link(self, sighting: Sighting) -> None:
+        """A tool server's span that is no operation: it tells which request a tool call made."""
+        told = _told_by(sighting)
+        if told.witness is not Witness.SERVER or not told.links:
+            return
+        act = self._known(told)
+        if act is None:
+            # The agent's span names its act after itself; a second request of one call is an act of its own.
+            first = told.parent not in self.links
+            name = (told.parent if first else told.links[0]).partition("|")[2]
+            act = self.acts.get(name) or Act(name, 0, sighting.event.at_ms)
+        self._note(told, act)
+
+    def _known(self, told: "Told") -> Act | None:
+        self._take_back(told.event, told.witness)
+        # Where the tool and the platform have both told already, the platform's record is sent again.
+        return self._linked([told.parent, *told.links] if told.parent else told.links, told.witness)
+
+    def _note(self, told: "Told", act: Act) -> None:
+        act.seen_by |= told.witness
+        self.acts.put(act.name, act)
+        if told.parent and told.parent not in self.links:
+            self.links.put(told.parent, act.name)
+        for link in (*told.links, told.event):
+            self.links.put(link, act.name)
 
     def _take_back(self, told: str, witness: Witness) -> None:
         """An event that is sent again is not a second witness."""
@@ -104,25 +120,38 @@ class Witnesses:
                     found = (apart_ms, act)
         return found[1] if found is not None else None
 
-    def _remember(self, event: Operation, act: str) -> None:
-        witness = Witness.PLATFORM if event.grade is Grade.ATTESTED else Witness.AGENT
+    def _remember(self, event: Operation, act: str, witness: Witness) -> None:
         for key in _keys(event, witness):
             near = self.near.get(key)
             acts = near.acts if near is not None else []
             self.near.put(key, Near([*acts[1 - NEAR_MAX :], act]))
 
 
-def _told_by(sighting: Sighting, event: Operation) -> tuple[Witness, list[str], str]:
-    """Who tells, the requests and spans it names as its own, and the span it was called from."""
+class Told(Struct, frozen=True):
+    """What one sighting tells of an act."""
+
+    witness: Witness
+    event: str
+    """Key of the event itself: sent again it is no second witness."""
+    links: list[str]
+    """Requests and spans that are the call's own."""
+    parent: str
+    """The span that it was called from; empty for none."""
+
+
+def _told_by(sighting: Sighting) -> Told:
+    event = sighting.event
+    key = f"event|{event.source}|{event.id}"
     links = [f"{handle.kind}|{handle.value}" for handle in sighting.follows if handle.kind in REQUESTS]
     links += [f"{handle.kind}|{handle.value}" for handle in sighting.brings if handle.kind in REQUESTS]
     if event.grade is Grade.ATTESTED:
-        return Witness.PLATFORM, [link for link in links if not link.startswith("keycloak.call|")], ""
+        calls = [link for link in links if not link.startswith("keycloak.call|")]  # a path is no one call
+        return Told(Witness.PLATFORM, key, calls, "")
     parent = next((f"span|{handle.value}" for handle in sighting.follows if handle.kind == "span"), "")
     if parent:
-        return Witness.SERVER, links, parent
+        return Told(Witness.SERVER, key, links, parent)
     links += [f"span|{handle.value}" for handle in sighting.brings if handle.kind == "span"]
-    return Witness.AGENT, links, ""
+    return Told(Witness.AGENT, key, links, "")
 
 
 def _keys(event: Operation, witness: Witness) -> tuple[str, ...]:
