@@ -5,7 +5,7 @@ once. Request ids join exactly; where no span carries one, the same name in the 
 does. An act has at most one witness of each kind: a tool that calls twice has acted twice.
 """
 
-from enum import IntFlag
+from functools import lru_cache
 
 from msgspec import Struct
 
@@ -21,12 +21,8 @@ NEAR_MAX = 16
 """Acts of one name in one session that wait for their other witness."""
 
 
-class Witness(IntFlag):
-    """Who tells of an act."""
-
-    AGENT = 1
-    SERVER = 2
-    PLATFORM = 4
+AGENT, SERVER, PLATFORM = 1, 2, 4
+"""Who tells of an act; added up, who has told of it."""
 
 
 class Act(Struct, array_like=True):
@@ -55,7 +51,7 @@ class Witnesses:
     def act_of(self, sighting: Sighting, event: Operation, *, by_name: bool) -> str:
         """The act that an operation tells of; `by_name` where the session is the true one."""
         told = _told_by(sighting)
-        named = by_name and told.witness is not Witness.SERVER
+        named = by_name and told.witness != SERVER
         act = self._known(told) or (self._named_alike(event, told.witness) if named else None)
         name = event.act or event.id
         act = act or self.acts.get(name) or Act(name, 0, event.at_ms)
@@ -67,7 +63,7 @@ class Witnesses:
     def link(self, sighting: Sighting) -> None:
         """A tool server's span that is no operation: it tells which request a tool call made."""
         told = _told_by(sighting)
-        if told.witness is not Witness.SERVER or not told.links:
+        if told.witness != SERVER or not told.links:
             return
         act = self._known(told)
         if act is None:
@@ -90,24 +86,24 @@ class Witnesses:
         for link in (*told.links, told.event):
             self.links.put(link, act.name)
 
-    def _take_back(self, told: str, witness: Witness) -> None:
+    def _take_back(self, told: str, witness: int) -> None:
         """An event that is sent again is not a second witness."""
         name = self.links.get(told)
         act = self.acts.get(name) if name is not None else None
         if act is not None:
             act.seen_by &= ~witness
 
-    def _linked(self, links: list[str], witness: Witness) -> Act | None:
+    def _linked(self, links: list[str], witness: int) -> Act | None:
         """The act behind one of these; the platform may tell of one request in several records."""
         for link in links:
             name = self.links.get(link)
             act = self.acts.get(name) if name is not None else None
-            if act is not None and (not act.seen_by & witness or witness is Witness.PLATFORM):
+            if act is not None and (not act.seen_by & witness or witness == PLATFORM):
                 return act
         return None
 
-    def _named_alike(self, event: Operation, witness: Witness) -> Act | None:
-        other = Witness.PLATFORM if witness is Witness.AGENT else Witness.AGENT
+    def _named_alike(self, event: Operation, witness: int) -> Act | None:
+        other = PLATFORM if witness == AGENT else AGENT
         found: tuple[int, Act] | None = None
         for key in _keys(event, witness):
             near = self.near.get(key)
@@ -120,7 +116,7 @@ class Witnesses:
                     found = (apart_ms, act)
         return found[1] if found is not None else None
 
-    def _remember(self, event: Operation, act: str, witness: Witness) -> None:
+    def _remember(self, event: Operation, act: str, witness: int) -> None:
         for key in _keys(event, witness):
             near = self.near.get(key)
             acts = near.acts if near is not None else []
@@ -130,7 +126,7 @@ class Witnesses:
 class Told(Struct, frozen=True):
     """What one sighting tells of an act."""
 
-    witness: Witness
+    witness: int
     event: str
     """Key of the event itself: sent again it is no second witness."""
     links: list[str]
@@ -146,24 +142,26 @@ def _told_by(sighting: Sighting) -> Told:
     links += [f"{handle.kind}|{handle.value}" for handle in sighting.brings if handle.kind in REQUESTS]
     if event.grade is Grade.ATTESTED:
         calls = [link for link in links if not link.startswith("keycloak.call|")]  # a path is no one call
-        return Told(Witness.PLATFORM, key, calls, "")
+        return Told(PLATFORM, key, calls, "")
     parent = next((f"span|{handle.value}" for handle in sighting.follows if handle.kind == "span"), "")
     if parent:
-        return Told(Witness.SERVER, key, links, parent)
+        return Told(SERVER, key, links, parent)
     links += [f"span|{handle.value}" for handle in sighting.brings if handle.kind == "span"]
-    return Told(Witness.AGENT, key, links, "")
+    return Told(AGENT, key, links, "")
 
 
-def _keys(event: Operation, witness: Witness) -> tuple[str, ...]:
-    """Names under which the other witness may know the operation: `iam:ListRoles`, `iam_list_roles`."""
-    name = event.operation
-    words = {_squeezed(name)}
-    if witness is Witness.AGENT:
-        words.add(_squeezed(name.partition("_")[2]))
+def _keys(event: Operation, witness: int) -> list[str]:
+    return [f"{event.session}|{word}" for word in _words(event.operation, witness)]
+
+
+@lru_cache(maxsize=4_096)
+def _words(name: str, witness: int) -> tuple[str, ...]:
+    """Names under which the other witness may know an operation: `iam:ListRoles` and `iam_list_roles`."""
+    if witness == AGENT:
+        names = (name, name.partition("_")[2])
     else:
-        words.add(_squeezed(name.partition(" ")[0]))
-        words.add(_squeezed(name.rpartition("/")[2]))
-    return tuple(f"{event.session}|{word}" for word in sorted(words) if word)
+        names = (name, name.partition(" ")[0], name.partition("/")[0], name.rpartition("/")[2])
+    return tuple(dict.fromkeys(filter(None, map(_squeezed, names))))
 
 
 def _squeezed(name: str) -> str:
