@@ -151,6 +151,7 @@ def replay(
 ) -> None:
     """Fold recorded events through the worker's judge; print findings, commands and a summary."""
     from stream.files import lines  # noqa: PLC0415 - start-up time of the other commands
+    from stream.recorded import bytes_max  # noqa: PLC0415
     from stream.replay import Replay  # noqa: PLC0415
 
     settings = _settings(policy=policy, baseline=baseline, registry=registry)
@@ -161,7 +162,7 @@ def replay(
         load_registry(settings.registry),
     )
     encode = msgspec.json.Encoder().encode
-    for row in replayed.rows(lines(files)):
+    for row in replayed.rows(lines(files, bytes_max(source))):
         if json:
             sys.stdout.write(encode(row).decode() + "\n")
         else:
@@ -203,6 +204,25 @@ def train(
     for reason, count in sorted({**trained.header.left_out, **trained.dead_letters}.items()):
         out.print(f"left out: {count} ({reason})")
     out.print(f"written: {to} (baseline@{trained.header.checksum[:12]})")
+
+
+@app.command()
+def ingest(
+    files: Files,
+    source: Annotated[str, typer.Option("--source", help="whose records they are, such as aws.cloudtrail")],
+    registry: RegistryPath = None,
+    follow: Annotated[bool, typer.Option("--follow", help="wait for what the file grows by")] = False,
+    kafka: Kafka = None,
+) -> None:
+    """Send records of a source to the actions topic, as events that know their session."""
+    from stream.ingesting import Ingest  # noqa: PLC0415 - needs the Kafka client
+
+    if follow and (len(files) != 1 or files[0] == "-"):
+        raise typer.BadParameter("follows one file; standard input is followed anyway", param_hint="--follow")
+    settings = _settings(kafka=kafka, registry=registry)
+    ingesting = Ingest(settings, load_registry(settings.registry))
+    ingesting.run(source, files, follow=follow)
+    out.print(_counted(dict(ingesting.counted)))
 
 
 @app.command()

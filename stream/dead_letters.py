@@ -56,3 +56,11 @@ def unfetched(topics: Topics, tp: TopicPartition, offset: int, why: str) -> Reco
         ("offset", str(offset).encode()),
     ]
     return Record(topics.dead_letters, b"", b"", headers)
+
+
+def refused_line(topic: str, content: bytes, reason: Unreadable, detail: str) -> Record:
+    """The record for a line of a file."""
+    headers = [("reason", reason.encode()), ("detail", detail[:DETAIL_CHARS_MAX].encode())]
+    if len(content) > VALUE_BYTES_MAX:
+        headers.append(("cut-from-bytes", str(len(content)).encode()))
+    return Record(topic, b"", content[:VALUE_BYTES_MAX], headers)

@@ -19,28 +19,28 @@ GZIP_MAGIC = b"\x1f\x8b"
 EVERY = 4096
 
 
-def lines(paths: list[str]) -> Iterator[bytes]:
+def lines(paths: list[str], bytes_max: int = EVENT_BYTES_MAX) -> Iterator[bytes]:
     """Every line of every file, in order, without its end; a blank line is a line.
 
-    A line beyond `EVENT_BYTES_MAX` comes cut to one byte more than that, which readers refuse: memory
+    A line beyond `bytes_max` comes cut to one byte more than that, which readers refuse: memory
     stays bounded whatever the file holds. Raises `InputError` for a file that cannot be read.
     """
     with _bar(paths) as (progress, task):
         before = 0
         for path in paths:
             with _opened(path) as (stream, raw):
-                for count, line in enumerate(_bounded(stream, path)):
+                for count, line in enumerate(_bounded(stream, path, bytes_max)):
                     if count % EVERY == 0 and raw is not None:
                         progress.update(task, completed=before + raw.tell())
                     yield line
             before += _size(path)
 
 
-def _bounded(stream: IO[bytes], path: str) -> Iterator[bytes]:
+def _bounded(stream: IO[bytes], path: str, bytes_max: int) -> Iterator[bytes]:
     try:
-        while line := stream.readline(EVENT_BYTES_MAX + 2):
-            if not line.endswith(b"\n") and len(line) > EVENT_BYTES_MAX:
-                while (rest := stream.readline(EVENT_BYTES_MAX)) and not rest.endswith(b"\n"):
+        while line := stream.readline(bytes_max + 2):
+            if not line.endswith(b"\n") and len(line) > bytes_max:
+                while (rest := stream.readline(bytes_max)) and not rest.endswith(b"\n"):
                     pass
             yield line.rstrip(b"\r\n")
     except (OSError, EOFError, zlib.error) as error:

@@ -9,7 +9,8 @@ from msgspec import Raw, Struct
 from models.cloudevent import read_line
 from models.errors import InputError, Unreadable, UnreadableEventError
 from models.event import EVENT_BYTES_MAX, AnyEvent
-from stream.ingest.pipeline import Pipeline
+from stream.ingest.batches import BATCH_BYTES_MAX
+from stream.ingest.pipeline import Bad, Pipeline, Taken
 from stream.ingest.reading import decoded, millis
 from stream.ingest.sources import SOURCES
 
@@ -34,6 +35,9 @@ class Refused(Struct, frozen=True):
 
     index: int
     reason: Unreadable
+    detail: str
+    content: bytes
+    """As it came."""
 
 
 Arrivals = Iterator[Arrival | Refused]
@@ -57,29 +61,52 @@ def known_source(source: str) -> str:
     return source
 
 
-def arrivals(source: str, lines: Iterable[bytes], pipeline: Pipeline) -> Arrivals:
-    """Events in the order of their arrival; a blank line is none."""
+def bytes_max(source: str) -> int:
+    """How long a line may be: some sources send many records in one."""
+    return BATCH_BYTES_MAX if source in SOURCES and source != EVENTS else EVENT_BYTES_MAX
+
+
+def arrivals(
+    source: str, lines: Iterable[bytes], pipeline: Pipeline, clock: Callable[[], int] | None = None
+) -> Arrivals:
+    """Events in the order of their arrival; a blank line is none.
+
+    `clock` says when a line of a source arrives (ms); without one it arrives when it says it happened. A
+    scenario's line says itself when it arrived.
+    """
     given = ((index, line) for index, line in enumerate(lines) if line)
     if source == EVENTS:
-        return _each(given, _event)
+        return _events(given)
     if source == SCENARIO:
         return _scenario(given, pipeline)
-    return _each(given, lambda line: pipeline.take(source, line, None))
+    return _records(given, source, pipeline, clock)
 
 
-def _each(given: Iterable[tuple[int, bytes]], read: Callable[[bytes], list[AnyEvent]]) -> Arrivals:
+def _events(given: Iterable[tuple[int, bytes]]) -> Arrivals:
     for index, line in given:
         try:
-            events = read(line)
+            event = read_line(line)
         except UnreadableEventError as error:
-            yield Refused(index, error.reason)
+            yield _refused(index, Bad(line, error))
             continue
-        for event in events:
-            yield Arrival(index, event.at_ms if event.seen_ms is None else event.seen_ms, event)
+        yield Arrival(index, event.at_ms if event.seen_ms is None else event.seen_ms, event)
 
 
-def _event(line: bytes) -> list[AnyEvent]:
-    return [read_line(line)]
+def _records(
+    given: Iterable[tuple[int, bytes]], source: str, pipeline: Pipeline, clock: Callable[[], int] | None
+) -> Arrivals:
+    for index, record in given:
+        yield from _told(index, pipeline.take(source, record, clock() if clock is not None else None))
+
+
+def _told(index: int, taken: Taken) -> Arrivals:
+    yield from (_refused(index, bad) for bad in taken.bad)
+    for event in taken.events:
+        yield Arrival(index, event.at_ms if event.seen_ms is None else event.seen_ms, event)
+
+
+def _refused(index: int, bad: Bad) -> Refused:
+    return Refused(index, bad.error.reason, bad.error.detail, bad.content)
 
 
 def _scenario(given: Iterable[tuple[int, bytes]], pipeline: Pipeline) -> Arrivals:
@@ -90,7 +117,7 @@ def _scenario(given: Iterable[tuple[int, bytes]], pipeline: Pipeline) -> Arrival
             line = decoded(_line, content, EVENT_BYTES_MAX)
             heappush(ahead, (millis(line.seen), index, line.source, bytes(line.record)))
         except UnreadableEventError as error:
-            yield Refused(index, error.reason)
+            yield _refused(index, Bad(content, error))
         if len(ahead) > LINES_AHEAD_MAX:
             yield from _taken(heappop(ahead), pipeline)
     while ahead:
@@ -100,12 +127,6 @@ def _scenario(given: Iterable[tuple[int, bytes]], pipeline: Pipeline) -> Arrival
 def _taken(line: tuple[int, int, str, bytes], pipeline: Pipeline) -> Arrivals:
     seen_ms, index, source, record = line
     if source not in SOURCES:
-        yield Refused(index, Unreadable.INVALID)
+        yield Refused(index, Unreadable.INVALID, "a source that is not known", record)
         return
-    try:
-        events = pipeline.take(source, record, seen_ms)
-    except UnreadableEventError as error:
-        yield Refused(index, error.reason)
-        return
-    for event in events:
-        yield Arrival(index, seen_ms, event)
+    yield from _told(index, pipeline.take(source, record, seen_ms))

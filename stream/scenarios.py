@@ -6,7 +6,7 @@ from detectors.policy import Policy
 from models.registry import Registry
 from stream.files import lines
 from stream.ingest.pipeline import Pipeline
-from stream.recorded import Arrival, arrivals, known_source
+from stream.recorded import Arrival, arrivals, bytes_max, known_source
 from stream.training import Recorded
 
 
@@ -15,7 +15,7 @@ def recordings(source: str, paths: list[str], policy: Policy, registry: Registry
     known_source(source)
     for path in paths:
         recorded = Recorded(policy, cut_ms=policy.idle_ms, registry=registry)
-        for arrival in arrivals(source, lines([path]), Pipeline(registry)):
+        for arrival in arrivals(source, lines([path], bytes_max(source)), Pipeline(registry)):
             if isinstance(arrival, Arrival):
                 recorded.fold(arrival.event, arrival.seen_ms)
             else:

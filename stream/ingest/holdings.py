@@ -7,6 +7,7 @@ from stream.ingest.sighting import HANDLES, Handle
 
 HOUR_MS = 3_600_000
 DAY_MS = 24 * HOUR_MS
+REQUEST_MS = 15 * 60_000
 
 HOLDINGS_MAX = 200_000
 """Of one kind of handle; the one used longest ago gives way."""
@@ -43,10 +44,11 @@ REQUESTS = frozenset(
 WORKLOADS = frozenset({"conversation", "pod", "pod_uid", "github.run"})
 
 HELD_FOR_MS = {
-    kind: 7 * DAY_MS if kind in WORKLOADS else 36 * HOUR_MS if kind in CREDENTIALS else HOUR_MS
+    kind: 7 * DAY_MS if kind in WORKLOADS else 36 * HOUR_MS if kind in CREDENTIALS else REQUEST_MS
     for kind in HANDLES
 }
-"""Where the record does not say how long: longer than any session token of AWS, and a week for a run."""
+"""Where the record does not say how long: as long as the longest session token of AWS, a week for a run, and
+for a single call as long as any source may be late."""
 SLACK_MS = 15 * 60_000
 """A record may be dated later than the end of the credential it was begun with."""
 
@@ -73,10 +75,10 @@ class Holdings:
 
     def __init__(self) -> None:
         self.tables: dict[str, Table[Holding]] = {
-            kind: Table(HOLDINGS_MAX) for kind in HANDLES if kind != "keycloak.call"
+            kind: Table(Holding, HOLDINGS_MAX) for kind in HANDLES if kind != "keycloak.call"
         }
-        self.calls: Table[Calls] = Table(HOLDINGS_MAX)
-        self.makers: Table[str] = Table(HOLDINGS_MAX)
+        self.calls: Table[Calls] = Table(Calls, HOLDINGS_MAX)
+        self.makers: Table[str] = Table(str, HOLDINGS_MAX)
         """Long-lived credential: the session that made it."""
 
     def holder(self, handle: Handle, at_ms: int) -> Holding | None:

@@ -2,12 +2,34 @@
 
 from collections import Counter
 
+from msgspec import Struct
+
 from models.errors import UnreadableEventError
 from models.event import AnyEvent, OpClass, Operation
 from models.registry import Registry
 from stream.ingest.duplicates import Seen
 from stream.ingest.resolver import Resolver
-from stream.ingest.sources import normaliser
+from stream.ingest.sighting import Sighting
+from stream.ingest.sources import Source, source_of
+
+LATE_MS = 5 * 60_000
+"""No source that works is later than this."""
+
+READ, DUPLICATE, UNREADABLE = "read", "duplicate", "unreadable"
+
+
+class Bad(Struct, frozen=True):
+    """What is no record of its source."""
+
+    content: bytes
+    error: UnreadableEventError
+
+
+class Taken(Struct):
+    """What came of one record, or of one file of records."""
+
+    events: list[AnyEvent]
+    bad: list[Bad]
 
 
 class Pipeline:
@@ -19,6 +41,8 @@ class Pipeline:
         """Source and result (`read`, `duplicate`, `unreadable`): records."""
         self.unclassified: Counter[str] = Counter()
         """Source: operations that no vocabulary knows."""
+        self.late: Counter[str] = Counter()
+        """Source: events that arrived more than `late_ms` after they happened."""
         self.heard_ms: dict[str, int] = {}
         """Source: when it was last heard."""
         self._records = Seen()
@@ -26,30 +50,42 @@ class Pipeline:
     @property
     def duplicates(self) -> int:
         """Records and events that came before, and were dropped."""
-        records = sum(count for (_, result), count in self.results.items() if result == "duplicate")
+        records = sum(count for (_, result), count in self.results.items() if result == DUPLICATE)
         return records + self.resolver.counted.duplicates
 
-    def take(self, source: str, record: bytes, seen_ms: int | None) -> list[AnyEvent]:
+    def take(self, source: str, record: bytes, seen_ms: int | None, late_ms: int = LATE_MS) -> Taken:
         """What one record tells; `seen_ms` is when it arrived, None for when it says it happened.
 
-        Raises `UnreadableEventError` for what is no record of the source, `InputError` for no known source.
+        Raises `InputError` for a source that is not known.
         """
-        normalise = normaliser(source)
+        reading = source_of(source)
+        taken = Taken([], [])
         if self._records.before(source, record):
-            self.results[source, "duplicate"] += 1
-            return []
-        try:
-            sightings = normalise(record)
-        except UnreadableEventError:
-            self.results[source, "unreadable"] += 1
-            raise
-        self.results[source, "read"] += 1
-        out: list[AnyEvent] = []
-        for sighting in sightings:
+            self.results[source, DUPLICATE] += 1
+            return taken
+        for sighting in self._read(source, reading, record, taken.bad):
             event = sighting.event
+            arrived_ms = event.at_ms if seen_ms is None else seen_ms
             if isinstance(event, Operation) and event.op_class is OpClass.UNCLASSIFIED:
                 self.unclassified[source] += 1
-            arrived_ms = event.at_ms if seen_ms is None else seen_ms
-            out += self.resolver.take(sighting, arrived_ms)
+            if arrived_ms - event.at_ms > late_ms:
+                self.late[source] += 1
+            taken.events += self.resolver.take(sighting, arrived_ms)
             self.heard_ms[source] = max(arrived_ms, self.heard_ms.get(source, 0))
-        return out
+        return taken
+
+    def _read(self, source: str, reading: Source, record: bytes, bad: list[Bad]) -> tuple[Sighting, ...]:
+        """The record's sightings; of a file with a bad record in it, those of the good ones."""
+        try:
+            sightings = reading.normalise(record)
+        except UnreadableEventError as error:
+            parts = reading.parts(record)
+            if len(parts) > 1:
+                return tuple(
+                    sighting for part in parts for sighting in self._read(source, reading, part, bad)
+                )
+            self.results[source, UNREADABLE] += 1
+            bad.append(Bad(record, error))
+            return ()
+        self.results[source, READ] += 1
+        return sightings

@@ -9,22 +9,38 @@ sightings in the same order give the same events.
 
 from collections import deque
 from collections.abc import Iterator
+from typing import Any
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from models.attested import Fact
 from models.command import stable_id
-from models.event import FACTS_MAX, MOVED_MAX, AnyEvent, CredentialKind, Event, Join, Operation, SessionStart
+from models.event import (
+    FACTS_MAX,
+    MOVED_MAX,
+    AnyEvent,
+    CredentialKind,
+    Delegation,
+    Event,
+    Grade,
+    Join,
+    Operation,
+    SessionStart,
+)
 from models.registry import Client, Job, Registry, names_of
 from stream.ingest.duplicates import Seen
 from stream.ingest.holdings import CREDENTIALS, HELD_FOR_MS, SLACK_MS, Holding, Holdings
+from stream.ingest.memory import Table
 from stream.ingest.runs import Run, Runs, job_name
 from stream.ingest.sighting import Handle, Sighting
 from stream.ingest.waiting import Provisional, Waiting
 from stream.ingest.witnesses import Witnesses
 
 SOURCE = "chainbrake.resolver"
+CHILDREN_MAX = 50_000
+PARENT_SPAN = "parent_span"
+"""Fact of a run's first span: the span below which it lies."""
 IDENTITIES_MAX = 16_384
 """Callers whose agent is remembered."""
 LIFETIME_DIGITS_MAX = 9
@@ -54,11 +70,29 @@ class Resolver:
         self.counted = Counted()
         self.holdings = Holdings()
         self.runs = Runs(registry)
+        self.children: Table[str] = Table(str, CHILDREN_MAX)
+        """Span that is not known yet: the run whose first span lies below it."""
         self.waiting = Waiting()
         self.witnesses = Witnesses()
         self._registry = registry
         self._seen = Seen()
         self._identities: dict[tuple[str, str, str], tuple[str, str]] = {}
+
+    @property
+    def tables(self) -> dict[str, Table[Any]]:
+        """Everything that is remembered, by name: what has to outlive a restart."""
+        held = {f"held.{kind}": table for kind, table in self.holdings.tables.items()}
+        return {
+            **held,
+            "calls": self.holdings.calls,
+            "makers": self.holdings.makers,
+            "runs": self.runs.table,
+            "children": self.children,
+            "waiting": self.waiting.entries,
+            "links": self.witnesses.links,
+            "acts": self.witnesses.acts,
+            "near": self.witnesses.near,
+        }
 
     def take(self, sighting: Sighting, seen_ms: int) -> list[AnyEvent]:
         """The sighting's event where it belongs, and whatever it explains; nothing for a duplicate."""
@@ -69,20 +103,68 @@ class Resolver:
             return []
         self.waiting.expire(seen_ms)
         explained: deque[Handle] = deque()
+        news = True
         if sighting.settled:
-            if self.runs.learn(event):
-                explained.append(Handle("conversation", event.session))
             place = Place(event.session, sure=True)
+            news = self._learn(event, explained)
             explained += self._hold((Handle("conversation", event.session),), event, place)
         else:
             place = self._place(sighting)
         explained += self._hold(sighting.brings, event, place)
         for handle in sighting.maker_of:
             self.holdings.makers.put(handle.value, place.session)
-        out = [self._emit(sighting, seen_ms, place)]
+        out = []
+        if news:
+            out += self._emit(sighting, seen_ms, place)
+        out += self._delegated(sighting, place, seen_ms)
         if explained:
             out += self._joined(explained)
         return out
+
+    def _learn(self, event: AnyEvent, explained: deque[Handle]) -> bool:
+        """What the record says of its session; whether that is worth an event."""
+        known = self.runs.of(event.session)
+        self.runs.learn(event)
+        run = self.runs.of(event.session)
+        if run.workflow != known.workflow:
+            explained.append(Handle("conversation", event.session))
+        # Every span of an agent says that it runs: the first one is news.
+        return not isinstance(event, SessionStart) or event.grade is Grade.ATTESTED or run != known
+
+    def _delegated(self, sighting: Sighting, place: Place, seen_ms: int) -> list[AnyEvent]:
+        """A run whose first span lies below a span of another run works on that one's order."""
+        if not place.sure:
+            return []
+        event = sighting.event
+        out: list[AnyEvent] = []
+        if isinstance(event, SessionStart) and (span := event.facts.get(PARENT_SPAN)):
+            holding = self.holdings.holder(Handle("span", span), event.at_ms)
+            if holding is not None:
+                out += self._delegation(place.session, holding.session, event, seen_ms)
+            else:
+                self.children.put(span, place.session)
+        for handle in sighting.brings:
+            if handle.kind == "span" and handle.value in self.children:
+                child = self.children.pop(handle.value) or ""
+                out += self._delegation(child, place.session, event, seen_ms)
+        return out
+
+    def _delegation(self, child: str, parent: str, event: Event, seen_ms: int) -> list[AnyEvent]:
+        run = self.runs.of(child)
+        if child == parent or run.parent:
+            return []
+        told = Delegation(
+            id=stable_id("delegation", parent, child),
+            source=SOURCE,
+            at_ms=event.at_ms,
+            seen_ms=seen_ms,
+            session=child,
+            workflow=run.workflow or child,
+            parent_session=parent,
+            agent=run.agent,
+        )
+        self.runs.learn(told)
+        return [told]
 
     def _place(self, sighting: Sighting) -> Place:
         """The first handle that a known session holds; else one that a provisional session holds."""
@@ -116,7 +198,7 @@ class Resolver:
             ):
                 yield handle
 
-    def _emit(self, sighting: Sighting, seen_ms: int, place: Place) -> AnyEvent:
+    def _emit(self, sighting: Sighting, seen_ms: int, place: Place) -> list[AnyEvent]:
         """The event in its place; remembered where that may not be the last word."""
         run = self.runs.of(place.session)
         workflow = run.workflow or place.session
@@ -154,32 +236,32 @@ class Resolver:
                     self.holdings.makers.put(handle.value, place.session)
                 if (place.session, workflow) == (entry.session, entry.workflow):
                     continue
-                event = self._placed(entry.sighting, entry.seen_ms, place, run, workflow)
-                out.append(event)
-                moved.setdefault((entry.session, entry.workflow, place.session, workflow), []).append(event)
-                self.counted.joined += 1
+                events = self._placed(entry.sighting, entry.seen_ms, place, run, workflow)
+                out += events
+                if events:
+                    ends = (entry.session, entry.workflow, place.session, workflow)
+                    moved.setdefault(ends, []).extend(events)
+                    self.counted.joined += 1
         for ends, events in moved.items():
             out += [
                 _join(*ends, events[start : start + MOVED_MAX]) for start in range(0, len(events), MOVED_MAX)
             ]
         return out
 
-    def _placed(self, sighting: Sighting, seen_ms: int, place: Place, run: Run, workflow: str) -> AnyEvent:
+    def _placed(
+        self, sighting: Sighting, seen_ms: int, place: Place, run: Run, workflow: str
+    ) -> list[AnyEvent]:
         event = sighting.event
-        session = place.session
         if isinstance(event, Operation):
-            return self._operation(sighting, event, seen_ms, place, run, workflow)
-        if isinstance(event, SessionStart):
-            return replace(
-                event,
-                workflow=workflow,
-                seen_ms=seen_ms,
-                agent=event.agent or run.agent,
-                agent_role=event.agent_role or run.agent_role,
-            )
-        return replace(
-            event, session=session, workflow=workflow, seen_ms=seen_ms, agent=event.agent or run.agent
-        )
+            return [self._operation(sighting, event, seen_ms, place, run, workflow)]
+        if not isinstance(event, SessionStart):
+            agent = event.agent or run.agent
+            return [replace(event, session=place.session, workflow=workflow, seen_ms=seen_ms, agent=agent)]
+        if not sighting.settled:
+            self.witnesses.link(sighting)
+            return []  # a tool server's span: it is nobody's start, and only tells whose request it was
+        agent, role = event.agent or run.agent, event.agent_role or run.agent_role
+        return [replace(event, workflow=workflow, seen_ms=seen_ms, agent=agent, agent_role=role)]
 
     def _operation(
         self, sighting: Sighting, event: Operation, seen_ms: int, place: Place, run: Run, workflow: str

@@ -28,21 +28,19 @@ class Runs:
     """Facts by session."""
 
     def __init__(self, registry: Registry) -> None:
-        self.table: Table[Run] = Table(RUNS_MAX)
+        self.table: Table[Run] = Table(Run, RUNS_MAX)
         self._registry = registry
 
     def of(self, session: str) -> Run:
         """What is known by now."""
         return self.table.get(session) or UNKNOWN
 
-    def learn(self, event: AnyEvent) -> bool:
-        """From a record that names its own session; whether the workflow became known by it."""
+    def learn(self, event: AnyEvent) -> None:
+        """From a record that names its own session."""
         known = self.of(event.session)
         run = self._told(known, event)
-        if run == known:
-            return False
-        self.table.put(event.session, run)
-        return run.workflow != known.workflow
+        if run != known:
+            self.table.put(event.session, run)
 
     def _told(self, known: Run, event: AnyEvent) -> Run:
         match event:

@@ -1,9 +1,12 @@
 """The sources: their names, and where each one's normaliser is. A normaliser is loaded when it is needed."""
 
+from collections.abc import Callable
 from functools import cache
 from importlib import import_module
 
-from models.errors import InputError
+from msgspec import Struct
+
+from models.errors import InputError, UnreadableEventError
 from stream.ingest.sighting import Normalise
 
 MODULES = {
@@ -26,10 +29,27 @@ MODULES = {
 SOURCES = tuple(MODULES)
 
 
+class Source(Struct, frozen=True):
+    """How a source's records are read."""
+
+    normalise: Normalise
+    unwrapped: Callable[[bytes], tuple[bytes, ...]] | None
+    """For sources that send files of records: the records, each as bytes."""
+
+    def parts(self, record: bytes) -> tuple[bytes, ...]:
+        """The records of a file; nothing more for what is none."""
+        if self.unwrapped is None:
+            return ()
+        try:
+            return self.unwrapped(record)
+        except UnreadableEventError:
+            return ()
+
+
 @cache
-def normaliser(source: str) -> Normalise:
-    """The function that reads a source's records. Raises `InputError` for a source that is not known."""
-    if source not in MODULES:
-        raise InputError(f"source {source!r} is not known; known are {', '.join(SOURCES)}")
-    read: Normalise = import_module(f"stream.ingest.{MODULES[source]}").normalise
-    return read
+def source_of(name: str) -> Source:
+    """How to read a source. Raises `InputError` for one that is not known."""
+    if name not in MODULES:
+        raise InputError(f"source {name!r} is not known; known are {', '.join(SOURCES)}")
+    module = import_module(f"stream.ingest.{MODULES[name]}")
+    return Source(module.normalise, getattr(module, "unwrapped", None))

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from msgspec import Struct
 
+from stream.ingest.memory import Table
 from stream.ingest.sighting import Handle, Sighting
 
 WAITING_MAX = 50_000
@@ -13,7 +14,7 @@ WAIT_MS = 15 * 60_000
 """After its arrival: no source brings a link later than minutes."""
 
 
-class Provisional(Struct):
+class Provisional(Struct, frozen=True):
     """A sighting, and where its event went."""
 
     sighting: Sighting
@@ -28,44 +29,43 @@ class Waiting:
 
     def __init__(self) -> None:
         self.given_up = 0
+        self.entries: Table[Provisional] = Table(Provisional, WAITING_MAX + 1)
         self._next = 0
-        self._entries: dict[int, Provisional] = {}
-        self._by_handle: dict[Handle, dict[int, None]] = {}
+        self._by_handle: dict[Handle, dict[str, None]] = {}
 
     def __len__(self) -> int:
-        return len(self._entries)
+        return len(self.entries)
 
     def add(self, entry: Provisional) -> None:
         """Keep until one of its handles is held, or it is too old."""
-        number = self._next
+        number = str(self._next)
         self._next += 1
-        self._entries[number] = entry
+        self.entries.put(number, entry)
+        self._enter(number, entry)
         for handle in entry.handles:
-            waiting = self._by_handle.setdefault(handle, {})
-            waiting[number] = None
+            waiting = self._by_handle[handle]
             if len(waiting) > WAITING_PER_HANDLE_MAX:
                 self._give_up(next(iter(waiting)))
-        if len(self._entries) > WAITING_MAX:
-            self._give_up(next(iter(self._entries)))
+        if len(self.entries) > WAITING_MAX:
+            self._give_up_oldest()
 
     def expire(self, now_ms: int) -> None:
         """Let go of what has waited too long, oldest first."""
-        while self._entries:
-            number, oldest = next(iter(self._entries.items()))
-            if oldest.seen_ms + WAIT_MS >= now_ms:
+        while (first := self.entries.oldest()) is not None:
+            if first[1].seen_ms + WAIT_MS >= now_ms:
                 return
-            self._give_up(number)
+            self._give_up(first[0])
 
-    def of(self, handle: Handle) -> Iterator[tuple[int, Provisional]]:
+    def of(self, handle: Handle) -> Iterator[tuple[str, Provisional]]:
         """Those that wait for a handle."""
         for number in list(self._by_handle.get(handle, ())):
-            entry = self._entries.get(number)
+            entry = self.entries.peek(number)
             if entry is not None:
                 yield number, entry
 
-    def remove(self, number: int) -> None:
+    def remove(self, number: str) -> None:
         """It waits no longer."""
-        entry = self._entries.pop(number, None)
+        entry = self.entries.pop(number)
         for handle in entry.handles if entry is not None else ():
             waiting = self._by_handle.get(handle)
             if waiting is not None:
@@ -73,6 +73,24 @@ class Waiting:
                 if not waiting:
                     del self._by_handle[handle]
 
-    def _give_up(self, number: int) -> None:
+    def restored(self) -> None:
+        """Its entries were stored and are back: find the handles again, and number on."""
+        for number in sorted(self.entries.keys(), key=int):
+            entry = self.entries.peek(number)
+            assert entry is not None, number
+            self.entries.restore(number, entry)
+            self._enter(number, entry)
+            self._next = int(number) + 1
+
+    def _enter(self, number: str, entry: Provisional) -> None:
+        for handle in entry.handles:
+            self._by_handle.setdefault(handle, {})[number] = None
+
+    def _give_up_oldest(self) -> None:
+        first = self.entries.oldest()
+        assert first is not None
+        self._give_up(first[0])
+
+    def _give_up(self, number: str) -> None:
         self.given_up += 1
         self.remove(number)

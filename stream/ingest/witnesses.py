@@ -5,7 +5,7 @@ once. Request ids join exactly; where no span carries one, the same name in the 
 does. An act has at most one witness of each kind: a tool that calls twice has acted twice.
 """
 
-from enum import IntFlag
+from functools import lru_cache
 
 from msgspec import Struct
 
@@ -21,12 +21,8 @@ NEAR_MAX = 16
 """Acts of one name in one session that wait for their other witness."""
 
 
-class Witness(IntFlag):
-    """Who tells of an act."""
-
-    AGENT = 1
-    SERVER = 2
-    PLATFORM = 4
+AGENT, SERVER, PLATFORM = 1, 2, 4
+"""Who tells of an act; added up, who has told of it."""
 
 
 class Act(Struct, array_like=True):
@@ -47,51 +43,67 @@ class Witnesses:
     """Joins what tells of the same act."""
 
     def __init__(self) -> None:
-        self.links: Table[str] = Table(ACTS_MAX)
+        self.links: Table[str] = Table(str, ACTS_MAX)
         """Request or span: the act."""
-        self.acts: Table[Act] = Table(ACTS_MAX)
-        self.near: Table[Near] = Table(ACTS_MAX)
+        self.acts: Table[Act] = Table(Act, ACTS_MAX)
+        self.near: Table[Near] = Table(Near, ACTS_MAX)
 
     def act_of(self, sighting: Sighting, event: Operation, *, by_name: bool) -> str:
         """The act that an operation tells of; `by_name` where the session is the true one."""
-        witness, links, parent = _told_by(sighting, event)
-        again = f"event|{event.source}|{event.id}"
-        self._take_back(again, witness)
-        # Where the tool and the platform have both told already, the platform's record is sent again.
-        act = self._linked([parent, *links] if parent else links, witness)
-        if act is None and by_name and witness is not Witness.SERVER:
-            act = self._named_alike(event, witness)
-        if act is None:
-            name = event.act or event.id
-            act = self.acts.get(name) or Act(name, 0, event.at_ms)
-        act.seen_by |= witness
-        self.acts.put(act.name, act)
-        if parent and parent not in self.links:
-            self.links.put(parent, act.name)
-        for link in (*links, again):
-            self.links.put(link, act.name)
-        if by_name and witness is not Witness.SERVER:
-            self._remember(event, act.name)
+        told = _told_by(sighting)
+        named = by_name and told.witness != SERVER
+        act = self._known(told) or (self._named_alike(event, told.witness) if named else None)
+        name = event.act or event.id
+        act = act or self.acts.get(name) or Act(name, 0, event.at_ms)
+        self._note(told, act)
+        if named:
+            self._remember(event, act.name, told.witness)
         return act.name
 
-    def _take_back(self, told: str, witness: Witness) -> None:
+    def link(self, sighting: Sighting) -> None:
+        """A tool server's span that is no operation: it tells which request a tool call made."""
+        told = _told_by(sighting)
+        if told.witness != SERVER or not told.links:
+            return
+        act = self._known(told)
+        if act is None:
+            # The agent's span names its act after itself; a second request of one call is an act of its own.
+            first = told.parent not in self.links
+            name = (told.parent if first else told.links[0]).partition("|")[2]
+            act = self.acts.get(name) or Act(name, 0, sighting.event.at_ms)
+        self._note(told, act)
+
+    def _known(self, told: "Told") -> Act | None:
+        self._take_back(told.event, told.witness)
+        # Where the tool and the platform have both told already, the platform's record is sent again.
+        return self._linked([told.parent, *told.links] if told.parent else told.links, told.witness)
+
+    def _note(self, told: "Told", act: Act) -> None:
+        act.seen_by |= told.witness
+        self.acts.put(act.name, act)
+        if told.parent and told.parent not in self.links:
+            self.links.put(told.parent, act.name)
+        for link in (*told.links, told.event):
+            self.links.put(link, act.name)
+
+    def _take_back(self, told: str, witness: int) -> None:
         """An event that is sent again is not a second witness."""
         name = self.links.get(told)
         act = self.acts.get(name) if name is not None else None
         if act is not None:
             act.seen_by &= ~witness
 
-    def _linked(self, links: list[str], witness: Witness) -> Act | None:
+    def _linked(self, links: list[str], witness: int) -> Act | None:
         """The act behind one of these; the platform may tell of one request in several records."""
         for link in links:
             name = self.links.get(link)
             act = self.acts.get(name) if name is not None else None
-            if act is not None and (not act.seen_by & witness or witness is Witness.PLATFORM):
+            if act is not None and (not act.seen_by & witness or witness == PLATFORM):
                 return act
         return None
 
-    def _named_alike(self, event: Operation, witness: Witness) -> Act | None:
-        other = Witness.PLATFORM if witness is Witness.AGENT else Witness.AGENT
+    def _named_alike(self, event: Operation, witness: int) -> Act | None:
+        other = PLATFORM if witness == AGENT else AGENT
         found: tuple[int, Act] | None = None
         for key in _keys(event, witness):
             near = self.near.get(key)
@@ -104,37 +116,52 @@ class Witnesses:
                     found = (apart_ms, act)
         return found[1] if found is not None else None
 
-    def _remember(self, event: Operation, act: str) -> None:
-        witness = Witness.PLATFORM if event.grade is Grade.ATTESTED else Witness.AGENT
+    def _remember(self, event: Operation, act: str, witness: int) -> None:
         for key in _keys(event, witness):
             near = self.near.get(key)
             acts = near.acts if near is not None else []
             self.near.put(key, Near([*acts[1 - NEAR_MAX :], act]))
 
 
-def _told_by(sighting: Sighting, event: Operation) -> tuple[Witness, list[str], str]:
-    """Who tells, the requests and spans it names as its own, and the span it was called from."""
+class Told(Struct, frozen=True):
+    """What one sighting tells of an act."""
+
+    witness: int
+    event: str
+    """Key of the event itself: sent again it is no second witness."""
+    links: list[str]
+    """Requests and spans that are the call's own."""
+    parent: str
+    """The span that it was called from; empty for none."""
+
+
+def _told_by(sighting: Sighting) -> Told:
+    event = sighting.event
+    key = f"event|{event.source}|{event.id}"
     links = [f"{handle.kind}|{handle.value}" for handle in sighting.follows if handle.kind in REQUESTS]
     links += [f"{handle.kind}|{handle.value}" for handle in sighting.brings if handle.kind in REQUESTS]
     if event.grade is Grade.ATTESTED:
-        return Witness.PLATFORM, [link for link in links if not link.startswith("keycloak.call|")], ""
+        calls = [link for link in links if not link.startswith("keycloak.call|")]  # a path is no one call
+        return Told(PLATFORM, key, calls, "")
     parent = next((f"span|{handle.value}" for handle in sighting.follows if handle.kind == "span"), "")
     if parent:
-        return Witness.SERVER, links, parent
+        return Told(SERVER, key, links, parent)
     links += [f"span|{handle.value}" for handle in sighting.brings if handle.kind == "span"]
-    return Witness.AGENT, links, ""
+    return Told(AGENT, key, links, "")
 
 
-def _keys(event: Operation, witness: Witness) -> tuple[str, ...]:
-    """Names under which the other witness may know the operation: `iam:ListRoles`, `iam_list_roles`."""
-    name = event.operation
-    words = {_squeezed(name)}
-    if witness is Witness.AGENT:
-        words.add(_squeezed(name.partition("_")[2]))
+def _keys(event: Operation, witness: int) -> list[str]:
+    return [f"{event.session}|{word}" for word in _words(event.operation, witness)]
+
+
+@lru_cache(maxsize=4_096)
+def _words(name: str, witness: int) -> tuple[str, ...]:
+    """Names under which the other witness may know an operation: `iam:ListRoles` and `iam_list_roles`."""
+    if witness == AGENT:
+        names = (name, name.partition("_")[2])
     else:
-        words.add(_squeezed(name.partition(" ")[0]))
-        words.add(_squeezed(name.rpartition("/")[2]))
-    return tuple(f"{event.session}|{word}" for word in sorted(words) if word)
+        names = (name, name.partition(" ")[0], name.partition("/")[0], name.rpartition("/")[2])
+    return tuple(dict.fromkeys(filter(None, map(_squeezed, names))))
 
 
 def _squeezed(name: str) -> str:

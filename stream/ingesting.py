@@ -1,0 +1,97 @@
+"""`chainbrake ingest`: records of a source, from files or standard input, to the actions topic."""
+
+import time
+from collections import Counter, deque
+from collections.abc import Iterator
+
+from kafka.errors import KafkaError
+from kafka.producer.future import FutureRecordMetadata
+
+from models.errors import StateError
+from models.registry import Registry
+from stream.dead_letters import refused_line
+from stream.enforcement.publisher import DELIVER_MS_MAX, Publisher, event_record
+from stream.files import lines
+from stream.following import followed
+from stream.ingest.batches import BATCH_BYTES_MAX
+from stream.ingest.pipeline import Pipeline
+from stream.messages import Record
+from stream.recorded import Arrival, Arrivals, arrivals, known_source
+from stream.settings import Settings
+from stream.topics import topics_of
+
+ON_THEIR_WAY_MAX = 5_000
+"""Records handed over and not known to be at the broker."""
+
+
+class Ingest:
+    """One run of the command."""
+
+    def __init__(self, settings: Settings, registry: Registry) -> None:
+        self.counted: Counter[str] = Counter()
+        self._topics = topics_of(settings)
+        self._settings = settings
+        self._pipeline = Pipeline(registry)
+        self._sent: deque[FutureRecordMetadata] = deque()
+
+    def run(self, source: str, paths: list[str], *, follow: bool) -> None:
+        """Until the files end, or, following, until somebody ends it; what was sent has arrived then.
+
+        Raises `InputError` for a file or source that cannot be read, `StateError` if the broker is away.
+        """
+        known_source(source)
+        with Publisher(self._settings, "ingest") as publisher:
+            publisher.know(self._topics.actions)
+            try:
+                self._send(
+                    publisher, arrivals(source, self._lines(paths, follow=follow), self._pipeline, _now_ms)
+                )
+            except KeyboardInterrupt:
+                if not follow:
+                    raise
+            self._settle()
+        self.counted["duplicates"] = self._pipeline.duplicates
+
+    def _lines(self, paths: list[str], *, follow: bool) -> Iterator[bytes]:
+        given = followed(paths[0], BATCH_BYTES_MAX, self._settle) if follow else lines(paths, BATCH_BYTES_MAX)
+        for line in given:
+            self.counted["lines"] += 1
+            yield line
+
+    def _send(self, publisher: Publisher, arrived: Arrivals) -> None:
+        for arrival in arrived:
+            if isinstance(arrival, Arrival):
+                self.counted["events"] += 1
+                record = event_record(arrival.event, self._topics)
+            else:
+                self.counted["dead letters"] += 1
+                record = refused_line(
+                    self._topics.dead_letters, arrival.content, arrival.reason, arrival.detail
+                )
+            self._hand_over(publisher, record)
+
+    def _hand_over(self, publisher: Publisher, record: Record) -> None:
+        try:
+            self._sent.append(publisher.send(record))
+        except KafkaError as error:
+            raise self._undelivered(error) from error
+        if len(self._sent) >= ON_THEIR_WAY_MAX:
+            self._settle()
+
+    def _settle(self) -> None:
+        """Wait until the broker has what was sent."""
+        while self._sent:
+            try:
+                self._sent.popleft().get(timeout=DELIVER_MS_MAX / 1000)
+            except KafkaError as error:
+                raise self._undelivered(error) from error
+
+    def _undelivered(self, error: KafkaError) -> StateError:
+        return StateError(
+            f"events did not reach {self._topics.actions} on {self._settings.kafka}: {error}. Run it again: "
+            f"what arrived already is known by its id"
+        )
+
+
+def _now_ms() -> int:
+    return int(time.time() * 1000)
