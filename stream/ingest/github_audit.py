@@ -196,11 +196,10 @@ class _Call:
 
     def target(self) -> str:
         """By the vocabulary's fields, else the narrowest of what the entry names."""
-        for key in (*self.entry.target, "repo", "repository", "team", "user", "org", "business"):
-            found = self.text(key)
-            if found:
-                return found
-        return ""
+        keys = (*self.entry.target, "repo", "repository", "team", "user", "org", "business")
+        found = [self.text(key) for key in keys]
+        others = (one for one in found if one and one != self.principal)
+        return next(others, next(filter(None, found), ""))
 
     def granted(self) -> Iterator[str]:
         """Rights that a token, app, member or collaborator gets: `contents:write`, `admin`."""
