@@ -32,6 +32,9 @@ BATCH_BYTES_MAX = 67_108_864
 GZIP = b"\x1f\x8b"
 API_VERSION = re.compile(r"20\d\d_?\d\d_?\d\d(v\d+)?$")
 """Lambda and CloudFront append the version of their API to event names: `UpdateFunctionCode20150331v2`."""
+ADDRESS = re.compile(r"[0-9A-Fa-f:.]{3,45}$")
+SERVICES = ".amazonaws.com"
+"""Where a service calls on its own, or on somebody's behalf, its name stands for the address."""
 REFUSED = re.compile(
     r"access_?denied|unauthori[sz]ed|not_?authori[sz]ed|authorizationerror|forbidden|authfailure"
     r"|invalidclienttokenid|unrecognizedclient|invalidaccesskeyid|signaturedoesnotmatch|expiredtoken"
@@ -226,12 +229,16 @@ def _facts(record: Record, caller: Caller) -> dict[str, str]:
     facts = dict(caller.facts)
     for key, value in (
         (Fact.ACCOUNT, record.recipientAccountId),
-        (Fact.ADDRESS, record.sourceIPAddress),
         (Fact.USER_AGENT, record.userAgent),
         ("region", record.awsRegion),
     ):
         if value:
             facts[key] = value[:NAME_MAX]
+    address = record.sourceIPAddress or ""
+    if ADDRESS.match(address):
+        facts[Fact.ADDRESS] = address
+    elif address.endswith(SERVICES) and caller.facts.get(Fact.VIA) is None:
+        facts[Fact.VIA] = address[:NAME_MAX]
     if record.errorCode:
         facts["error"] = record.errorCode[:NAME_MAX]
     return facts
