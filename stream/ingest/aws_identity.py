@@ -90,6 +90,11 @@ class Caller(Struct, gc=False):
     facts: dict[str, str]
 
 
+IDENTITY_FIELDS = tuple(
+    name
+    for part in (Identity, SessionContext, Issuer, Federation, OnBehalfOf)
+    for name in part.__struct_fields__
+)
 NOBODY = Identity()
 
 
