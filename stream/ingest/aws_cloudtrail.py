@@ -19,7 +19,7 @@ from models.errors import Unreadable, UnreadableEventError
 from models.event import CHANGES, EFFECTS_MAX, EVENT_BYTES_MAX, FACTS_MAX, Grade, OpClass, Operation, Outcome
 from models.vocabulary.vocabulary import Entry
 from stream.ingest import aws_iam, aws_services
-from stream.ingest.aws_identity import Caller, Identity, caller_of, run_of
+from stream.ingest.aws_identity import IDENTITY_FIELDS, Caller, Identity, caller_of, run_of
 from stream.ingest.aws_parameters import Reading
 from stream.ingest.aws_target import target_of
 from stream.ingest.reading import NAME_MAX, decoded, invalid, millis, name, nested
@@ -32,6 +32,9 @@ BATCH_BYTES_MAX = 67_108_864
 GZIP = b"\x1f\x8b"
 API_VERSION = re.compile(r"20\d\d_?\d\d_?\d\d(v\d+)?$")
 """Lambda and CloudFront append the version of their API to event names: `UpdateFunctionCode20150331v2`."""
+ADDRESS = re.compile(r"[0-9A-Fa-f:.]{3,45}$")
+SERVICES = ".amazonaws.com"
+"""Where a service calls on its own, or on somebody's behalf, its name stands for the address."""
 REFUSED = re.compile(
     r"access_?denied|unauthori[sz]ed|not_?authori[sz]ed|authorizationerror|forbidden|authfailure"
     r"|invalidclienttokenid|unrecognizedclient|invalidaccesskeyid|signaturedoesnotmatch|expiredtoken"
@@ -39,6 +42,9 @@ REFUSED = re.compile(
     re.IGNORECASE,
 )
 """Error codes of a caller that was refused, by rights or by credential; any other error is one."""
+IDENTITY_DEPTH_MAX = 4
+NOTHING = Raw(b"")
+NULL = Raw(b"null")
 NO_PARAMETERS: dict[str, Any] = {}
 READERS = aws_iam.READERS | aws_services.READERS
 STS_LOGINS = frozenset({"sts:AssumeRole", "sts:AssumeRoleWithSAML", "sts:AssumeRoleWithWebIdentity"})
@@ -61,16 +67,16 @@ class Record(Struct, gc=False):
     awsRegion: str | None = None  # noqa: N815
     userIdentity: Identity | None = None  # noqa: N815
     requestParameters: Any = None  # noqa: N815
-    responseElements: Raw = Raw(b"")  # noqa: N815
+    responseElements: Raw = NOTHING  # noqa: N815
     resources: Any = None
     logged_at: str | None = field(default=None, name="@timestamp")
     """Shippers that rename the event's time leave it here."""
     Records: list[Raw] | None = None
-    detail: Raw | None = None
+    detail: Raw = NOTHING
 
 
 NAMES = {each.lower(): each for each in Record.__struct_fields__ if each.lower() != each}
-IDENTITY_NAMES = {each.lower(): each for each in Identity.__struct_fields__ if each.lower() != each}
+IDENTITY_NAMES = {each.lower(): each for each in IDENTITY_FIELDS}
 """Names in lower case, as tables hold them: the names in records."""
 _decoder = msgspec.json.Decoder(Record)
 _rows = msgspec.json.Decoder(dict[str, Raw])
@@ -83,7 +89,7 @@ def normalise(record: bytes) -> tuple[Sighting, ...]:
     arrived = decoded(_decoder, content, BATCH_BYTES_MAX)
     if arrived.Records is not None:
         return tuple(_sighting(_single(bytes(each))) for each in arrived.Records)
-    if arrived.detail is not None and arrived.eventName is None:
+    if arrived.detail != NOTHING and arrived.eventName is None:
         return (_sighting(_single(bytes(arrived.detail))),)
     return (_sighting(_alone(arrived, content)),)
 
@@ -112,12 +118,15 @@ def _renamed(content: bytes) -> bytes:
     """A row of a table whose columns are in lower case, with CloudTrail's names; else as it came."""
     row = decoded(_rows, content)
     named = {NAMES[key]: value for key, value in row.items() if key in NAMES}
-    if who := named.pop("userIdentity", None):
-        inner = nested(bytes(who))
-        if isinstance(inner, dict):
-            kept = {IDENTITY_NAMES.get(key, key): value for key, value in inner.items()}
-            named["userIdentity"] = Raw(msgspec.json.encode(kept))
+    if who := _object(named.get("userIdentity", NOTHING)):
+        named["userIdentity"] = Raw(msgspec.json.encode(_renamed_within(who, 0)))
     return msgspec.json.encode({**row, **named})
+
+
+def _renamed_within(value: Any, depth: int) -> Any:
+    if not isinstance(value, dict) or depth > IDENTITY_DEPTH_MAX:
+        return value
+    return {IDENTITY_NAMES.get(key, key): _renamed_within(inner, depth + 1) for key, inner in value.items()}
 
 
 def _inflated(record: bytes) -> bytes:
@@ -226,12 +235,16 @@ def _facts(record: Record, caller: Caller) -> dict[str, str]:
     facts = dict(caller.facts)
     for key, value in (
         (Fact.ACCOUNT, record.recipientAccountId),
-        (Fact.ADDRESS, record.sourceIPAddress),
         (Fact.USER_AGENT, record.userAgent),
         ("region", record.awsRegion),
     ):
         if value:
             facts[key] = value[:NAME_MAX]
+    address = record.sourceIPAddress or ""
+    if ADDRESS.match(address):
+        facts[Fact.ADDRESS] = address
+    elif address.endswith(SERVICES) and caller.facts.get(Fact.VIA) is None:
+        facts[Fact.VIA] = address[:NAME_MAX]
     if record.errorCode:
         facts["error"] = record.errorCode[:NAME_MAX]
     return facts
@@ -239,7 +252,7 @@ def _facts(record: Record, caller: Caller) -> dict[str, str]:
 
 def _object(content: Raw) -> dict[str, Any]:
     """`responseElements`, where it is an object; else nothing."""
-    if content in (b"", b"null"):
+    if content in (NOTHING, NULL):
         return {}
     try:
         value = msgspec.json.decode(content)

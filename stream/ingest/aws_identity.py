@@ -90,6 +90,11 @@ class Caller(Struct, gc=False):
     facts: dict[str, str]
 
 
+IDENTITY_FIELDS = tuple(
+    name
+    for part in (Identity, SessionContext, Issuer, Federation, OnBehalfOf)
+    for name in part.__struct_fields__
+)
 NOBODY = Identity()
 
 
@@ -196,13 +201,14 @@ def _facts(who: Identity, context: SessionContext, provider: str, session_name: 
     if who.invokedBy:
         facts[Fact.VIA] = name(who.invokedBy)
     if provider:
-        facts[Fact.ISSUER] = name(issuer_of(provider))
+        facts["federated_by"] = name(issuer_of(provider))
     if session_name:
         facts["session_name"] = name(session_name)
     if context.sourceIdentity:
         facts["source_identity"] = name(context.sourceIdentity)
     if who.type == "WebIdentityUser" and who.userName:
         facts["subject"] = name(who.userName)
+        facts[Fact.ISSUER] = facts.get("federated_by", "")
         if found := SUBJECT.match(who.userName):
             facts[Fact.REPOSITORY], facts[Fact.REF] = found[1], found[2]
     return facts

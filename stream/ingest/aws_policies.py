@@ -171,7 +171,9 @@ def _principals(principal: Any) -> Iterator[tuple[str, str]]:
 def _named(statement: dict[str, Any]) -> AbstractSet[str]:
     """Which of the escalations a statement is about, and whether it is about every action."""
     if "NotAction" in statement:
-        return EVERYTHING - set().union(*(_matched(action) for action in texts(statement["NotAction"])))
+        kept_out = texts(statement["NotAction"])
+        named = EVERYTHING.difference(*(_matched(action) for action in kept_out))
+        return named - {EVERY_ACTION} if kept_out else named
     return set().union(*(_matched(action) for action in texts(statement.get("Action"))))
 
 
