@@ -50,15 +50,15 @@ def _same_operation(approved: str, done: str) -> bool:
 
 
 def _names(resource: str, step: Step) -> bool:
-    """Whether an approval's resource names the target and, where the step says who gains what, that too.
+    """Whether an approval's resource names the target and what is granted, or else who gains.
 
-    Approval services write a pair in one text: `role:policy`, `user->group`, `user,application`.
+    Approval services write a pair in one text: `role:policy`, `user->group`, `project:role`.
     """
     if resource == step.target:
         return True
     named = {short for part in PARTS.split(resource) if (short := part.rpartition("/")[2].casefold())}
     return bool(step.target) and all(
-        _stands_in(resource, named, wanted) for wanted in (step.target, *step.gains) if wanted
+        _stands_in(resource, named, wanted) for wanted in (step.target, *(step.granted or step.gainers))
     )
 
 

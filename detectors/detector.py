@@ -16,7 +16,8 @@ class Detector(ABC):
     attends: ClassVar[frozenset[type[Event]]] = frozenset()
     """Kinds of event beside operations that it is asked about."""
     counts: ClassVar[bool] = False
-    """Whether it counts operations: then a second witness of the same act is none of its business."""
+    """Whether it counts operations, and does not weigh them: then a claim without a target will do, and a
+    second witness of the same act is none of its business."""
     tags: ClassVar[tuple[str, ...]] = ()
 
     @abstractmethod

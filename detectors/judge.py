@@ -45,9 +45,11 @@ from models.session import (
     step_of,
 )
 
+Inspect = Callable[[Session, Workflow, Operation, Step], Noticed | None]
 Attend = Callable[[Session, Workflow, AnyEvent], Noticed | None]
 # Bound once: on Python 3.11 an enum's attribute costs 50 ns at every look.
-ATTESTED, UNCLASSIFIED, OK = Grade.ATTESTED, OpClass.UNCLASSIFIED, Outcome.OK
+ATTESTED, OBSERVED, UNCLASSIFIED, OK = Grade.ATTESTED, Grade.OBSERVED, OpClass.UNCLASSIFIED, Outcome.OK
+WEIGHED = JUDGED | {OpClass.SECRET_READ}
 
 
 class Tally(Struct):
@@ -89,6 +91,11 @@ class Judge:
             for op_class, listening in by_op_class(active).items()
         }
         """Who is asked about an act that somebody else has told of before."""
+        self._claimed = {
+            op_class: tuple(detector.inspect for detector in listening if detector.counts)
+            for op_class, listening in by_op_class(active).items()
+        }
+        """Who is asked about a claim that names no target: nothing in it could be weighed."""
         self._attendants = {
             kind: tuple(detector.attend for detector in attending)
             for kind, attending in by_kind(active).items()
@@ -124,12 +131,11 @@ class Judge:
         if apart is None:
             return None
         self._attend(workflow, session, event)
-        listeners = self._confirmed if event.act and self._witnessed(session, event.act) else self._listeners
         noticed: list[Noticed] | None = None
         step = step_of(event)
         if op_class in JUDGED:
             step = self._weighed(workflow, event, step)
-        for inspect in listeners[op_class]:
+        for inspect in self._listening(session, event):
             word = inspect(session, workflow, event, step)
             if word is not None:
                 noticed = [word] if noticed is None else [*noticed, word]
@@ -139,6 +145,13 @@ class Judge:
             return None
         self._recall(workflow, session, noticed)
         return self._decisions.due(workflow, session, event, noticed, seen_ms, apart)
+
+    def _listening(self, session: Session, event: Operation) -> tuple[Inspect, ...]:
+        """Whom to ask: an act told of again counts once, and a claim may lack what the platform will say."""
+        again = bool(event.act) and self._witnessed(session, event.act)
+        if event.grade is OBSERVED and not event.target and event.op_class in WEIGHED:
+            return () if again else self._claimed[event.op_class]
+        return (self._confirmed if again else self._listeners)[event.op_class]
 
     def _told_apart(self, session: Session, event: Operation) -> tuple[str, ...] | None:
         """None for a duplicate; else what tells the event from another one that had its id."""
@@ -169,11 +182,11 @@ class Judge:
     def _weighed(self, workflow: Workflow, event: Operation, step: Step) -> Step:
         """The step of a change, with whom it strengthens and what vouches for it."""
         facts = event.facts
-        gains = listed(facts.get(Fact.BENEFICIARY, "")) + listed(facts.get(Fact.GRANTED, "")) if facts else ()
-        if gains:
-            step = step_of(event, gains)
+        gainers, granted = listed(facts.get(Fact.BENEFICIARY, "")), listed(facts.get(Fact.GRANTED, ""))
+        if gainers or granted:
+            step = step_of(event, gainers, granted)
         warrant = self._warrants.find(workflow, event, step)
-        return step_of(event, gains, warrant) if warrant else step
+        return step_of(event, gainers, granted, warrant) if warrant else step
 
     def _use_up(self, workflow: Workflow, step: Step) -> None:
         """An approval is good for one act."""

@@ -58,7 +58,7 @@ def _grave(event: Operation, registry: Registry) -> bool:
         return True
     if Effect.WEAKENS in effects and (Effect.WIDE in effects or event.op_class is OpClass.GUARDRAIL_CHANGE):
         return True
-    return Effect.EXPANDS in effects and (Effect.WIDE in effects or to_itself(event))
+    return Effect.EXPANDS in effects and to_itself(event)
 
 
 def opens_to_outsiders(event: Operation, registry: Registry) -> bool:

@@ -101,8 +101,6 @@ class TamperingSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields
     """One user's login."""
     confidence_wide: Share = 0.9
     """Logging, a guard rail, a policy for many, or the logins of several users."""
-    confidence_denied: Share = 0.6
-    """The attempt was denied."""
 
 
 class TrustSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -111,8 +109,6 @@ class TrustSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     enabled: bool = True
     confidence: Share = 0.92
     """Trust goes to an issuer or account that is registered nowhere."""
-    confidence_denied: Share = 0.65
-    """The attempt was denied."""
 
 
 class CredentialSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -123,8 +119,6 @@ class CredentialSettings(Struct, frozen=True, kw_only=True, forbid_unknown_field
     """A short-lived one for somebody else, or a lasting one of its own."""
     confidence_lasting: Share = 0.9
     """A lasting one for somebody else, or one made from a static or shared one."""
-    confidence_denied: Share = 0.6
-    """At most this if it was denied."""
 
 
 class PlanSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -151,6 +145,8 @@ class ThreeSystemsSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fie
     """`three_systems`, see `docs/detectors/three_systems.md`."""
 
     enabled: bool = True
+    bits_min: Annotated[float, Meta(ge=0.0, le=64.0)] = 3.0
+    """A secret that is less surprising for the job is its own."""
     within_ms: DurationMs = 2 * HOUR
     """From one part to the next."""
     confidence: Share = 0.9
@@ -237,6 +233,8 @@ class SecretThenChangeSettings(Struct, frozen=True, kw_only=True, forbid_unknown
     enabled: bool = True
     within_ms: DurationMs = 4 * HOUR
     """From the secret to the change."""
+    bits_min: Annotated[float, Meta(ge=0.0, le=64.0)] = 3.0
+    """From this surprise on a secret is none of the job's."""
     confidence: Share = 0.75
     """The secret is none of the job's."""
     confidence_unknown: Share = 0.4

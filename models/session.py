@@ -54,13 +54,17 @@ class Step(Struct, frozen=True, array_like=True, gc=False):
     outcome: Outcome = Outcome.OK
     grade: Grade = Grade.OBSERVED
     source: str = ""
-    gains: tuple[str, ...] = ()
-    """Who gains and what, by platform names: an approval of the change must name them."""
+    gainers: tuple[str, ...] = ()
+    """Who gains, by platform names."""
+    granted: tuple[str, ...] = ()
+    """What they gain: an approval of the change must name it, or whoever gains."""
     warrant: str = ""
     """What vouched for it when it was judged."""
 
 
-def step_of(event: Operation, gains: tuple[str, ...] = (), warrant: str = "") -> Step:
+def step_of(
+    event: Operation, gainers: tuple[str, ...] = (), granted: tuple[str, ...] = (), warrant: str = ""
+) -> Step:
     """What to remember of an operation."""
     return Step(
         event.at_ms,
@@ -76,7 +80,8 @@ def step_of(event: Operation, gains: tuple[str, ...] = (), warrant: str = "") ->
         event.outcome,
         event.grade,
         event.source,
-        gains,
+        gainers,
+        granted,
         warrant,
     )
 

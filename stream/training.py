@@ -6,6 +6,7 @@ from operator import attrgetter
 from pathlib import Path
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from detectors.judge import Judge
 from detectors.policy import Policy
@@ -29,6 +30,24 @@ class Trained(Struct, frozen=True):
     roles: dict[str, int]
     """Role: sessions that taught."""
     dead_letters: dict[str, int]
+
+
+def for_teaching(policy: Policy) -> Policy:
+    """The policy by which sessions are kept from teaching.
+
+    What a detector holds against a job only because it does not know its habits yet cannot keep the sessions
+    that teach these habits away: grave changes and all other rules still do.
+    """
+    detectors = policy.detectors
+    return replace(
+        policy,
+        detectors=replace(
+            detectors,
+            unapproved_change=replace(detectors.unapproved_change, confidence=0.0),
+            secret_then_change=replace(detectors.secret_then_change, enabled=False),
+            credential_for_another=replace(detectors.credential_for_another, confidence=0.0),
+        ),
+    )
 
 
 def train(lines: Iterable[bytes], policy: Policy, out: Path) -> Trained:
@@ -74,7 +93,7 @@ class Recorded:
     def __init__(self, policy: Policy, cut_ms: int | None = None, registry: Registry = EMPTY) -> None:
         """`cut_ms`: a session that was silent for longer teaches as several; None for never."""
         self.dead_letters: Counter[str] = Counter()
-        self._judge = Judge(policy, None, registry)
+        self._judge = Judge(for_teaching(policy), None, registry)
         self._cut_ms = cut_ms
         self._workflows: dict[str, Workflow] = {}
         self._runs: dict[tuple[str, str], list[Operation]] = {}

@@ -25,7 +25,7 @@ class UnfamiliarAct(Detector):
 
     def inspect(self, session: Session, workflow: Workflow, event: Operation, step: Step) -> Noticed | None:
         """See `Detector.inspect`."""
-        if step.warrant or event.outcome is Outcome.ERROR:
+        if step.warrant or event.outcome is not Outcome.OK:
             return None
         bits = self._habits.surprise_bits(event)
         if bits is None or bits < self._settings.bits_min:

@@ -29,20 +29,19 @@ class CredentialForAnother(Detector):
 
     def inspect(self, session: Session, workflow: Workflow, event: Operation, step: Step) -> Noticed | None:
         """See `Detector.inspect`."""
-        if step.warrant or Effect.MINTS not in event.effects or event.outcome is Outcome.ERROR:
+        if step.warrant or Effect.MINTS not in event.effects or event.outcome is not Outcome.OK:
             return None
         confidence, why = self._weigh(event)
         if not confidence or self._habits.is_habit(event):
             return None
-        done = event.outcome is Outcome.OK
         return Noticed(
             detector=self.name,
-            confidence=confidence if done else min(confidence, self._settings.confidence_denied),
+            confidence=confidence,
             reason=f"{event.operation} on {event.target or 'no named target'} made a credential {why}",
             evidence=(event.id,),
             grade=event.grade,
             tags=self.tags,
-            credential=event.facts.get(Fact.MINTED, "") if done else "",
+            credential=event.facts.get(Fact.MINTED, ""),
         )
 
     def _weigh(self, event: Operation) -> tuple[float, str]:

@@ -27,20 +27,17 @@ class GuardrailTampering(Detector):
 
     def inspect(self, session: Session, workflow: Workflow, event: Operation, step: Step) -> Noticed | None:
         """See `Detector.inspect`."""
-        if step.warrant or event.outcome is Outcome.ERROR:
+        if step.warrant or event.outcome is not Outcome.OK:
             return None
         if Effect.WEAKENS not in event.effects and not undisclosed(event):
             return None
         wide = Effect.WEAKENS in event.effects and (
             event.op_class is OpClass.GUARDRAIL_CHANGE or Effect.WIDE in event.effects
         )
-        if event.outcome is Outcome.OK:
-            remembered(session.weakened, event.target or event.operation, WEAKENED_MAX)
-            many = len(session.weakened) >= self._settings.targets_min
-            confidence = self._settings.confidence_wide if wide or many else self._settings.confidence
-        else:
-            confidence = self._settings.confidence_denied
-        reach = "for all" if wide else f"of {len(session.weakened) or 1} so far in this session"
+        remembered(session.weakened, event.target or event.operation, WEAKENED_MAX)
+        many = len(session.weakened) >= self._settings.targets_min
+        confidence = self._settings.confidence_wide if wide or many else self._settings.confidence
+        reach = "for all" if wide else f"of {len(session.weakened)} so far in this session"
         return Noticed(
             detector=self.name,
             confidence=confidence,

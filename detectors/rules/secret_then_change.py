@@ -43,9 +43,10 @@ class SecretThenChange(Detector):
         return self._best(pairs)
 
     def _read(self, workflow: Workflow, event: Operation, step: Step) -> Noticed | None:
-        if self._habits.is_habit(event):
+        strange = self._habits.is_strange(event, self._settings.bits_min)
+        if strange is False:
             return None
-        kind = STRANGE if self._habits.knows(event.agent_role) else UNKNOWN
+        kind = STRANGE if strange else UNKNOWN
         newest = workflow.visited.get(kind)
         if newest is None or step.at_ms >= newest.at_ms:
             workflow.visited[kind] = step
@@ -64,8 +65,9 @@ class SecretThenChange(Detector):
             detector=self.name,
             confidence=self._settings.confidence if strange else self._settings.confidence_unknown,
             reason=f"{change.operation} on {change.target or 'no named target'} "
-            f"{(change.at_ms - read.at_ms) / 1000:.1f} s after {read.operation} "
-            f"of {read.target or 'a secret'}, {'which is none of its own' if strange else 'whose owner is not known'}",
+            f"{(change.at_ms - read.at_ms) / 1000:.1f} s after {read.operation} of "
+            f"{read.target or 'a secret'}, "
+            f"{'which is none of its own' if strange else 'whose owner is not known'}",
             evidence=(read.event_id, change.event_id),
             grade=weakest((read.grade, change.grade)),
             tags=self.tags,

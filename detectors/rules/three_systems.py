@@ -42,7 +42,8 @@ class ThreeSystems(Detector):
 
     def _part(self, event: Operation) -> str:
         if event.op_class is OpClass.SECRET_READ:
-            return "" if self._habits.is_habit(event) else HELD
+            own = self._habits.is_strange(event, self._settings.bits_min) is False
+            return "" if own else HELD
         if event.op_class is OpClass.DISCOVERY:
             return FOUND
         return READ if Effect.UNTRUSTED in event.effects else ""

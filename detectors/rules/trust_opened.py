@@ -26,17 +26,16 @@ class TrustOpened(Detector):
 
     def inspect(self, session: Session, workflow: Workflow, event: Operation, step: Step) -> Noticed | None:
         """See `Detector.inspect`."""
-        if step.warrant or event.outcome is Outcome.ERROR or not opens_to_outsiders(event, self._registry):
+        if step.warrant or event.outcome is not Outcome.OK or not opens_to_outsiders(event, self._registry):
             return None
-        done = event.outcome is Outcome.OK
         outsiders = event.facts.get(Fact.ISSUER) or event.facts.get(Fact.FOREIGN_ACCOUNT, "")
         return Noticed(
             detector=self.name,
-            confidence=self._settings.confidence if done else self._settings.confidence_denied,
+            confidence=self._settings.confidence,
             reason=f"{event.operation} on {event.target or 'no named target'} trusts {outsiders}, "
             f"which is registered nowhere",
             evidence=(event.id,),
             grade=event.grade,
             tags=self.tags,
-            credential=event.facts.get(Fact.MINTED, "") if done else "",
+            credential=event.facts.get(Fact.MINTED, ""),
         )

@@ -64,6 +64,11 @@ class Habits:
         habit = self._jobs.get(job)
         return None if habit is None else habit.most_secrets
 
+    def is_strange(self, event: Operation, bits_min: float) -> bool | None:
+        """Whether it is at least so surprising for the job; None if too little was seen to say."""
+        bits = self.surprise_bits(event)
+        return None if bits is None else bits >= bits_min
+
     def surprise_bits(self, event: Operation) -> float | None:
         """How new this is for its job, in bits: 0 for what it did before; None if too little was seen.
 

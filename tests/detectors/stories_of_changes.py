@@ -83,7 +83,6 @@ FIRES: Stories = {
         "a policy for all is loosened": [op("V", 0, effects=(Effect.WEAKENS, Effect.WIDE))],
         "one user's factors are reset": [op("V", 0, target="user/eve", **WEAKER)],
         "two users' factors are reset": [op("V", k, target=f"user/{k}", **WEAKER) for k in range(2)],
-        "it was denied": [op("L", 0, outcome="denied", effects=(Effect.WEAKENS,))],
     },
     "trust_opened": {
         "a foreign account is let in": [op("T", 0, **OPENED)],
@@ -94,7 +93,6 @@ FIRES: Stories = {
             registered("change", -10, targets=("login.example.com",)),
             op("T", 0, effects=(Effect.TRUST_PATH,), facts={"issuer": "login.example.net"}),
         ],
-        "it was denied": [op("T", 0, outcome="denied", **OPENED)],
     },
     "credential_for_another": {
         "a lasting key for somebody else": [op("C", 0, target="user/svc-backup", **KEY)],
@@ -111,7 +109,6 @@ FIRES: Stories = {
             *rotation("s1"),
             op("C", 70, agent_role=ROTATOR, target="user/svc-backup", **KEY),
         ],
-        "it was denied": [op("C", 0, outcome="denied", **KEY)],
     },
     "outside_plan": {
         "a role that is not in the plan": [*PLANNED, op("V", 0, target="role/breakglass", **GRANT)],
@@ -261,7 +258,7 @@ MUST_NOT: Stories = {
             op("L", 0, effects=(Effect.WEAKENS,)),
         ],
         "a guard rail is made stronger": [op("L", 0)],
-        "it broke": [op("L", 0, outcome="error", effects=(Effect.WEAKENS,))],
+        "it was denied": [op("L", 0, outcome="denied", effects=(Effect.WEAKENS,))],
     },
     "trust_opened": {
         "somebody else approved just that": [
@@ -273,7 +270,7 @@ MUST_NOT: Stories = {
             op("T", 0, effects=(Effect.TRUST_PATH,), facts={"issuer": "login.example.net"}),
         ],
         "a service of the platform is trusted": [op("T", 0, effects=(Effect.TRUST_PATH,))],
-        "it broke": [op("T", 0, outcome="error", **OPENED)],
+        "it was denied": [op("T", 0, outcome="denied", **OPENED)],
     },
     "credential_for_another": {
         "a rotation job makes the key it always makes": rotation("s1"),
