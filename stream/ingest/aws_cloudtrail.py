@@ -1,8 +1,9 @@
-"""AWS CloudTrail: one record, a file of them (`Records`), EventBridge's wrapper (`detail`), or any of these in gzip.
+"""AWS CloudTrail: a record, a file of them, EventBridge's wrapper around one, or gzip of any of these.
 
-Format: CloudTrail User Guide, "CloudTrail record contents" and "CloudTrail userIdentity element". Where a caller
-hands in a file with many records, `unwrapped` first gives each record its own dead letter; `normalise` refuses
-the whole file for one record that it cannot read, rather than drop it in silence.
+Format: CloudTrail User Guide, "CloudTrail record contents" and "CloudTrail userIdentity element". Tables of
+Athena hold the same with names in lower case and parameters as text. Where a file holds many records,
+`unwrapped` first gives each its own dead letter; `normalise` refuses the whole file for one record that it
+cannot read, rather than drop it in silence.
 """
 
 import re
@@ -10,18 +11,18 @@ import zlib
 from typing import Any
 
 import msgspec
-from msgspec import Raw, Struct
+from msgspec import Raw, Struct, field
 
 from models.attested import Effect, Fact
 from models.command import stable_id
 from models.errors import Unreadable, UnreadableEventError
-from models.event import CHANGES, EFFECTS_MAX, FACTS_MAX, Grade, OpClass, Operation, Outcome
+from models.event import CHANGES, EFFECTS_MAX, EVENT_BYTES_MAX, FACTS_MAX, Grade, OpClass, Operation, Outcome
 from models.vocabulary.vocabulary import Entry
 from stream.ingest import aws_iam, aws_services
-from stream.ingest.aws_identity import Caller, Identity, caller_of, run_of
+from stream.ingest.aws_identity import IDENTITY_FIELDS, Caller, Identity, caller_of, run_of
 from stream.ingest.aws_parameters import Reading
 from stream.ingest.aws_target import target_of
-from stream.ingest.reading import NAME_MAX, TEXT_MAX, decoded, invalid, millis, name
+from stream.ingest.reading import NAME_MAX, decoded, invalid, millis, name, nested
 from stream.ingest.sighting import Handle, Sighting
 from stream.vocabularies import load_vocabulary
 
@@ -31,26 +32,26 @@ BATCH_BYTES_MAX = 67_108_864
 GZIP = b"\x1f\x8b"
 API_VERSION = re.compile(r"20\d\d_?\d\d_?\d\d(v\d+)?$")
 """Lambda and CloudFront append the version of their API to event names: `UpdateFunctionCode20150331v2`."""
+ADDRESS = re.compile(r"[0-9A-Fa-f:.]{3,45}$")
+SERVICES = ".amazonaws.com"
+"""Where a service calls on its own, or on somebody's behalf, its name stands for the address."""
 REFUSED = re.compile(
     r"access_?denied|unauthori[sz]ed|not_?authori[sz]ed|authorizationerror|forbidden|authfailure"
     r"|invalidclienttokenid|unrecognizedclient|invalidaccesskeyid|signaturedoesnotmatch|expiredtoken"
-    r"|missingauthenticationtoken|authenticationfailed|invalidtoken$|notsignedup|optinrequired|failed authentication",
+    r"|missingauthenticationtoken|authenticationfailed|invalidtoken$|optinrequired|failed authentication",
     re.IGNORECASE,
 )
 """Error codes of a caller that was refused, by rights or by credential; any other error is one."""
+IDENTITY_DEPTH_MAX = 4
+NOTHING = Raw(b"")
+NULL = Raw(b"null")
 NO_PARAMETERS: dict[str, Any] = {}
 READERS = aws_iam.READERS | aws_services.READERS
 STS_LOGINS = frozenset({"sts:AssumeRole", "sts:AssumeRoleWithSAML", "sts:AssumeRoleWithWebIdentity"})
 MAKES_KEYS = frozenset({"iam:CreateAccessKey"})
 
 
-class Resource(Struct):
-    """One of `resources`."""
-
-    ARN: str | None = None
-
-
-class Record(Struct):
+class Record(Struct, gc=False):
     """A record, as far as we read it; or the wrapper around one or several."""
 
     eventName: str | None = None  # noqa: N815 - CloudTrail's names
@@ -66,13 +67,19 @@ class Record(Struct):
     awsRegion: str | None = None  # noqa: N815
     userIdentity: Identity | None = None  # noqa: N815
     requestParameters: Any = None  # noqa: N815
-    responseElements: Raw = Raw(b"")  # noqa: N815
-    resources: list[Resource] | None = None
+    responseElements: Raw = NOTHING  # noqa: N815
+    resources: Any = None
+    logged_at: str | None = field(default=None, name="@timestamp")
+    """Shippers that rename the event's time leave it here."""
     Records: list[Raw] | None = None
-    detail: Raw | None = None
+    detail: Raw = NOTHING
 
 
+NAMES = {each.lower(): each for each in Record.__struct_fields__ if each.lower() != each}
+IDENTITY_NAMES = {each.lower(): each for each in IDENTITY_FIELDS}
+"""Names in lower case, as tables hold them: the names in records."""
 _decoder = msgspec.json.Decoder(Record)
+_rows = msgspec.json.Decoder(dict[str, Raw])
 _vocabulary = load_vocabulary("aws")
 
 
@@ -82,9 +89,9 @@ def normalise(record: bytes) -> tuple[Sighting, ...]:
     arrived = decoded(_decoder, content, BATCH_BYTES_MAX)
     if arrived.Records is not None:
         return tuple(_sighting(_single(bytes(each))) for each in arrived.Records)
-    if arrived.detail is not None and arrived.eventName is None:
+    if arrived.detail != NOTHING and arrived.eventName is None:
         return (_sighting(_single(bytes(arrived.detail))),)
-    return (_sighting(_bounded(arrived, content)),)
+    return (_sighting(_alone(arrived, content)),)
 
 
 def unwrapped(record: bytes) -> tuple[bytes, ...]:
@@ -100,9 +107,26 @@ def _single(content: bytes) -> Record:
     return decoded(_decoder, content)
 
 
-def _bounded(arrived: Record, content: bytes) -> Record:
-    """Decoded in one go with the wrappers; alone it has the limit of a record."""
-    return arrived if len(content) <= TEXT_MAX * 256 else _single(content)
+def _alone(arrived: Record, content: bytes) -> Record:
+    """A record without a wrapper was decoded already; it has the limit of a record."""
+    if len(content) > EVENT_BYTES_MAX:
+        return _single(content)
+    return arrived if arrived.eventName is not None else _single(_renamed(content))
+
+
+def _renamed(content: bytes) -> bytes:
+    """A row of a table whose columns are in lower case, with CloudTrail's names; else as it came."""
+    row = decoded(_rows, content)
+    named = {NAMES[key]: value for key, value in row.items() if key in NAMES}
+    if who := _object(named.get("userIdentity", NOTHING)):
+        named["userIdentity"] = Raw(msgspec.json.encode(_renamed_within(who, 0)))
+    return msgspec.json.encode({**row, **named})
+
+
+def _renamed_within(value: Any, depth: int) -> Any:
+    if not isinstance(value, dict) or depth > IDENTITY_DEPTH_MAX:
+        return value
+    return {IDENTITY_NAMES.get(key, key): _renamed_within(inner, depth + 1) for key, inner in value.items()}
 
 
 def _inflated(record: bytes) -> bytes:
@@ -117,11 +141,14 @@ def _inflated(record: bytes) -> bytes:
 
 
 def _sighting(record: Record) -> Sighting:
-    if not record.eventName or not record.eventSource or not record.eventTime:
+    time = record.eventTime or record.logged_at
+    if not record.eventName or not record.eventSource or not time:
         raise invalid("no CloudTrail record: eventName, eventSource or eventTime is missing")
     operation = _operation(record.eventSource, record.eventName)
     entry = _vocabulary.look_up(operation)
     parameters = record.requestParameters
+    if isinstance(parameters, str):
+        parameters = nested(parameters)
     parameters = parameters if isinstance(parameters, dict) else NO_PARAMETERS
     caller = caller_of(record.userIdentity, record.recipientAccountId or "", record.eventSource)
     outcome = _outcome(record)
@@ -161,7 +188,7 @@ def _seen(
             maker_of = (Handle("aws.access_key", minted),)
         elif operation.startswith("sts:"):
             brings = (Handle("aws.access_key", minted),)
-    at_ms = millis(record.eventTime or "")
+    at_ms = millis(record.eventTime or record.logged_at or "")
     event_id = name(record.eventID) or stable_id(
         SOURCE, operation, str(at_ms), caller.session, record.requestID or "", reading.target
     )
@@ -208,12 +235,16 @@ def _facts(record: Record, caller: Caller) -> dict[str, str]:
     facts = dict(caller.facts)
     for key, value in (
         (Fact.ACCOUNT, record.recipientAccountId),
-        (Fact.ADDRESS, record.sourceIPAddress),
         (Fact.USER_AGENT, record.userAgent),
         ("region", record.awsRegion),
     ):
         if value:
             facts[key] = value[:NAME_MAX]
+    address = record.sourceIPAddress or ""
+    if ADDRESS.match(address):
+        facts[Fact.ADDRESS] = address
+    elif address.endswith(SERVICES) and caller.facts.get(Fact.VIA) is None:
+        facts[Fact.VIA] = address[:NAME_MAX]
     if record.errorCode:
         facts["error"] = record.errorCode[:NAME_MAX]
     return facts
@@ -221,7 +252,7 @@ def _facts(record: Record, caller: Caller) -> dict[str, str]:
 
 def _object(content: Raw) -> dict[str, Any]:
     """`responseElements`, where it is an object; else nothing."""
-    if content in (b"", b"null"):
+    if content in (NOTHING, NULL):
         return {}
     try:
         value = msgspec.json.decode(content)

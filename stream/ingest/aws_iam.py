@@ -12,17 +12,29 @@ from stream.ingest.aws_policies import administrative, lets_in
 from stream.ingest.reading import NAME_MAX, many, nested, texts
 
 DAY_S = 86_400
+DIGITS_MAX = 9
 CREDENTIAL_IDS = ("accessKeyId", "serviceSpecificCredentialId", "sSHPublicKeyId", "certificateId")
 
 
 def _inline(reading: Reading) -> None:
     """PutRolePolicy and its like: the policy is in the call."""
+    reading.fact(Fact.BENEFICIARY, reading.target)
     reading.fact(Fact.GRANTED, reading.text("policyName"))
     document(reading, "policyDocument", "inlinePolicy")
 
 
 def _detached_inline(reading: Reading) -> None:
     reading.fact(Fact.GRANTED, reading.text("policyName"))
+
+
+def _attached_to(reading: Reading) -> None:
+    reading.fact(Fact.BENEFICIARY, reading.target)
+    attached(reading)
+
+
+def _unbounded(reading: Reading) -> None:
+    """A permissions boundary taken off: whoever had it gains."""
+    reading.fact(Fact.BENEFICIARY, reading.target)
 
 
 def _detached(reading: Reading) -> None:
@@ -86,8 +98,8 @@ def _retired(reading: Reading) -> None:
         case "Inactive":
             reading.add(Effect.REMOVES)
         case "Active":
-            reading.facts["restored"] = reading.facts.pop("retired", "")
-            reading.add(Effect.EXPANDS)
+            reading.fact(Fact.MINTED, reading.facts.pop("retired", ""))
+            reading.add(Effect.MINTS, Effect.LONG_LIVED)
         case _:
             pass
 
@@ -142,10 +154,10 @@ def _minted(reading: Reading) -> None:
     minted = credentials.get("accessKeyId") if isinstance(credentials, dict) else None
     if isinstance(minted, str):
         reading.fact(Fact.MINTED, minted[:NAME_MAX])
-    lifetime_s = reading.parameters.get("durationSeconds")
-    if isinstance(lifetime_s, int) and not isinstance(lifetime_s, bool) and 0 < lifetime_s < 10**9:
-        reading.facts[Fact.LIFETIME_S] = str(lifetime_s)
-        if lifetime_s > DAY_S:
+    lifetime = str(reading.parameters.get("durationSeconds", ""))[:DIGITS_MAX]
+    if lifetime.isdecimal() and lifetime.isascii():
+        reading.facts[Fact.LIFETIME_S] = lifetime
+        if int(lifetime) > DAY_S:
             reading.add(Effect.LONG_LIVED)
 
 
@@ -169,11 +181,12 @@ READERS: dict[str, Callable[[Reading], None]] = {
     **dict.fromkeys(
         ("iam:DeleteRolePolicy", "iam:DeleteUserPolicy", "iam:DeleteGroupPolicy"), _detached_inline
     ),
-    **dict.fromkeys(("iam:AttachRolePolicy", "iam:AttachUserPolicy", "iam:AttachGroupPolicy"), attached),
+    **dict.fromkeys(("iam:AttachRolePolicy", "iam:AttachUserPolicy", "iam:AttachGroupPolicy"), _attached_to),
     **dict.fromkeys(("iam:DetachRolePolicy", "iam:DetachUserPolicy", "iam:DetachGroupPolicy"), _detached),
     **dict.fromkeys(("iam:PutRolePermissionsBoundary", "iam:PutUserPermissionsBoundary"), _boundary),
     **dict.fromkeys(("iam:AddUserToGroup", "iam:RemoveUserFromGroup"), member),
     **dict.fromkeys(("iam:AddRoleToInstanceProfile", "iam:RemoveRoleFromInstanceProfile"), _instance_profile),
+    **dict.fromkeys(("iam:DeleteRolePermissionsBoundary", "iam:DeleteUserPermissionsBoundary"), _unbounded),
     "iam:CreatePolicy": _policy,
     "iam:CreatePolicyVersion": _policy_version,
     "iam:CreateRole": _role,

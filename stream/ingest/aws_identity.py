@@ -22,7 +22,7 @@ PEOPLE = "AWSReservedSSO_"
 """Identity Center's roles are shared by people; their session's name is the person."""
 
 
-class Issuer(Struct):
+class Issuer(Struct, gc=False):
     """Of a temporary credential: whose it is."""
 
     type: str | None = None
@@ -32,13 +32,13 @@ class Issuer(Struct):
     userName: str | None = None  # noqa: N815
 
 
-class Federation(Struct):
+class Federation(Struct, gc=False):
     """`webIdFederationData`."""
 
     federatedProvider: str | None = None  # noqa: N815
 
 
-class SessionContext(Struct):
+class SessionContext(Struct, gc=False):
     """Of a temporary credential: where it came from."""
 
     sessionIssuer: Issuer | None = None  # noqa: N815
@@ -46,13 +46,13 @@ class SessionContext(Struct):
     sourceIdentity: str | None = None  # noqa: N815
 
 
-class OnBehalfOf(Struct):
+class OnBehalfOf(Struct, gc=False):
     """The person of an `IdentityCenterUser`."""
 
     userId: str | None = None  # noqa: N815
 
 
-class Identity(Struct):
+class Identity(Struct, gc=False):
     """`userIdentity`, as far as we read it."""
 
     type: str | None = None
@@ -68,7 +68,7 @@ class Identity(Struct):
     credentialId: str | None = None  # noqa: N815
 
 
-class Caller(Struct):
+class Caller(Struct, gc=False):
     """Who called, in our words."""
 
     name: str
@@ -90,6 +90,11 @@ class Caller(Struct):
     facts: dict[str, str]
 
 
+IDENTITY_FIELDS = tuple(
+    name
+    for part in (Identity, SessionContext, Issuer, Federation, OnBehalfOf)
+    for name in part.__struct_fields__
+)
 NOBODY = Identity()
 
 
@@ -108,6 +113,7 @@ def caller_of(identity: Identity | None, account: str, source: str) -> Caller:
     session_name = _session_name(who)
     named = _name(who, issuer, source)
     pipeline = issuer_of(provider) == GITHUB
+    run = run_of(session_name) if pipeline else ""
     foreign = who.type in {"AWSAccount", "Unknown"} or bool(
         who.type in {"AssumedRole", "IAMUser"} and who.accountId and account and who.accountId != account
     )
@@ -115,11 +121,11 @@ def caller_of(identity: Identity | None, account: str, source: str) -> Caller:
         name=named,
         agent=name(session_name) if session_name and named.startswith(PEOPLE) else named,
         account=name(who.accountId),
-        session=_session(who, foreign, pipeline, session_name, named),
+        session=f"github:run:{run}" if run else _session(who, named),
         credential=name(who.accessKeyId or who.credentialId),
         credential_kind=_kind(who),
         workload_proven=":oidc-provider/" in provider,
-        follows=_follows(who, context, session_name, pipeline),
+        follows=_follows(who, context, session_name, run),
         via=name(who.invokedBy),
         foreign=foreign,
         pipeline=pipeline,
@@ -161,10 +167,8 @@ def _name(who: Identity, issuer: Issuer, source: str) -> str:
     return name(found or who.invokedBy or who.accountId or source) or "unknown"
 
 
-def _session(who: Identity, foreign: bool, pipeline: bool, session_name: str, named: str) -> str:
-    if pipeline and (run := run_of(session_name)):
-        return f"github:run:{run}"
-    if foreign and who.type == "AWSAccount":
+def _session(who: Identity, named: str) -> str:
+    if who.type == "AWSAccount":
         return name(f"aws:acct:{who.accountId or who.principalId or named}")
     if who.type in {"AssumedRole", "Role"} and who.principalId:
         return name(f"aws:{who.principalId}")
@@ -178,7 +182,7 @@ def _kind(who: Identity) -> CredentialKind:
     return CredentialKind.STATIC if key.startswith("AKIA") else CredentialKind.UNKNOWN
 
 
-def _follows(who: Identity, context: SessionContext, session_name: str, pipeline: bool) -> tuple[Handle, ...]:
+def _follows(who: Identity, context: SessionContext, session_name: str, run: str) -> tuple[Handle, ...]:
     follows: list[Handle] = []
     if who.accessKeyId:
         follows.append(Handle("aws.access_key", who.accessKeyId[:NAME_MAX]))
@@ -187,7 +191,7 @@ def _follows(who: Identity, context: SessionContext, session_name: str, pipeline
     ]
     if session_name:
         follows.append(Handle("pod", session_name[:NAME_MAX]))
-    if pipeline and (run := run_of(session_name)):
+    if run:
         follows.append(Handle("github.run", run))
     return tuple(follows)
 
@@ -197,13 +201,14 @@ def _facts(who: Identity, context: SessionContext, provider: str, session_name: 
     if who.invokedBy:
         facts[Fact.VIA] = name(who.invokedBy)
     if provider:
-        facts[Fact.ISSUER] = name(issuer_of(provider))
+        facts["federated_by"] = name(issuer_of(provider))
     if session_name:
         facts["session_name"] = name(session_name)
     if context.sourceIdentity:
         facts["source_identity"] = name(context.sourceIdentity)
     if who.type == "WebIdentityUser" and who.userName:
         facts["subject"] = name(who.userName)
+        facts[Fact.ISSUER] = facts.get("federated_by", "")
         if found := SUBJECT.match(who.userName):
             facts[Fact.REPOSITORY], facts[Fact.REF] = found[1], found[2]
     return facts

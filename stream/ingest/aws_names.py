@@ -11,6 +11,8 @@ from stream.ingest.reading import NAME_MAX
 SECRET_SUFFIX = re.compile(r"-[A-Za-z0-9]{6}$")
 """Secrets Manager appends six characters of its own to a secret's name in its ARN."""
 ACCOUNT = re.compile(r"\d{12}$")
+ENDS = {"sts": "/", "cloudformation": "/", "lambda": ":"}
+"""What follows a name in the resources of a service: session, unique id, version."""
 SHORT_NAMES_MAX = 8192
 
 
@@ -31,25 +33,16 @@ def _resource(service: str, resource: str) -> str:
         kind, slash, rest = resource.partition(":")
     if not slash:
         return resource
-    match service:
-        case "secretsmanager":
-            return SECRET_SUFFIX.sub("", rest)
-        case "ssm" if kind == "parameter":
-            return f"/{rest}" if "/" in rest else rest
-        case "sts":
-            return rest.partition("/")[0]
-        case "iam":
-            return rest if kind == "oidc-provider" else rest.rpartition("/")[2]
-        case "lambda":
-            return rest.partition(":")[0]
-        case "cloudformation" if kind == "stack":
-            return rest.partition("/")[0]
-        case "s3":
-            return resource
-        case "kms" if kind == "alias":
-            return resource
-        case _:
-            return rest
+    if service == "ssm" and kind == "parameter":
+        return f"/{rest}" if "/" in rest else rest
+    if service == "s3" or (service, kind) == ("kms", "alias"):
+        return resource
+    if service == "iam" and kind != "oidc-provider":
+        return rest.rpartition("/")[2]
+    if service == "secretsmanager":
+        return SECRET_SUFFIX.sub("", rest)
+    ends = ENDS.get(service)
+    return rest.partition(ends)[0] if ends else rest
 
 
 def account_of(value: str) -> str:

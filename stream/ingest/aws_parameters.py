@@ -1,8 +1,8 @@
 """What the parameters of AWS calls say beyond their names: who gains, what is granted, how far, how long.
 
-What several kinds of calls have in common; the kinds are in `aws_iam.py` and `aws_services.py`. Shapes: the API
-references of the services, as CloudTrail writes them (first letters lower case). A value is kept where it is a
-name, an id or a number; secrets, passwords and documents are read and dropped.
+Here is what several kinds of calls have in common; the kinds are in `aws_iam.py` and `aws_services.py`. They
+follow the API references of the services, as CloudTrail writes them (first letters lower case). A value is
+kept where it is a name, an id or a number; secrets, passwords and documents are read and dropped.
 """
 
 from typing import Any
@@ -16,7 +16,7 @@ from stream.ingest.aws_policies import LetsIn, administrative, gives, only_denie
 from stream.ingest.reading import NAME_MAX, listed, nested
 
 
-class Reading(Struct):
+class Reading(Struct, gc=False):
     """One call while it is being read."""
 
     parameters: dict[str, Any]
@@ -78,6 +78,7 @@ def attached(reading: Reading) -> None:
 
 
 def let_in(reading: Reading, let: LetsIn) -> None:
+    """Whom a policy lets in; what lets somebody in from outside is a trust path."""
     foreign = [account for account in let.accounts if account != reading.account]
     reading.fact(Fact.FOREIGN_ACCOUNT, *foreign)
     reading.fact(Fact.ISSUER, *let.issuers)

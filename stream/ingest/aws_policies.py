@@ -6,6 +6,7 @@ AWS itself maintains.
 """
 
 from collections.abc import Iterator
+from collections.abc import Set as AbstractSet
 from fnmatch import fnmatchcase
 from functools import lru_cache
 from typing import Any
@@ -167,10 +168,12 @@ def _principals(principal: Any) -> Iterator[tuple[str, str]]:
                 yield str(kind), name
 
 
-def _named(statement: dict[str, Any]) -> set[str]:
+def _named(statement: dict[str, Any]) -> AbstractSet[str]:
     """Which of the escalations a statement is about, and whether it is about every action."""
     if "NotAction" in statement:
-        return EVERYTHING - set().union(*(_matched(action) for action in texts(statement["NotAction"])))
+        kept_out = texts(statement["NotAction"])
+        named = EVERYTHING.difference(*(_matched(action) for action in kept_out))
+        return named - {EVERY_ACTION} if kept_out else named
     return set().union(*(_matched(action) for action in texts(statement.get("Action"))))
 
 

@@ -1,4 +1,4 @@
-"""What the parameters of other AWS calls say: clusters, secrets, keys, shared resources, logging, code on a role.
+"""What the parameters of other AWS calls say: clusters, secrets, keys, shares, logging, code on a role.
 
 One function per kind of call; each adds to a `Reading`. Shapes: the API references of the services.
 """
@@ -134,7 +134,7 @@ def _identity_provider_config(reading: Reading) -> None:
 
 
 def _shared(reading: Reading) -> None:
-    """Snapshots, images and documents: accounts they are given to; nothing leaves where accounts are taken off."""
+    """Snapshots, images and documents: to whom they are given; nothing leaves where some are taken off."""
     added = [*texts(reading.parameters.get("valuesToAdd")), *texts(reading.parameters.get("accountIdsToAdd"))]
     for name in ("createVolumePermission", "launchPermission"):
         permission = reading.parameters.get(name)

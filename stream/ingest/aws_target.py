@@ -1,8 +1,8 @@
-"""What an AWS call was about: by the vocabulary's paths, else by the record's resources, else by its parameters."""
+"""What an AWS call was about: by the vocabulary's paths, else the record's resources, else its parameters."""
 
 import re
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Any
 
 from stream.ingest.aws_names import short
 
@@ -14,23 +14,16 @@ DEPTH_MAX = 4
 SEEN_MAX = 64
 
 
-class HasArn(Protocol):
-    """One of a record's `resources`."""
-
-    ARN: str | None
-
-
-def target_of(parameters: dict[str, Any], paths: Sequence[str], resources: Sequence[HasArn] | None) -> str:
+def target_of(parameters: dict[str, Any], paths: Sequence[str], resources: Any) -> str:
     """The short name of what was read or changed; nothing where the record does not say."""
     for path in paths:
         if found := _at(parameters, path):
             return short(found)
-    if paths:
-        return ""
-    for resource in resources or ():
-        if resource.ARN:
-            return short(resource.ARN)
-    return short(_named(parameters, 0))
+    for resource in resources if isinstance(resources, list) else ():
+        arn = (resource.get("ARN") or resource.get("arn")) if isinstance(resource, dict) else None
+        if isinstance(arn, str):
+            return short(arn)
+    return "" if paths else short(_named(parameters, 0))
 
 
 def _at(parameters: dict[str, Any], path: str) -> str:
