@@ -304,6 +304,8 @@ class _Call:
 
     def beneficiary(self, entry: Entry) -> str:
         """Whose account gains, where that is not the target: a token is good for whoever made it."""
+        if not GAINFUL.intersection(entry.effects):
+            return ""
         person = self.of_type("User", "AppUser", "PublicClientApp")
         gains = person.known_as if person is not None else ""
         if not gains and Effect.MINTS in entry.effects:
@@ -336,6 +338,7 @@ class _Call:
 
 PROVIDER_PAGE = "/sso/saml2/"
 """Where log-ins through a provider arrive; its id follows."""
+GAINFUL = {Effect.EXPANDS, Effect.MINTS, Effect.SECRET_VALUE}
 GRANTING = {OpClass.ROLE_MAPPING, OpClass.PRIVILEGE_CHANGE}
 GRANTABLE = {"UserGroup", "AppInstance", "ROLE", "Role", "CustomRole", "RoleAssignment", "RESOURCE_SET"}
 TOKENS = ("access_token", "refresh_token", "Token", "TOKEN", "APIToken", "device_secret")
