@@ -80,10 +80,16 @@ admin-generate admin-destroy library check-out check-in manage access authorize
 identity-accesslist roletag-denylist certificate tidy-status
 """
 
-NAMED: dict[str, frozenset[str]] = {}
-for _line in _NAMED.strip().splitlines():
-    _engine, _, _rest = _line.partition(": ")
-    NAMED[_engine] = NAMED.get(_engine, frozenset()) | frozenset(_rest.split())
+
+def _named() -> dict[str, frozenset[str]]:
+    named: dict[str, frozenset[str]] = {}
+    for line in _NAMED.strip().splitlines():
+        engine, _, words = line.partition(": ")
+        named[engine] = named.get(engine, frozenset()) | frozenset(words.split())
+    return named
+
+
+NAMED = _named()
 """Words that a name follows, by engine: whatever stands behind them is dropped."""
 
 WORDS = frozenset(_WORDS.split())
