@@ -29,6 +29,7 @@ from models.event import (
 from stream.ingest.control_plane_records import Asked, Bound, CloudEvent, Declared, Ended, Principal, Started
 from stream.ingest.reading import decoded, invalid, listed, millis, name
 from stream.ingest.sighting import Handle, Sighting
+from stream.ingest.vault_paths import general_path
 
 SOURCE = "chainbrake.event"
 TYPE = re.compile(r"(?:^|\.)chainbrake\.([a-z_.]{1,64})\.v1$")
@@ -143,10 +144,17 @@ def _session_ended(head: Head, data: bytes) -> Sightings:
     return (Sighting(event=event, settled=True),)
 
 
-def operation_of(action: str) -> str:
-    """What an approval is for, by the operation's own name: `okta:user.mfa.factor.reset_all` has a prefix."""
+def operation_of(action: str, resource: str) -> str:
+    """What an approval is for, by the operation's own name: `okta:user.mfa.factor.reset_all` has a prefix.
+
+    Vault's operations are named after their path as well, which an approval gives as the resource.
+    """
     provider, colon, own = action.partition(":")
-    return name(own if colon and own and provider in PREFIXES else action)
+    if not (colon and own and provider in PREFIXES):
+        return name(action)
+    if provider == "vault" and " " not in own:
+        return name(f"{own} {general_path(resource.strip('/'))}")
+    return name(own)
 
 
 def _approval_requested(head: Head, data: bytes) -> Sightings:
@@ -160,7 +168,7 @@ def _approval_requested(head: Head, data: bytes) -> Sightings:
         workflow=session,
         grade=Grade.ATTESTED,
         request=required(asked.request_id, "request_id"),
-        operation=required(operation_of(asked.action), "action"),
+        operation=required(operation_of(asked.action, asked.resource), "action"),
         target=required(asked.resource, "resource"),
         requested_by=name(asked.requested_by),
         digest=name(asked.digest),
@@ -180,7 +188,7 @@ def _approval_granted(head: Head, data: bytes) -> Sightings:
         session=session,
         workflow=session,
         grade=Grade.ATTESTED,
-        operation=required(operation_of(asked.action), "action"),
+        operation=required(operation_of(asked.action, asked.resource), "action"),
         target=required(asked.resource, "resource"),
         decided_by=required(asked.decided_by, "decided_by"),
         requested_by=name(asked.requested_by),

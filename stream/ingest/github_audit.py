@@ -36,6 +36,8 @@ KINDS = {
 """What `programmatic_access_type` says of how long a token lives."""
 REFUSED = ("rejected", "failed", "_denied", ".deny")
 """Endings and parts of actions that tell of something that was not let through."""
+ENFORCED = {"active", "enabled"}
+"""Values of a ruleset's enforcement under which it holds; `evaluate` only looks on."""
 ADMIN_GRANTS = {"admin", "owner", "administrator", "enterprise_owner", "all-repository admin"}
 ADMIN_RIGHTS = {
     "administration",
@@ -89,6 +91,10 @@ class AuditEntry(Struct, gc=False, rename={"at": "@timestamp", "document": "_doc
     environment_name: Any = None
     key: Any = None
     ruleset_name: Any = None
+    ruleset_enforcement: Any = None
+    ruleset_old_enforcement: Any = None
+    ruleset_bypass_actors_added: Any = None
+    previous_visibility: Any = None
     read_only: Any = None
     external_identity_nameid: Any = None
     data: Any = None
@@ -218,7 +224,18 @@ class _Call:
                 found.append(Effect.ADMIN)
             if self.text("repository_selection") == "all" or not self.repository:
                 found.append(Effect.WIDE)
-        return effects_of(found)
+        return effects_of([*found, *self.laxer()])
+
+    def laxer(self) -> Iterator[Effect]:
+        """What old and new values show: a ruleset that holds no more or has exceptions, code made public."""
+        fell = self.text("ruleset_old_enforcement") in ENFORCED
+        if self.one.ruleset_bypass_actors_added or (
+            fell and self.text("ruleset_enforcement") not in ENFORCED
+        ):
+            yield Effect.WEAKENS
+        if self.text("visibility") == "public" and self.text("previous_visibility") not in ("", "public"):
+            yield Effect.WEAKENS
+            yield Effect.OUTBOUND
 
     def beneficiary(self) -> str:
         """Who gains, where that is not the target: a token is good for whoever made it."""

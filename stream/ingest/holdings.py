@@ -62,6 +62,8 @@ class Holding(Struct, frozen=True, array_like=True, gc=False):
     until_ms: int
     sure: bool
     """Whether the session is known, rather than a provisional one."""
+    before: "Holding | None" = None
+    """Who held it until then, for records that come late."""
 
 
 class Calls(Struct, frozen=True, array_like=True):
@@ -78,8 +80,6 @@ class Holdings:
             kind: Table(Holding, HOLDINGS_MAX) for kind in HANDLES if kind != "keycloak.call"
         }
         self.calls: Table[Calls] = Table(Calls, HOLDINGS_MAX)
-        self.makers: Table[str] = Table(str, HOLDINGS_MAX)
-        """Long-lived credential: the session that made it."""
 
     def holder(self, handle: Handle, at_ms: int) -> Holding | None:
         """Who holds it at that time."""
@@ -87,6 +87,8 @@ class Holdings:
             return self._caller(handle.value, at_ms)
         table = self.tables.get(handle.kind)
         holding = table.get(handle.value) if table is not None else None
+        while holding is not None and holding.before is not None and at_ms < holding.from_ms:
+            holding = holding.before
         if holding is None or at_ms > holding.until_ms or not holding.session:
             return None
         return holding
@@ -104,6 +106,9 @@ class Holdings:
                 return False
             if known.sure and alive and handle.kind in CREDENTIALS:
                 new = Holding("", known.from_ms, max(known.until_ms, new.until_ms), sure=True)
+            elif known.sure and new.session != known.session and known.from_ms < new.from_ms:
+                before = Holding(known.session, known.from_ms, new.from_ms, sure=True)
+                new = Holding(new.session, new.from_ms, new.until_ms, new.sure, before)
         table.put(handle.value, new)
         return True
 

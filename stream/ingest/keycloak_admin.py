@@ -190,8 +190,8 @@ def _named(path: str) -> tuple[str, str]:
     at = next((at for at, part in enumerate(parts[:-1]) if part in COLLECTIONS), None)
     if at is None:
         return "", ""
-    words = [part for part in parts[at + 2 : at + 4] if not _an_id(part)]
-    return name(parts[at + 1]), name("/".join(words))
+    words = (part for part in parts[at + 2 : at + 4] if not _an_id(part))
+    return name(parts[at + 1]), name(next(words, ""))
 
 
 def _an_id(part: str) -> bool:

@@ -15,6 +15,7 @@ from models.event import Label, OpClass, SystemKind
 from models.vocabulary.vocabulary import Entry
 from stream.ingest.http_calls import call_of
 from stream.ingest.reading import name
+from stream.ingest.vault_paths import general_path
 from stream.vocabularies import load_vocabulary
 
 TARGET_MAX = 256
@@ -23,6 +24,9 @@ CALLERS = {"okta": "okta", "graph": "graph", "keycloak": "keycloak", "github": "
 """First word of a tool that passes a path on: whose API that is."""
 
 METHODS = {"get": "GET", "list": "GET", "post": "POST", "patch": "PATCH", "put": "PUT", "delete": "DELETE"}
+
+VAULT_VERBS = {"write": "update", "create": "update", "put": "update", "patch": "update", "get": "read"}
+"""What Vault's tools and its audit log call the same thing."""
 
 SYSTEMS = {
     "okta": "okta",
@@ -93,11 +97,16 @@ def _by_path(tool: str, arguments: dict[str, Any]) -> Entry | None:
     """What the path means that the tool passes on; None where it passes none on that is known."""
     path = arguments.get("path")
     first, _, verb = tool.partition("_")
-    method = METHODS.get(verb.partition("_")[0])
-    api = CALLERS.get(first)
-    if not isinstance(path, str) or not path or method is None or api is None:
+    if not isinstance(path, str) or not path:
         return None
-    entry = load_vocabulary("http_calls").look_up(call_of(api, method, path[:1024]).named)
+    if first == "vault":
+        verb = VAULT_VERBS.get(verb, verb)
+        entry = load_vocabulary("vault").look_up(f"{verb} {general_path(named_in(path).strip('/'))}")
+    else:
+        method, api = METHODS.get(verb.partition("_")[0]), CALLERS.get(first)
+        if method is None or api is None:
+            return None
+        entry = load_vocabulary("http_calls").look_up(call_of(api, method, path[:1024]).named)
     return entry if entry.op_class is not OpClass.UNCLASSIFIED else None
 
 

@@ -158,9 +158,9 @@ def _keys(event: Operation, witness: int) -> list[str]:
 def _words(name: str, witness: int) -> tuple[str, ...]:
     """Names under which the other witness may know an operation: `iam:ListRoles` and `iam_list_roles`."""
     if witness == AGENT:
-        names = (name, name.partition("_")[2])
+        names = [name, name.partition("_")[2]]
     else:
-        names = (name, name.partition(" ")[0], name.partition("/")[0], name.rpartition("/")[2])
+        names = [name, name.partition(" ")[0], name.partition("/")[0], name.rpartition("/")[2]]
     return tuple(dict.fromkeys(filter(None, map(_squeezed, names))))
 
 

@@ -8,6 +8,7 @@ from models.attested import Fact, Registered
 from models.event import (
     AnyEvent,
     CredentialKind,
+    Delegation,
     Grade,
     Join,
     Operation,
@@ -242,6 +243,15 @@ def test_a_token_handed_on_after_the_first_run_ended_names_the_second() -> None:
     assert final(events)["record-1"] == "conv-2"
 
 
+def test_a_late_record_of_a_token_that_was_handed_on_belongs_to_who_held_it_then() -> None:
+    """The newest holder is not asked about what happened before its time."""
+    token = Handle("okta.api_token", "00T1")
+    second = replace(started("conv-2", "wf-2", at_ms=2000), brings=(token,))
+    late, new = record(1, token, at_ms=1000), record(2, token, at_ms=3000)
+    events = told([replace(started(), brings=(token,)), ended(), second, late, new])
+    assert (final(events)["record-1"], final(events)["record-2"]) == (RUN, "conv-2")
+
+
 def test_a_long_lived_key_is_a_session_of_its_own_that_knows_its_maker() -> None:
     """What CreateAccessKey made does not inherit: whoever has it acts alone, with a link to the maker."""
     made = Handle("aws.access_key", "AKIAMADE")
@@ -314,3 +324,40 @@ def test_two_calls_of_one_tool_are_two_acts() -> None:
     pod = Handle("pod", f"pod-{RUN}")
     events = told([started(), tool(1), record(1, pod), record(2, pod)])
     assert last(events, "span-1").act == last(events, "record-1").act != last(events, "record-2").act
+
+
+def test_an_agents_span_carries_the_credential_that_its_run_uses_there() -> None:
+    """A command earned by a span names what the platform has seen the run use on the same provider."""
+    key = record(1, Handle("pod", f"pod-{RUN}"), system="aws", credential="ASIA1")
+    span = tool(1, operation="iam_attach_role_policy")
+    there = replace(span, event=replace(span.event, system="aws"))
+    elsewhere = replace(span, event=replace(span.event, id="span-2", system="okta"))
+    events = told([started(), key, there, elsewhere])
+    assert last(events, "span-1").credential == "ASIA1"
+    assert last(events, "span-2").credential == ""
+
+
+def test_spans_tell_who_ordered_a_run() -> None:
+    """A run whose first span lies below another run's span is its child, whichever is told first."""
+    below = SessionStart(
+        id="root-2",
+        source="otel.span",
+        at_ms=5,
+        session="conv-2",
+        workflow=TREE,
+        agent="agent:executor",
+        facts={"parent_span": "t:1"},
+    )
+    child = Sighting(event=below, settled=True, brings=(Handle("span", "t:9"),))
+    for order in ([tool(1), child], [child, tool(1)]):
+        (order_given,) = [event for event in told([started(), *order]) if isinstance(event, Delegation)]
+        assert (order_given.parent_session, order_given.session) == (RUN, "conv-2")
+        assert order_given.workflow == TREE
+
+
+def test_a_span_that_only_says_that_a_run_goes_on_is_no_event() -> None:
+    """The first one begins the session; the tenth would only fill the log."""
+    chat = SessionStart(id="chat", source="otel.span", at_ms=1, session=RUN, workflow=TREE, agent="agent:x")
+    first = Sighting(event=chat, settled=True)
+    second = Sighting(event=replace(chat, id="chat-2"), settled=True)
+    assert [event.id for event in told([first, second])] == ["chat"]
