@@ -1,9 +1,9 @@
 """Microsoft Entra and Azure: records as diagnostic settings send them, or as Microsoft Graph exports them.
 
 An envelope's `category` tells what stands in its `properties`: `AuditLogs` (directory), the sign-in logs,
-`MicrosoftGraphActivityLogs`, `AuditEvent` (key vault), `Administrative` and the other resource logs. Event hubs wrap
-several in `records`, Graph in `value`. Formats: Azure Monitor, "Resource log schema" and "Activity log event
-schema"; Microsoft Graph, "directoryAudit" and "signIn".
+`MicrosoftGraphActivityLogs`, `AuditEvent` (key vault), `Administrative` and the other resource logs. Event
+hubs wrap several in `records`, Graph in `value`. Formats: Azure Monitor, "Resource log schema" and "Activity
+log event schema"; Microsoft Graph, "directoryAudit" and "signIn".
 """
 
 from typing import Any

@@ -26,10 +26,38 @@ IDENTIFIER = re.compile(
     r".*@.*\..*|[0-9a-fA-F]{8}-?[0-9a-fA-F]{4}-.*|[0-9a-f]{24,}|(?=.*\d)[A-Za-z0-9_=+%-]{20,}$|\d+$"
 )
 COLLECTIONS = frozenset(
-    "users groups applications servicePrincipals devices directoryRoles directoryObjects roleDefinitions"
-    " roleAssignments oauth2PermissionGrants administrativeUnits domains contacts sites drives items teams chats"
-    " channels messages mailFolders events calendars directoryRoleTemplates subscribedSkus invitations"
-    " appRoleAssignedTo appRoleAssignments federatedIdentityCredentials namedLocations policies-".split()
+    {
+        "users",
+        "groups",
+        "applications",
+        "servicePrincipals",
+        "devices",
+        "directoryRoles",
+        "directoryObjects",
+        "roleDefinitions",
+        "roleAssignments",
+        "oauth2PermissionGrants",
+        "administrativeUnits",
+        "domains",
+        "contacts",
+        "sites",
+        "drives",
+        "items",
+        "teams",
+        "chats",
+        "channels",
+        "messages",
+        "mailFolders",
+        "events",
+        "calendars",
+        "directoryRoleTemplates",
+        "subscribedSkus",
+        "invitations",
+        "appRoleAssignedTo",
+        "appRoleAssignments",
+        "federatedIdentityCredentials",
+        "namedLocations",
+    }
 )
 """Collections whose next segment is a member's key."""
 SEGMENTS_MAX = 16

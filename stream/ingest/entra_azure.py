@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from models.attested import Effect, Fact
 from models.event import CredentialKind, OpClass, Outcome
-from stream.ingest.entra_access import OBJECT_ID, STATIC_CREDENTIALS, UPN
+from stream.ingest.entra_access import OBJECT_ID, UPN
 from stream.ingest.entra_envelope import Envelope, outcome_of, part
 from stream.ingest.entra_reading import Reading, first_text, issuers_in, vocabulary
 from stream.ingest.reading import listed, name, nested
@@ -19,8 +19,18 @@ from stream.ingest.reading import listed, name, nested
 FAILED = ("fail", "error", "conflict", "timeout", "cancel")
 REFUSED = ("forbidden", "unauthorized", "authorizationfailed", "denied")
 ON_SOMETHING = frozenset(
-    "federatedidentitycredentials roleassignments roleassignmentschedulerequests roleeligibilityschedulerequests"
-    " denyassignments locks diagnosticsettings extensions tags accesspolicies".split()
+    {
+        "federatedidentitycredentials",
+        "roleassignments",
+        "roleassignmentschedulerequests",
+        "roleeligibilityschedulerequests",
+        "denyassignments",
+        "locks",
+        "diagnosticsettings",
+        "extensions",
+        "tags",
+        "accesspolicies",
+    }
 )
 """Types whose objects say something about another resource: that one is the target."""
 ADMIN_ROLES = {
@@ -123,10 +133,9 @@ def _address_of(claims: dict[str, Any]) -> str:
 
 
 def _credential(reading: Reading, identity: Identity, claims: dict[str, Any]) -> None:
-    """By `appidacr`: 1 is a secret; 2 a certificate or a federated token, which the record does not tell apart."""
+    """By `appidacr`: 1 is a secret; 2 a certificate or a federated token, told apart by no field."""
     reading.credential = reading.token or identity.tokenHash or ""
     if claims.get("appidacr") == "1" or identity.type in {"AccountKey", "SAS"}:
-        assert "1" in STATIC_CREDENTIALS
         reading.credential_kind = CredentialKind.STATIC
 
 
@@ -181,7 +190,6 @@ def _body(reading: Reading, body: Any) -> None:
     inner = {key[:1].lower() + key[1:]: value for key, value in inner.items()}
     if reading.op_class is OpClass.TRUST_CHANGE:
         reading.state(Fact.ISSUER, listed(issuers_in(inner)))
-        reading.state(Fact.GROUPS, "")
     role = first_text(inner.get("roleDefinitionId")).rpartition("/")[2].lower()
     if role:
         reading.state(Fact.GRANTED, name(ADMIN_ROLES.get(role, role)))

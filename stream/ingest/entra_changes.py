@@ -1,4 +1,4 @@
-"""What the changed properties of a directory record mean: who gains what, whose credential, what got weaker."""
+"""What a directory record's changed properties mean: who gains what, whose credential, what got weaker."""
 
 import re
 from collections.abc import Iterable
@@ -12,14 +12,13 @@ from stream.ingest.entra_reading import DEPTH_MAX, Reading, issuers_in, words
 from stream.ingest.reading import listed, many, name, nested
 
 ADMIN_ROLES = re.compile(
-    r"(?:global|company|privileged (?:role|authentication)|(?:cloud )?application|hybrid identity|domain name"
-    r"|user access|security|authentication|authentication policy|conditional access|external identity provider"
-    r"|identity governance|partner tier[12] support|intune|directory synchronization accounts"
-    r"|role based access control|helpdesk|user|password|exchange|groups)"
-    r"(?: administrator)?$|owner$",
+    r"(?:global|company|privileged (?:role|authentication)|(?:cloud )?application|hybrid identity"
+    r"|domain name|user access|security|authentication|authentication policy|conditional access|external identity provider"
+    r"|identity governance|intune|role based access control|helpdesk|user|password|exchange|groups)"
+    r" administrator$|partner tier[12] support$|directory synchronization accounts$|owner$",
     re.IGNORECASE,
 )
-"""Directory roles that Microsoft marks as privileged: their holders can reach, or act as, whoever can grant."""
+"""Directory roles that Microsoft marks as privileged: their holders can act as whoever can grant."""
 ADMIN_PERMISSIONS = re.compile(
     r"(?:RoleManagement\.ReadWrite\.\w+|AppRoleAssignment\.ReadWrite\.All|Application\.ReadWrite\.(?:All|OwnedBy)"
     r"|Directory\.(?:ReadWrite\.All|AccessAsUser\.All)|PrivilegedAccess\.ReadWrite\.\w+"
@@ -34,6 +33,8 @@ THINGS = ("role", "group", "application", "serviceprincipal", "policy", "adminis
 KEY = re.compile(r"KeyIdentifier=([0-9a-fA-F-]{8,64})")
 SCOPES = re.compile(r"Scope:\s*([^,\]]*)")
 NAMED = {"group": "Group.DisplayName", "role": "Role.DisplayName", "app": "Application.DisplayName"}
+SETTINGS_MAX = 512
+"""Settings of a policy that are compared."""
 STATES = {"enabled": 2, "enabledforreportingbutnotenforced": 1, "reporting": 1, "disabled": 0}
 TICKET = ("ticketnumber", "ticket number", "ticketid")
 REFERENCE = re.compile(r"\S{1,128}")
@@ -227,7 +228,7 @@ def _flat(value: Any) -> dict[str, set[str]]:
 
 
 def _flatten(value: Any, path: str, found: dict[str, set[str]], depth: int) -> None:
-    if depth > DEPTH_MAX or len(found) > 512:
+    if depth > DEPTH_MAX or len(found) >= SETTINGS_MAX:
         return
     if isinstance(value, str) and value[:1] in {"{", "["}:
         value = nested(value)

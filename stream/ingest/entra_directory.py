@@ -14,7 +14,7 @@ from stream.ingest.entra_reading import Reading
 from stream.ingest.reading import PARTS_MAX, name, nested
 
 REFUSED = re.compile(
-    r"insufficient|unauthori[sz]ed|not authori[sz]ed|access ?denied|forbidden|requestdenied", re.I
+    r"insufficient|unauthori[sz]ed|not authori[sz]ed|access ?denied|forbidden|requestdenied", re.IGNORECASE
 )
 DASHES = re.compile(r"\s*[\u2012-\u2015]\s*")
 
@@ -107,7 +107,7 @@ def read_directory(envelope: Envelope, source: str) -> Reading:
 
 
 def activity_of(text: str) -> str:
-    """The activity's name with plain dashes and no blank at its ends: `Update application - Certificates ...`."""
+    """The activity's name with plain dashes and no blank at its ends."""
     return name(DASHES.sub(" - ", text).strip())
 
 

@@ -1,5 +1,6 @@
 """The envelope of Azure Monitor around every record."""
 
+import re
 from typing import Any, TypeVar
 
 import msgspec
@@ -10,6 +11,7 @@ from stream.ingest.reading import decoded
 
 REFUSED = frozenset({401, 403})
 ERROR_MIN = 400
+STATUS = re.compile(r"[1-5][0-9]{2}")
 
 T = TypeVar("T")
 
@@ -39,7 +41,7 @@ def part(decoder: msgspec.json.Decoder[T], raw: Raw) -> T:
 
 def outcome_of(status: Any) -> Outcome | None:
     """By an HTTP status, as a number or text; None for what is none."""
-    if isinstance(status, str) and status.isdecimal() and len(status) == 3:
+    if isinstance(status, str) and STATUS.fullmatch(status):
         status = int(status)
     if not isinstance(status, int) or isinstance(status, bool) or not status:
         return None

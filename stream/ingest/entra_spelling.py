@@ -1,4 +1,4 @@
-"""Records of Entra in other spellings: rows of a log table, lower-case copies, and objects of Graph without envelope.
+"""Records of Entra in other spellings: rows of a log table, lower-case copies, bare objects of Graph.
 
 All become the envelope that diagnostic settings send. The way is slow; nothing goes it that came straight.
 """
@@ -9,24 +9,49 @@ import msgspec
 
 from stream.ingest.reading import decoded, invalid, nested
 
-ENVELOPE = ("time", "category", "operationName", "resultType", "resultSignature", "callerIpAddress")
-ENVELOPE += ("correlationId", "tenantId", "resourceId", "statusCode", "identity", "properties")
-PROPERTIES = ("id", "activityDisplayName", "activityDateTime", "result", "resultReason", "operationType")
-PROPERTIES += ("initiatedBy", "targetResources", "additionalDetails", "loggedByService", "createdDateTime")
-PROPERTIES += ("appId", "appDisplayName", "servicePrincipalId", "servicePrincipalName", "userId", "ipAddress")
-PROPERTIES += ("userPrincipalName", "uniqueTokenIdentifier", "clientCredentialType", "resourceDisplayName")
-PROPERTIES += ("status", "requestMethod", "requestUri", "responseStatusCode", "clientRequestId", "requestId")
-PROPERTIES += (
+ENVELOPE: tuple[str, ...] = (
+    "time",
+    "category",
+    "operationName",
+    "resultType",
+    "resultSignature",
+    "callerIpAddress",
+    "correlationId",
+    "tenantId",
+    "resourceId",
+    "statusCode",
+    "identity",
+    "properties",
+)
+PROPERTIES: tuple[str, ...] = (
+    "id",
+    "activityDisplayName",
+    "activityDateTime",
+    "result",
+    "resultReason",
+    "operationType",
+    "initiatedBy",
+    "targetResources",
+    "additionalDetails",
+    "createdDateTime",
+    "appId",
+    "servicePrincipalId",
+    "userId",
+    "ipAddress",
+    "userPrincipalName",
+    "uniqueTokenIdentifier",
+    "clientCredentialType",
+    "resourceDisplayName",
+    "status",
+    "requestMethod",
+    "requestUri",
+    "responseStatusCode",
+    "clientRequestId",
+    "requestId",
     "signInActivityId",
     "clientAuthMethod",
     "userAgent",
     "servicePrincipalCredentialKeyId",
-    "oldValue",
-)
-PROPERTIES += (
-    "servicePrincipalCredentialThumbprint",
-    "managedIdentityType",
-    "authenticationProtocol",
     "timeGenerated",
 )
 SPELLED = {word.lower(): word for word in (*ENVELOPE, *PROPERTIES)}

@@ -1,8 +1,8 @@
 """What the requests of Google Cloud's identity operations say beyond their names.
 
-Formats: IAM v1 `AuditData` (policy deltas), the request messages of IAM, IAM Credentials, Cloud Logging v2 and
-Organization Policy; field names come in camel case or with underscores. A reader states what the record says, on the
-`Reading` it is given.
+Formats: IAM v1 `AuditData` (policy deltas), the request messages of IAM, IAM Credentials, Cloud Logging v2
+and Organization Policy; field names come in camel case or with underscores. A reader states what the record
+says, on the `Reading` it is given.
 """
 
 import re
