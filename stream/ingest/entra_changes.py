@@ -9,11 +9,13 @@ from msgspec import Struct
 from models.attested import Effect, Fact
 from models.event import GRANTS, OpClass
 from stream.ingest.entra_reading import DEPTH_MAX, Reading, issuers_in, words
+from stream.ingest.grants import admin_name
 from stream.ingest.reading import listed, many, name, nested
 
 ADMIN_ROLES = re.compile(
     r"(?:global|company|privileged (?:role|authentication)|(?:cloud )?application|hybrid identity"
-    r"|domain name|user access|security|authentication|authentication policy|conditional access|external identity provider"
+    r"|domain name|user access|security|authentication|authentication policy|conditional access"
+    r"|external identity provider"
     r"|identity governance|intune|role based access control|helpdesk|user|password|exchange|groups)"
     r" administrator$|partner tier[12] support$|directory synchronization accounts$|owner$",
     re.IGNORECASE,
@@ -145,6 +147,8 @@ def _grant(reading: Reading, change: Change) -> None:
             reading.say(Effect.ADMIN)
     elif reading.target_kind == "group":
         reading.state(Fact.GRANTED, reading.target)
+        if Effect.REMOVES not in reading.effects and admin_name(reading.target):
+            reading.say(Effect.ADMIN)
     if _for_everybody(change):
         reading.say(Effect.WIDE)
 
