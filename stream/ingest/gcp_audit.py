@@ -1,8 +1,8 @@
 """Google Cloud audit logs: one `LogEntry` whose `protoPayload` is an `AuditLog`.
 
-Formats: Cloud Logging reference, "LogEntry" and "AuditLog"; Cloud Audit Logs, "Understanding audit logs" and "Caller
-identities in audit logs". What a request says beyond its name is read in `gcp_requests`, who called in
-`gcp_identity`.
+Formats: Cloud Logging reference, "LogEntry" and "AuditLog"; Cloud Audit Logs, "Understanding audit logs" and
+"Caller identities in audit logs". What a request says beyond its name is read in `gcp_requests`, who called
+in `gcp_identity`.
 """
 
 import re

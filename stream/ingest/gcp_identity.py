@@ -1,7 +1,7 @@
 """Who called, by `authenticationInfo` and `requestMetadata` of a Google Cloud audit log.
 
-`serviceAccountDelegationInfo` lists, first to last, who acted through whom before the account that the platform
-checked: first-party services by their address, federated callers by their subject.
+`serviceAccountDelegationInfo` lists, first to last, who acted through whom before the account that the
+platform checked: first-party services by their address, federated callers by their subject.
 """
 
 import binascii

@@ -1,8 +1,8 @@
 """What the requests of Google Cloud's identity operations say beyond their names.
 
-Formats: IAM v1 `AuditData` (policy deltas), the request messages of IAM, IAM Credentials, Cloud Logging v2 and
-Organization Policy; field names come in camel case or with underscores. A reader states what the record says, on the
-`Reading` it is given.
+Formats: IAM v1 `AuditData` (policy deltas), the request messages of IAM, IAM Credentials, Cloud Logging v2
+and Organization Policy; field names come in camel case or with underscores. A reader states what the record
+says, on the `Reading` it is given.
 """
 
 import re
@@ -16,6 +16,7 @@ from models.attested import Effect, Fact
 from models.event import OpClass
 from stream.ingest.gcp_grants import is_administrative, is_administrative_permission, read_members
 from stream.ingest.gcp_names import Place
+from stream.ingest.grants import admin_name
 from stream.ingest.reading import NESTED_MAX, listed, many, name, texts
 
 DAY_S = 86_400
@@ -269,7 +270,7 @@ def read_member(reading: Reading) -> None:
             reading.target = name(target)
         reading.state(Fact.BENEFICIARY, name(values.get("USER_EMAIL")))
         reading.state(Fact.GRANTED, name(values.get("ROLE_NAME") or values.get("GROUP_EMAIL")))
-        if "admin" in values.get("ROLE_NAME", "").lower():
+        if Effect.REMOVES not in reading.effects and admin_name(reading.facts.get(Fact.GRANTED, "")):
             reading.say(Effect.ADMIN)
 
 
