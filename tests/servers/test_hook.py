@@ -13,6 +13,7 @@ import pytest
 
 from models.acknowledgement import Certainty
 from models.command import Action
+from models.remediation import read_acknowledgement
 from sandbox.kafka import Kafka
 from sandbox.valkey import Valkey
 from tests.servers.deployment import Deployment, Worker, until
@@ -124,8 +125,8 @@ def test_a_restarted_gateway_keeps_what_is_in_force_and_does_not_answer_again(de
         assert not refused(second, "lifted")
         time.sleep(0.5)
         assert second.stop() == 0
-    news = [json.loads(record.value) for record in deployment.read("acks")][len(before) :]
-    assert [answer for answer in news if answer["hook"] == "restarted"] == []
+    news = [read_acknowledgement(record.value) for record in deployment.read("acks")][len(before) :]
+    assert [answer for answer in news if answer.hook == "restarted"] == []
 
 
 def test_garbage_and_shadow_commands_change_nothing(deployment: Deployment, gateway: Gateway) -> None:
