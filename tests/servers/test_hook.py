@@ -210,7 +210,7 @@ def test_a_session_can_be_asked_for(deployment: Deployment, gateway: Gateway) ->
 def test_the_example_of_the_manual_is_a_hook_that_works(deployment: Deployment, tmp_path: Path) -> None:
     """Whoever starts from it starts from something that was tried."""
     (code,) = re.findall(r"```python\n(.*?)```", MANUAL.read_text(), re.DOTALL)
-    assert len(code.splitlines()) <= 50
+    assert len(code.splitlines()) <= 60
     kill, release = ordered(Action.KILL_SESSION, "by-example"), ordered(Action.RELEASE_SESSION, "by-example")
     late = ordered(Action.KILL_SESSION, "by-example", expires_ms=1)
     shadow = ordered(Action.KILL_SESSION, "by-example", shadow=True)
