@@ -3,18 +3,16 @@
 import threading
 from collections.abc import Callable
 
-import msgspec
 from kafka import KafkaConsumer, TopicPartition
 from msgspec import Struct
 
 from models.acknowledgement import Acknowledgement
 from models.caep import from_caep
 from models.command import Command
+from models.remediation import read_acknowledgement
 from stream.topics import Topics
 
 POLL_MS = 100
-
-_acknowledgements = msgspec.json.Decoder(Acknowledgement)
 
 
 class Ordered(Struct, frozen=True):
@@ -69,5 +67,5 @@ class Watch(threading.Thread):
         if topic == self._topics.commands:
             return Ordered(from_caep(value), timestamp_ms)
         if topic == self._topics.acks:
-            return _acknowledgements.decode(value)
+            return read_acknowledgement(value)
         return Noted(key.decode())

@@ -43,7 +43,10 @@ def main() -> None:
     try:
         app()
     except ChainbrakeError as error:
-        Console(stderr=True, highlight=False, soft_wrap=True).print(f"[red]error:[/red] {escape(str(error))}")
+        said = "; ".join(
+            line.strip() for line in str(error).splitlines()
+        )  # one line, whoever raised it first
+        Console(stderr=True, highlight=False, soft_wrap=True).print(f"[red]error:[/red] {escape(said)}")
         sys.exit(2)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the reader has gone: nothing to say

@@ -1,6 +1,7 @@
 """The worker's parts, put together in one place: store, producer, outbox, judge, reader, ledger."""
 
 import asyncio
+import time
 from typing import Any
 
 import structlog
@@ -21,6 +22,7 @@ from stream.topics import RECORD_BYTES_MAX, identity, topics_of
 log = structlog.stdlib.get_logger(__name__)
 
 PROBE_WITHIN_S = 2.0
+SAY_AGAIN_S = 10.0
 
 
 class Engine(Service):  # type: ignore[misc]  # mode is not typed
@@ -33,6 +35,8 @@ class Engine(Service):  # type: ignore[misc]  # mode is not typed
         self.policy = load_policy(settings.policy)
         self.baseline = load_baseline(settings.baseline)
         self.up = {"kafka": False, "redis": False}
+        self._say_again_s: dict[str, float] = {}
+        """When to say next that it is still away (monotonic seconds)."""
         self._adopt_topic = adopt_topic
         self._store = Store(settings.redis, settings.redis_prefix, self._redis_away)
         self._producer: Any = None
@@ -122,11 +126,24 @@ class Engine(Service):  # type: ignore[misc]  # mode is not typed
         self._note("redis", up=not away)
 
     def _note(self, dependency: str, *, up: bool) -> None:
-        if self.up[dependency] != up:
-            said = "dependency answers" if up else "dependency is away: waiting for it"
-            log.warning(said, dependency=dependency)
+        if up and not self.up[dependency]:
+            log.warning("dependency answers", dependency=dependency)
+        elif not up and time.monotonic() >= self._say_again_s.get(dependency, 0.0):
+            self._say_again_s[dependency] = time.monotonic() + SAY_AGAIN_S
+            log.warning(
+                "dependency is away: waiting for it", dependency=dependency, **self._where(dependency)
+            )
+        if up:
+            self._say_again_s.pop(dependency, None)
         self.up[dependency] = up
         metrics.DEPENDENCY_UP.labels(dependency).set(up)
+
+    def _where(self, dependency: str) -> dict[str, str]:
+        """Which address does not answer, and which setting holds it: a wrong one looks like an outage."""
+        if dependency == "kafka":
+            return {"address": self.settings.kafka, "setting": "CHAINBRAKE_KAFKA"}
+        address = self.settings.redis.rpartition("@")[2]  # without a password
+        return {"address": address, "setting": "CHAINBRAKE_REDIS", "error": self._store.trouble}
 
 
 def _words(topic: tuple[str, int]) -> str:

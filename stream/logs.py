@@ -7,6 +7,7 @@ from typing import Any
 import stamina.instrumentation
 import structlog
 
+from models.errors import ChainbrakeError
 from stream.settings import Settings
 
 QUIET_S = 10.0
@@ -26,6 +27,14 @@ class OncePerWhile(logging.Filter):
         if not quiet:
             self._said[template] = record.created
         return not quiet
+
+
+class NotOnPurpose(logging.Filter):
+    """Keeps back what was raised on purpose: it ends the process as one message, and needs no traceback."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether it is worth a line."""
+        return not (record.exc_info and isinstance(record.exc_info[1], ChainbrakeError))
 
 
 def set_up_logs(settings: Settings) -> None:
@@ -54,6 +63,7 @@ def set_up_logs(settings: Settings) -> None:
             processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer],
         )
     )
+    handler.addFilter(NotOnPurpose())
     stamina.instrumentation.set_on_retry_hooks([])  # the store tells once that it is away, not at every try
     chatty = OncePerWhile()
     for name in ("aiokafka", "aiokafka.conn", "aiokafka.cluster", "aiokafka.consumer.fetcher"):

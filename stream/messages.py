@@ -8,6 +8,7 @@ from models.caep import to_caep
 from models.command import Action, Command
 from models.finding import Finding
 from models.ocsf import to_ocsf
+from models.remediation import to_remediation, uid_of
 from stream.topics import Topics
 
 JSON = msgspec.json.Encoder()
@@ -86,13 +87,13 @@ def acknowledgement_record(ack: Acknowledgement, topics: Topics, issuer: str) ->
     """The record of a hook's answer."""
     named = cloudevent.attributes(
         "enforcement.result",
-        f"{ack.command}/{ack.hook}",
+        uid_of(ack),
         issuer,
         ack.at_ms,
         ack.session,
         [("causationid", ack.command)],
     )
-    value = JSON.encode(ack)
+    value = JSON.encode(to_remediation(ack))
     return Record(topics.acks, ack.session.encode(), value, cloudevent.binary_headers(named))
 
 

@@ -25,7 +25,7 @@ SERVICE_LINK = re.compile(
 
 SERVICE_ADDRESS = ("tcp://", "udp://", "sctp://")
 
-Port = Annotated[int, Meta(ge=0, le=65535)]
+Port = Annotated[int, Meta(ge=1, le=65535)]
 Count = Annotated[int, Meta(ge=1)]
 
 

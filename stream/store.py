@@ -147,6 +147,8 @@ class Store:
         self._prefix = prefix
         self._on_away = on_away
         self._closing = False
+        self.trouble = ""
+        """Why the store was away last."""
         self._claim = self._redis.register_script(CLAIM)
         self._save = self._redis.register_script(SAVE)
         self._save_position = self._redis.register_script(SAVE_POSITION)
@@ -355,5 +357,6 @@ class Store:
         refused = isinstance(error, ResponseError) and any(word in str(error) for word in REFUSING)
         away = (refused or isinstance(error, AWAY)) and not self._closing
         if away:
+            self.trouble = str(error)
             self._on_away(away=True)
         return away

@@ -119,6 +119,23 @@ def _config_of(described: object, name: str) -> dict[str, str]:
     return {key: row["value"] if isinstance(row, dict) else str(row) for key, row in rows.items()}
 
 
+def require_topics(settings: Settings) -> None:
+    """Raises `StateError` if no broker answers, or if any of the topics is missing."""
+    admin = admin_client(settings)
+    try:
+        known = set(admin.list_topics())
+    except KafkaError as error:
+        raise StateError(f"topics on {settings.kafka}: {error}") from error
+    finally:
+        admin.close()
+    missing = [topic.name for topic in stated(topics_of(settings), 1) if topic.name not in known]
+    if missing:
+        raise StateError(
+            f"{'topic' if len(missing) == 1 else 'topics'} {', '.join(missing)} not on {settings.kafka}; "
+            f"create what is missing: chainbrake topics"
+        )
+
+
 def identity(settings: Settings, topic: str) -> tuple[str, int]:
     """The topic's own id (Kafka's UUID) and its number of partitions. Raises `StateError` for no topic."""
     admin = admin_client(settings)

@@ -2,6 +2,8 @@
 
 import asyncio
 import gc
+import logging
+import socket
 
 import faust
 import uvloop
@@ -10,9 +12,26 @@ from models.errors import ChainbrakeError, StateError
 from stream.app import create_app
 from stream.logs import set_up_logs
 from stream.settings import Settings
+from stream.topics import require_topics
 
 GC_THRESHOLDS = (100_000, 20, 100)
 """State is many small objects that stay: looking through all of them often costs more than it frees."""
+
+
+def check_surroundings(settings: Settings) -> None:
+    """What Faust needs before it lets the engine run; here it is a message, there half a page of traceback.
+
+    Raises `StateError` for no broker, missing topics, or a web port that is taken. The store may be away.
+    """
+    try:
+        socket.create_server((settings.web_host, settings.web_port)).close()
+    except OSError as error:
+        raise StateError(
+            f"{settings.web_host}:{settings.web_port}: {error.strerror or error}. "
+            f"Choose another with --web-host, --web-port, CHAINBRAKE_WEB_HOST or CHAINBRAKE_WEB_PORT"
+        ) from error
+    logging.getLogger("kafka").setLevel(logging.CRITICAL)  # what its client complains of is raised as well
+    require_topics(settings)
 
 
 def run_worker(settings: Settings, *, adopt_topic: bool) -> None:
@@ -21,6 +40,7 @@ def run_worker(settings: Settings, *, adopt_topic: bool) -> None:
     loop = uvloop.new_event_loop()
     asyncio.set_event_loop(loop)
     app = create_app(settings, adopt_topic=adopt_topic)
+    check_surroundings(settings)
     gc.collect()
     gc.freeze()
     gc.set_threshold(*GC_THRESHOLDS)

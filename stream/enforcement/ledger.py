@@ -11,10 +11,11 @@ import msgspec
 import structlog
 
 from detectors.policy import CommandSettings
-from models.acknowledgement import Acknowledgement
 from models.command import STOPS, Action, Command, stable_id
+from models.errors import InputError
 from models.event import Grade
 from models.finding import Finding
+from models.remediation import read_acknowledgement
 from stream import metrics
 from stream.messages import lifted, unkept
 from stream.outbox import Outbox
@@ -26,8 +27,6 @@ log = structlog.stdlib.get_logger(__name__)
 AT_ONCE_MAX = 100
 KEPT_S = 7 * 24 * 3_600
 """Answers are kept as long as commands are."""
-
-_decoder = msgspec.json.Decoder(Acknowledgement)
 
 
 class Ledger:
@@ -41,13 +40,14 @@ class Ledger:
     async def hear(self, value: bytes | None) -> None:
         """Keep one acknowledgement."""
         try:
-            ack = _decoder.decode(value or b"")
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            ack = read_acknowledgement(value)
+        except InputError as error:
             metrics.ACKS_UNREADABLE.inc()
             log.warning("not an acknowledgement", error=str(error), value=repr((value or b"")[:200]))
             return
         said = f"{ack.outcome}/{ack.certainty}"
-        first, again = await self._store.acknowledge(ack.command, ack.hook, said, value or b"", KEPT_S)
+        kept = msgspec.json.encode(ack)  # in our own words, whichever form it came in
+        first, again = await self._store.acknowledge(ack.command, ack.hook, said, kept, KEPT_S)
         if again:
             return
         metrics.ACKS.labels(ack.outcome, ack.certainty).inc()
@@ -61,7 +61,7 @@ class Ledger:
         for name, content in await self._store.overdue(partition.number, now_ms, AT_ONCE_MAX):
             answers = await self._store.acknowledgements(name)
             command = unkept(content) if content is not None else None
-            if any(_decoder.decode(answer).stopped for answer in answers.values()) or command is None:
+            if any(read_acknowledgement(answer).stopped for answer in answers.values()) or command is None:
                 await self._store.close_command(partition.number, name)
             elif isinstance(command, Command):
                 await self._again(partition, outbox, command, now_ms)

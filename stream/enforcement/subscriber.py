@@ -9,13 +9,13 @@ import threading
 import time
 from collections.abc import Iterator
 
-import msgspec
 import structlog
 from kafka import KafkaConsumer, TopicPartition
 from kafka.errors import KafkaError
 
-from models.acknowledgement import Acknowledgement
 from models.command import Command
+from models.errors import InputError
+from models.remediation import read_acknowledgement
 from stream.enforcement.hook import Answer, Hook
 from stream.enforcement.publisher import CONNECT_MS_MAX, RECONNECT_MS_MAX
 from stream.settings import Settings
@@ -34,8 +34,6 @@ LOOK_EVERY_S = 60.0
 """How often to look whether the topic has got more partitions."""
 
 UNANSWERED_MAX = 10_000
-
-_decoder = msgspec.json.Decoder(Acknowledgement)
 
 
 class Subscriber(threading.Thread):
@@ -148,8 +146,8 @@ class Subscriber(threading.Thread):
     def _answered(self, value: bytes | None) -> str:
         """The command that an acknowledgement of ours is about; empty for any other's."""
         try:
-            ack = _decoder.decode(value or b"")
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            ack = read_acknowledgement(value)
+        except InputError:
             return ""
         return ack.command if ack.hook == self._hook.name else ""
 

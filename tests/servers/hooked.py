@@ -7,8 +7,11 @@ import time
 from typing import Any, Self
 from uuid import uuid4
 
+from msgspec.structs import asdict
+
 from models.caep import to_caep
 from models.command import Action, Command
+from models.remediation import read_acknowledgement
 from sandbox.ports import HOST, free_port
 from tests.servers.deployment import CHAINBRAKE, Deployment, until
 
@@ -136,6 +139,6 @@ def send(deployment: Deployment, *messages: Command | bytes | None) -> None:
 
 def acknowledged(deployment: Deployment, command: str, hook: str = "gateway") -> dict[str, Any]:
     """A hook's newest answer as the acknowledgement topic has it; empty if there is none."""
-    answers = [json.loads(record.value) for record in deployment.read("acks")]
+    answers = [asdict(read_acknowledgement(record.value)) for record in deployment.read("acks")]
     own = [answer for answer in answers if (answer["command"], answer["hook"]) == (command, hook)]
     return own[-1] if own else {}

@@ -13,6 +13,7 @@ import pytest
 
 from models.acknowledgement import Certainty
 from models.command import Action
+from models.remediation import read_acknowledgement
 from sandbox.kafka import Kafka
 from sandbox.valkey import Valkey
 from tests.servers.deployment import Deployment, Worker, until
@@ -124,8 +125,8 @@ def test_a_restarted_gateway_keeps_what_is_in_force_and_does_not_answer_again(de
         assert not refused(second, "lifted")
         time.sleep(0.5)
         assert second.stop() == 0
-    news = [json.loads(record.value) for record in deployment.read("acks")][len(before) :]
-    assert [answer for answer in news if answer["hook"] == "restarted"] == []
+    news = [read_acknowledgement(record.value) for record in deployment.read("acks")][len(before) :]
+    assert [answer for answer in news if answer.hook == "restarted"] == []
 
 
 def test_garbage_and_shadow_commands_change_nothing(deployment: Deployment, gateway: Gateway) -> None:
@@ -209,7 +210,7 @@ def test_a_session_can_be_asked_for(deployment: Deployment, gateway: Gateway) ->
 def test_the_example_of_the_manual_is_a_hook_that_works(deployment: Deployment, tmp_path: Path) -> None:
     """Whoever starts from it starts from something that was tried."""
     (code,) = re.findall(r"```python\n(.*?)```", MANUAL.read_text(), re.DOTALL)
-    assert len(code.splitlines()) <= 50
+    assert len(code.splitlines()) <= 60
     kill, release = ordered(Action.KILL_SESSION, "by-example"), ordered(Action.RELEASE_SESSION, "by-example")
     late = ordered(Action.KILL_SESSION, "by-example", expires_ms=1)
     shadow = ordered(Action.KILL_SESSION, "by-example", shadow=True)
