@@ -12,6 +12,7 @@ from detectors.learned.mass_secret_read import MassSecretRead
 from detectors.learned.unfamiliar_act import UnfamiliarAct
 from detectors.learned.unusual_transition import UnusualTransition
 from detectors.learned.unusual_velocity import UnusualVelocity
+from detectors.learned.workload_elsewhere import WorkloadElsewhere
 from detectors.policy import Policy
 from detectors.rules.after_stop import AfterStop
 from detectors.rules.bad_approval import BadApproval
@@ -77,6 +78,7 @@ def _learned(policy: Policy, knowledge: Knowledge) -> tuple[Detector, ...]:
         UnusualVelocity(settings.unusual_velocity, baseline),
         UnusualTransition(settings.unusual_transition, baseline),
         UnfamiliarAct(settings.unfamiliar_act, _habits(knowledge)),
+        WorkloadElsewhere(settings.workload_elsewhere, _habits(knowledge)),
         MassSecretRead(settings.mass_secret_read, _habits(knowledge)),
     )
 

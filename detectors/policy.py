@@ -92,6 +92,7 @@ class Policy(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         "secret_then_change",
         "unfamiliar_act",
         "mass_secret_read",
+        "workload_elsewhere",
         "outside_scope",
         "shared_account",
     )

@@ -83,6 +83,11 @@ def for_another(event: Operation) -> bool:
     return bool(beneficiary) and not to_itself(event)
 
 
+def lasting_for_another(event: Operation) -> bool:
+    """Whether it makes somebody else's credential that lasts: an extra key to another house."""
+    return Effect.MINTS in event.effects and Effect.LONG_LIVED in event.effects and for_another(event)
+
+
 def to_itself(event: Operation) -> bool:
     """Whether the caller is among those who gain."""
     own = {short(event.principal), short(event.agent), short(event.facts.get(Fact.CLIENT, ""))} - {""}

@@ -145,7 +145,7 @@ class ThreeSystemsSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fie
     """`three_systems`, see `docs/detectors/three_systems.md`."""
 
     enabled: bool = True
-    bits_min: Annotated[float, Meta(ge=0.0, le=64.0)] = 3.0
+    bits_min: Annotated[float, Meta(ge=0.0, le=64.0)] = 5.0
     """A secret that is less surprising for the job is its own."""
     within_ms: DurationMs = 2 * HOUR
     """From one part to the next."""
@@ -233,12 +233,22 @@ class SecretThenChangeSettings(Struct, frozen=True, kw_only=True, forbid_unknown
     enabled: bool = True
     within_ms: DurationMs = 4 * HOUR
     """From the secret to the change."""
-    bits_min: Annotated[float, Meta(ge=0.0, le=64.0)] = 3.0
+    bits_min: Annotated[float, Meta(ge=0.0, le=64.0)] = 5.0
     """From this surprise on a secret is none of the job's."""
     confidence: Share = 0.75
     """The secret is none of the job's."""
     confidence_unknown: Share = 0.4
     """Nothing is known of the job."""
+
+
+class WorkloadSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`workload_elsewhere`, see `docs/detectors/workload_elsewhere.md`."""
+
+    enabled: bool = True
+    bits_min: Annotated[float, Meta(ge=0.0, le=64.0)] = 4.5
+    """From this surprise on an address is none of the workload's."""
+    confidence: Share = 0.9
+    """A proven workload identity turns up where it never ran."""
 
 
 class DetectorSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -262,4 +272,5 @@ class DetectorSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     mass_secret_read: MassReadSettings = MassReadSettings()
     shared_account: SharedAccountSettings = SharedAccountSettings()
     used_elsewhere: ElsewhereSettings = ElsewhereSettings()
+    workload_elsewhere: WorkloadSettings = WorkloadSettings()
     outside_scope: ScopeSettings = ScopeSettings()

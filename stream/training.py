@@ -45,7 +45,7 @@ def for_teaching(policy: Policy) -> Policy:
             detectors,
             unapproved_change=replace(detectors.unapproved_change, confidence=0.0),
             secret_then_change=replace(detectors.secret_then_change, enabled=False),
-            credential_for_another=replace(detectors.credential_for_another, confidence=0.0),
+            credential_for_another=replace(detectors.credential_for_another, enabled=False),
         ),
     )
 

@@ -251,8 +251,9 @@ def rotation(session: str, **changed: Any) -> list[AnyEvent]:
     """A rotation job: the same secrets and the same owner's key every time."""
     fields = {"session": session, "agent_role": ROTATOR} | changed
     minted = {"effects": (Effect.MINTS, Effect.LONG_LIVED), "facts": {"beneficiary": "svc-reports"}}
+    home = {"facts": {"address": "10.0.0.1"}}
     return [
-        *(op("S", k, **({"target": f"secret/app{k}/db"} | fields)) for k in range(3)),
+        *(op("S", k, **({"target": f"secret/app{k}/db"} | home | fields)) for k in range(3)),
         op("C", 60, **({"target": "svc-reports", **minted} | fields)),
     ]
 

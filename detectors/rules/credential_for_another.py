@@ -5,7 +5,7 @@ first rotations of a job that nobody has trained on; have them approved or regis
 """
 
 from detectors.detector import Detector
-from detectors.severity import for_another
+from detectors.severity import for_another, lasting_for_another
 from detectors.thresholds import CredentialSettings
 from models.attested import Effect, Fact
 from models.baselines.habits import Habits
@@ -47,7 +47,7 @@ class CredentialForAnother(Detector):
     def _weigh(self, event: Operation) -> tuple[float, str]:
         settings = self._settings
         lasting = Effect.LONG_LIVED in event.effects
-        if for_another(event) and lasting:
+        if lasting_for_another(event):
             return settings.confidence_lasting, f"of {event.facts[Fact.BENEFICIARY]} that lasts"
         if event.credential_kind in LASTING and (lasting or Effect.EXPANDS in event.effects):
             return settings.confidence_lasting, f"from a {event.credential_kind} one, which it outlives"

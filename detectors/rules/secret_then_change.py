@@ -1,4 +1,4 @@
-"""A secret that is none of the job's was read, and then somebody was made stronger without anybody's word.
+"""A secret that is none of the job's was read, and then somebody made stronger or something sent out.
 
 The seed's chain without its preparations: an agent that knows what it wants need not look around first. Known
 gap: a job nobody has trained on, whose every secret could be its own: it is less sure.
@@ -7,6 +7,7 @@ gap: a job nobody has trained on, whose every secret could be its own: it is les
 from detectors.detector import Detector
 from detectors.severity import JUDGED, Severity, severity
 from detectors.thresholds import SecretThenChangeSettings
+from models.attested import Effect
 from models.baselines.habits import Habits
 from models.event import OpClass, Operation, Outcome, weakest
 from models.finding import Noticed
@@ -20,7 +21,7 @@ class SecretThenChange(Detector):
     """Fires at an unwarranted change of some weight after such a read, in one workflow."""
 
     name = "secret_then_change"
-    listens_to = JUDGED | {OpClass.SECRET_READ}
+    listens_to = JUDGED | {OpClass.SECRET_READ, OpClass.EXCHANGE}
     tags = ("T1555.006", "T1552.007", "T1098.003", "AML.T0098", "ASI02", "ASI03")
 
     def __init__(self, settings: SecretThenChangeSettings, registry: Registry, habits: Habits) -> None:
@@ -34,13 +35,18 @@ class SecretThenChange(Detector):
             return None
         if event.op_class is OpClass.SECRET_READ:
             return self._read(workflow, event, step)
-        if step.warrant or severity(event, self._registry) < Severity.SERIOUS or self._habits.is_habit(event):
+        if step.warrant or not self._weighs(event) or self._habits.is_habit(event):
             return None
         newest = workflow.visited.get(CHANGED)
         if newest is None or step.at_ms >= newest.at_ms:
             workflow.visited[CHANGED] = step
         pairs = [(kind, workflow.visited.get(kind), step) for kind in (STRANGE, UNKNOWN)]
         return self._best(pairs)
+
+    def _weighs(self, event: Operation) -> bool:
+        if event.op_class is OpClass.EXCHANGE:
+            return Effect.OUTBOUND in event.effects
+        return severity(event, self._registry) >= Severity.SERIOUS
 
     def _read(self, workflow: Workflow, event: Operation, step: Step) -> Noticed | None:
         strange = self._habits.is_strange(event, self._settings.bits_min)

@@ -6,7 +6,7 @@ does not know.
 """
 
 from detectors.detector import Detector
-from detectors.severity import JUDGED, Severity, severity
+from detectors.severity import JUDGED, Severity, lasting_for_another, severity
 from detectors.thresholds import UnapprovedSettings
 from models.attested import Effect, Fact
 from models.baselines.habits import Habits
@@ -41,7 +41,8 @@ class UnapprovedChange(Detector):
         if event.outcome is Outcome.OK:
             confidence = self._settings.confidence_grave if grave else self._settings.confidence
         else:
-            confidence = self._settings.confidence_denied if grave else self._settings.confidence_denied / 2
+            weighty = grave or lasting_for_another(event)
+            confidence = self._settings.confidence_denied if weighty else self._settings.confidence_denied / 2
         return Noticed(
             detector=self.name,
             confidence=confidence,

@@ -37,6 +37,8 @@ class Habit(Struct, kw_only=True):
     """Operation: target and beneficiary, as `habit_key` writes them."""
     shapes: dict[str, dict[str, Sessions]] = {}
     """Operation: what such targets look like, as `shape_of` says."""
+    addresses: dict[str, Sessions] = {}
+    """Network addresses that it called from."""
     most_secrets: int = 0
     """The most different secrets that one session read."""
 
@@ -65,9 +67,24 @@ class Habits:
         return None if habit is None else habit.most_secrets
 
     def is_strange(self, event: Operation, bits_min: float) -> bool | None:
-        """Whether it is at least so surprising for the job; None if too little was seen to say."""
-        bits = self.surprise_bits(event)
-        return None if bits is None else bits >= bits_min
+        """Whether it is at least so surprising for the job; None if too little was seen to say.
+
+        Too little is also what could not reach `bits_min`, however regular it was.
+        """
+        habit = self._jobs.get(event.agent_role)
+        if habit is None:
+            return None
+        if is_enough(habit.targets.get(event.operation) or habit.operations, bits_min):
+            return (self.surprise_bits(event) or 0.0) >= bits_min
+        return None
+
+    def is_strange_address(self, event: Operation, bits_min: float) -> bool:
+        """Whether a job with places of its own calls from another one."""
+        habit = self._jobs.get(event.agent_role)
+        address = event.facts.get(Fact.ADDRESS, "") if event.facts else ""
+        if habit is None or not address or address in habit.addresses or not habit.addresses:
+            return False
+        return -log2(_new(habit.addresses)) >= bits_min
 
     def surprise_bits(self, event: Operation) -> float | None:
         """How new this is for its job, in bits: 0 for what it did before; None if too little was seen.
@@ -87,6 +104,11 @@ class Habits:
         shapes = habit.shapes.get(event.operation, {})
         known = shape_of(event.target) in shapes
         return -log2(_new(targets)) - (0.0 if known else log2(_new(shapes)))
+
+
+def is_enough(seen: dict[str, int], bits_min: float) -> bool:
+    """Whether something new could be so surprising at all, had nothing been seen only once."""
+    return log2((sum(seen.values()) + 1.0) / 0.5) >= bits_min
 
 
 def _new(seen: dict[str, int]) -> float:
@@ -109,7 +131,7 @@ def shape_of(target: str) -> str:
 
 def count_habits(runs: Iterable[Sequence[Operation]]) -> Habit:
     """Count the sessions of one job; what was denied or failed is no habit."""
-    habit = Habit(operations={}, targets={}, shapes={})
+    habit = Habit(operations={}, targets={}, shapes={}, addresses={})
     for run in runs:
         habit.sessions += 1
         done = {
@@ -117,6 +139,8 @@ def count_habits(runs: Iterable[Sequence[Operation]]) -> Habit:
             for event in run
             if event.outcome is Outcome.OK
         }
+        for address in {event.facts.get(Fact.ADDRESS, "") for event in run if event.facts} - {""}:
+            _count(habit.addresses, address)
         secrets = {
             event.target
             for event in run

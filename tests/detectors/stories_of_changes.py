@@ -31,6 +31,7 @@ OPENED: dict[str, Any] = {
     "facts": {"foreign_account": "999900001111"},
 }
 WEAKER: dict[str, Any] = {"effects": (Effect.WEAKENS,), "target_kind": "user"}
+LOGIN: dict[str, Any] = {"effects": (Effect.MINTS,), "operation": "sts:AssumeRoleWithWebIdentity"}
 TICKET: dict[str, Any] = {"effects": (Effect.UNTRUSTED,), "facts": {"author": "unauthenticated"}}
 COMMENT: dict[str, Any] = {"effects": (Effect.OUTBOUND,), "operation": "ticket:Comment"}
 PLANNED: list[AnyEvent] = [
@@ -190,6 +191,10 @@ FIRES: Stories = {
             op("S", 0, agent_role=ROTATOR, target="secret/other"),
         ],
         "nobody knows the job": [op("S", 0), op("V", 60, **ADMIN)],
+        "a strange secret, then a comment": [
+            op("S", 0, agent_role=ROTATOR, target="secret/other"),
+            op("X", 60, agent_role=ROTATOR, **COMMENT),
+        ],
         "one agent reads and another one grants": [
             op("S", 0, session="s2", agent="agent-8"),
             op("V", 60, **GRANT),
@@ -210,6 +215,11 @@ FIRES: Stories = {
         ],
         "a directory sync makes an administrator": [
             op("R", 0, effects=(Effect.ADMIN,), facts={"client": "app-2"})
+        ],
+    },
+    "workload_elsewhere": {
+        "a login where it never ran": [
+            op("U", 0, agent_role=ROTATOR, workload_proven=True, **LOGIN | {"facts": {"address": "10.9.9.9"}})
         ],
     },
     "used_elsewhere": {
@@ -372,6 +382,17 @@ MUST_NOT: Stories = {
         "an installer binds in a name space": [op("V", 0, principal="installer", **GRANT)],
         "a directory sync adds a member": [op("R", 0, **GRANT | {"facts": {"client": "app-2"}})],
         "nobody registered it": [op("S", 0)],
+    },
+    "workload_elsewhere": {
+        "a login where it always runs": [
+            op("U", 0, agent_role=ROTATOR, workload_proven=True, **LOGIN | {"facts": {"address": "10.0.0.1"}})
+        ],
+        "nobody proved that it is the workload": [
+            op("U", 0, agent_role=ROTATOR, **LOGIN | {"facts": {"address": "10.9.9.9"}})
+        ],
+        "a job nobody has trained on": [
+            op("U", 0, workload_proven=True, **LOGIN | {"facts": {"address": "10.9.9.9"}})
+        ],
     },
     "used_elsewhere": {
         "another address of the same network": [
