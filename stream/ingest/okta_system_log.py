@@ -265,13 +265,13 @@ class _Call:
         return name(subject.id if subject.type in TOKENS else subject.known_as)
 
     def own_login(self, entry: Entry) -> bool:
-        """Whether somebody changes the own factors or password: what self-service is for."""
+        """Whether it is the account of whoever does it."""
         person = self.subject(entry)
         return person.type == "User" and bool(person.id) and person.id == self.actor.id
 
     def op_class(self, entry: Entry) -> OpClass:
-        """As the vocabulary says; a person's own new factor is no privilege of anybody else."""
-        if Effect.MINTS in entry.effects and entry.target_kind == "factor" and self.own_login(entry):
+        """As the vocabulary says; one's own new factor or password is what self-service is for."""
+        if Effect.MINTS in entry.effects and entry.target_kind in SELF_SERVICE and self.own_login(entry):
             return OpClass.OTHER
         return entry.op_class
 
@@ -338,6 +338,7 @@ class _Call:
 
 PROVIDER_PAGE = "/sso/saml2/"
 """Where log-ins through a provider arrive; its id follows."""
+SELF_SERVICE = {"factor", "password"}
 GAINFUL = {Effect.EXPANDS, Effect.MINTS, Effect.SECRET_VALUE}
 GRANTING = {OpClass.ROLE_MAPPING, OpClass.PRIVILEGE_CHANGE}
 GRANTABLE = {"UserGroup", "AppInstance", "ROLE", "Role", "CustomRole", "RoleAssignment", "RESOURCE_SET"}
