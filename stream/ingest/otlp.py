@@ -5,6 +5,8 @@ specification (ids in hex, 64-bit integers as texts, enums as integers). Read be
 list, integers as numbers, enums by name. Events, links and messages are not read.
 """
 
+from collections.abc import Sequence
+
 import msgspec
 from google.protobuf.message import DecodeError
 from msgspec import Raw, Struct
@@ -262,7 +264,7 @@ def _of_protobuf(span: trace_pb2.Span, resource: Attributes) -> Span:
     )
 
 
-def _of_pairs(pairs: "list[common_pb2.KeyValue]") -> Attributes:
+def _of_pairs(pairs: "Sequence[common_pb2.KeyValue]") -> Attributes:
     kept: Attributes = {}
     for pair in pairs[:ATTRIBUTES_MAX]:
         value = pair.value
