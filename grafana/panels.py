@@ -370,5 +370,3 @@ HEALTH = Row(
         ),
     ),
 )
-
-ROWS = (STOPPING, SPEED, SIGHT, HEALTH)
