@@ -11,8 +11,10 @@ from stream.ingest.reading import NAME_MAX
 SECRET_SUFFIX = re.compile(r"-[A-Za-z0-9]{6}$")
 """Secrets Manager appends six characters of its own to a secret's name in its ARN."""
 ACCOUNT = re.compile(r"\d{12}$")
-ENDS = {"sts": "/", "cloudformation": "/", "lambda": ":"}
-"""What follows a name in the resources of a service: session, unique id, version."""
+ENDS = {"assumed-role": "/", "stack": "/", "function": ":"}
+"""What follows a name in resources of a kind: session, unique id, version."""
+WHOLE = ("oidc-provider", "assumed-role")
+"""Kinds of IAM's resources whose path is no folder."""
 SHORT_NAMES_MAX = 8192
 
 
@@ -33,16 +35,15 @@ def _resource(service: str, resource: str) -> str:
         kind, slash, rest = resource.partition(":")
     if not slash:
         return resource
-    if service == "ssm" and kind == "parameter":
-        return f"/{rest}" if "/" in rest else rest
     if service == "s3" or (service, kind) == ("kms", "alias"):
         return resource
-    if service == "iam" and kind != "oidc-provider":
+    if service == "ssm" and kind == "parameter":
+        return f"/{rest}" if "/" in rest else rest
+    if service == "iam" and kind not in WHOLE:
         return rest.rpartition("/")[2]
     if service == "secretsmanager":
         return SECRET_SUFFIX.sub("", rest)
-    ends = ENDS.get(service)
-    return rest.partition(ends)[0] if ends else rest
+    return rest.partition(ENDS.get(kind, "\0"))[0]
 
 
 def account_of(value: str) -> str:
