@@ -1,11 +1,12 @@
 """Google Cloud audit logs: one `LogEntry` whose `protoPayload` is an `AuditLog`.
 
-Formats: Cloud Logging reference, "LogEntry" and "AuditLog"; Cloud Audit Logs, "Understanding audit logs" and "Caller
-identities in audit logs". What a request says beyond its name is read in `gcp_requests`, who called in
-`gcp_identity`.
+Formats: Cloud Logging reference, "LogEntry" and "AuditLog"; Cloud Audit Logs, "Understanding audit logs" and
+"Caller identities in audit logs". What a request says beyond its name is read in `gcp_requests`, who called
+in `gcp_identity`.
 """
 
 import re
+from typing import Any
 
 import msgspec
 from msgspec import Raw, Struct
@@ -14,9 +15,10 @@ from models.attested import Fact
 from models.command import stable_id
 from models.event import EFFECTS_MAX, FACTS_MAX, Grade, Operation, Outcome
 from models.vocabulary.vocabulary import UNKNOWN, Entry
+from stream.ingest import gcp_cluster, gcp_requests
 from stream.ingest.gcp_identity import AuthenticationInfo, Caller, RequestMetadata, caller_of
 from stream.ingest.gcp_names import Place, operation_of, place_of
-from stream.ingest.gcp_requests import READERS, Reading
+from stream.ingest.gcp_reading import Reading
 from stream.ingest.reading import decoded, invalid, millis, name
 from stream.ingest.sighting import Sighting
 from stream.vocabularies import load_vocabulary
@@ -24,6 +26,7 @@ from stream.vocabularies import load_vocabulary
 SOURCE = "gcp.audit"
 REFUSED_CODES = frozenset({7, 16, 401, 403})
 """PERMISSION_DENIED and UNAUTHENTICATED (google.rpc.Code); some services write the HTTP status instead."""
+SPELLED = {word.lower(): word for word in ("protoPayload", "insertId", "receiveTimestamp")}
 REFUSED_LOGIN = re.compile(r"login_?(failure|challenge_blocked)|access_?denied", re.IGNORECASE)
 
 
@@ -38,7 +41,7 @@ class Authorization(Struct):
 
     resource: str | None = None
     permission: str | None = None
-    granted: bool | None = None
+    granted: Any = None
 
 
 class LongRunning(Struct):
@@ -51,7 +54,7 @@ class Resource(Struct):
     """The monitored resource."""
 
     type: str | None = None
-    labels: dict[str, str] | None = None
+    labels: dict[str, str | None] | None = None
 
 
 class AuditLog(Struct):
@@ -63,7 +66,7 @@ class AuditLog(Struct):
     status: Status | None = None
     authenticationInfo: AuthenticationInfo | None = None  # noqa: N815
     authorizationInfo: list[Authorization] | None = None  # noqa: N815
-    requestMetadata: RequestMetadata | None = None  # noqa: N815
+    requestMetadata: RequestMetadata | str | None = None  # noqa: N815
     request: Raw = Raw(b"")
     response: Raw = Raw(b"")
     metadata: Raw = Raw(b"")
@@ -77,29 +80,40 @@ class LogEntry(Struct):
     insertId: str | None = None  # noqa: N815
     timestamp: str | None = None
     receiveTimestamp: str | None = None  # noqa: N815
-    resource: Resource | None = None
+    resource: Resource | str | None = None
     operation: LongRunning | None = None
 
 
+READERS = gcp_requests.READERS | gcp_cluster.READERS
 _decoder = msgspec.json.Decoder(LogEntry)
+_anything = msgspec.json.Decoder(dict[str, Any])
 _vocabulary = load_vocabulary("gcp")
 
 
 def normalise(record: bytes) -> tuple[Sighting, ...]:
     """What the bytes say. Raises `UnreadableEventError` for what is no audit log entry."""
     entry = decoded(_decoder, record)
+    if entry.protoPayload is None:
+        entry = decoded(_decoder, _respelled(record))
     log = entry.protoPayload
     if log is None or not log.methodName:
         raise invalid("no audit log entry: protoPayload or its methodName is missing")
     return (_sighting(entry, log, log.methodName, record),)
 
 
+def _respelled(record: bytes) -> bytes:
+    """Tables and lakes write the entry's own names in lower case."""
+    row = decoded(_anything, record)
+    return msgspec.json.encode({SPELLED.get(key.lower(), key): value for key, value in row.items()})
+
+
 def _sighting(entry: LogEntry, log: AuditLog, method: str, record: bytes) -> Sighting:
     service = (log.serviceName or "").removesuffix(".googleapis.com")
     operation = operation_of(method)
     meaning = _meaning(service, operation)
-    caller = caller_of(log.authenticationInfo, log.requestMetadata)
-    labels = (entry.resource.labels if entry.resource else None) or {}
+    called = log.requestMetadata if isinstance(log.requestMetadata, RequestMetadata) else None
+    caller = caller_of(log.authenticationInfo, called)
+    labels = (entry.resource.labels if isinstance(entry.resource, Resource) else None) or {}
     place = place_of(log.resourceName or "", labels)
     reading = _read(operation, meaning, log, caller, place)
     insert_id = name(entry.insertId)
@@ -115,7 +129,7 @@ def _sighting(entry: LogEntry, log: AuditLog, method: str, record: bytes) -> Sig
         operation=name(operation),
         op_class=reading.op_class,
         outcome=_outcome(log, operation),
-        system="gcp",
+        system=_system(operation, labels),
         system_kind=meaning.system_kind or _vocabulary.content.system_kind,
         target=name(reading.target),
         target_kind=name(reading.target_kind),
@@ -127,6 +141,11 @@ def _sighting(entry: LogEntry, log: AuditLog, method: str, record: bytes) -> Sig
         facts=dict(tuple(reading.facts.items())[:FACTS_MAX]),
     )
     return Sighting(event=event, follows=caller.follows)
+
+
+def _system(operation: str, labels: dict[str, str | None]) -> str:
+    cluster = labels.get("cluster_name") if operation.startswith("k8s.") else None
+    return name(f"k8s:{cluster}") if cluster else "gcp"
 
 
 def _meaning(service: str, operation: str) -> Entry:
@@ -168,7 +187,7 @@ def _outcome(log: AuditLog, operation: str) -> Outcome:
 
 def _at_ms(entry: LogEntry, log: AuditLog) -> int:
     """When it happened: the entry's own time, else the request's, else when it was received."""
-    called = log.requestMetadata
+    called = log.requestMetadata if isinstance(log.requestMetadata, RequestMetadata) else None
     asked = called.requestAttributes.time if called and called.requestAttributes else None
     for text in (entry.timestamp, asked, entry.receiveTimestamp):
         if text:

@@ -14,7 +14,7 @@ ADMIN_ROLES = re.compile(
     r"|container\.(?:admin|clusterAdmin)|cloudbuild\.builds\.editor|deploymentmanager\.(?:editor|typeEditor)"
     r"|\w+\.securityAdmin)$"
 )
-"""Whoever holds one of these can give itself, or become an account that has, anything else within its bounds."""
+"""Whoever holds one can give itself, or become an account that has, anything else within its bounds."""
 ADMIN_PERMISSIONS = re.compile(
     r"\*$|[\w.]+\.setIamPolicy$|iam\.roles\.(?:create|update)$|iam\.serviceAccountKeys\.create$"
     r"|iam\.serviceAccounts\.(?:getAccessToken|signBlob|signJwt|implicitDelegation)$"

@@ -1,7 +1,7 @@
 """Who called, by `authenticationInfo` and `requestMetadata` of a Google Cloud audit log.
 
-`serviceAccountDelegationInfo` lists, first to last, who acted through whom before the account that the platform
-checked: first-party services by their address, federated callers by their subject.
+`serviceAccountDelegationInfo` lists, first to last, who acted through whom before the account that the
+platform checked: first-party services by their address, federated callers by their subject.
 """
 
 import binascii
@@ -41,6 +41,7 @@ class AuthenticationInfo(Struct):
 
     principalEmail: str | None = None  # noqa: N815
     principalSubject: str | None = None  # noqa: N815
+    authoritySelector: str | None = None  # noqa: N815
     serviceAccountKeyName: str | None = None  # noqa: N815
     serviceAccountDelegationInfo: list[Delegation] | None = None  # noqa: N815
 
@@ -80,7 +81,8 @@ def caller_of(identity: AuthenticationInfo | None, called: RequestMetadata | Non
     identity = identity or NOBODY
     links = identity.serviceAccountDelegationInfo or []
     subjects = [link.principalSubject for link in links if link.principalSubject]
-    principal = name(identity.principalEmail or identity.principalSubject) or "anonymous"
+    principal = name(identity.principalEmail or identity.principalSubject or identity.authoritySelector)
+    principal = principal or "anonymous"
     key = _key_of(identity.serviceAccountKeyName or "")
     pooled = [each for each in (*subjects, identity.principalSubject or "") if WORKLOAD_POOL in each]
     reason = _reason(called)

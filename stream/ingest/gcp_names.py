@@ -46,9 +46,9 @@ def operation_of(method: str) -> str:
     return ".".join((*(head for head in heads if not VERSION.match(head)), last))
 
 
-def place_of(resource: str, labels: dict[str, str]) -> Place:
+def place_of(resource: str, labels: dict[str, str | None]) -> Place:
     """The shortest name that is still one thing's; `labels` are those of the monitored resource."""
-    project = labels.get("project_id", "")
+    project = labels.get("project_id") or ""
     kind = target = ""
     for collection, member in _members(resource):
         if collection in SCOPES:
@@ -58,7 +58,8 @@ def place_of(resource: str, labels: dict[str, str]) -> Place:
                     project = project or member
                     target = project if member.isdigit() else member
         elif collection not in PASSING:
-            kind, target = collection, member
+            target = f"{target}/{member}" if kind == "namespaces" else member
+            kind = collection
     return Place(
         target=target or resource[:NAME_MAX], kind=_singular(kind), project=project, whole=kind in WHOLE
     )

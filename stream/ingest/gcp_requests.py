@@ -1,22 +1,20 @@
 """What the requests of Google Cloud's identity operations say beyond their names.
 
-Formats: IAM v1 `AuditData` (policy deltas), the request messages of IAM, IAM Credentials, Cloud Logging v2 and
-Organization Policy; field names come in camel case or with underscores. A reader states what the record says, on the
-`Reading` it is given.
+Formats: IAM v1 `AuditData` (policy deltas), the request messages of IAM, IAM Credentials, Cloud Logging v2
+and Organization Policy; field names come in camel case or with underscores. A reader states what the record
+says, on the `Reading` it is given.
 """
 
 import re
 from collections.abc import Callable
 from typing import Any
 
-import msgspec
-from msgspec import Raw, Struct
-
 from models.attested import Effect, Fact
 from models.event import OpClass
 from stream.ingest.gcp_grants import is_administrative, is_administrative_permission, read_members
-from stream.ingest.gcp_names import Place
-from stream.ingest.reading import NESTED_MAX, listed, many, name, texts
+from stream.ingest.gcp_reading import Reading, get, parsed, text_of
+from stream.ingest.grants import admin_name
+from stream.ingest.reading import listed, many, name, texts
 
 DAY_S = 86_400
 TOKEN_S = 3_600
@@ -26,64 +24,6 @@ MENTIONED = re.compile(r"[\w.+-]+@[\w.-]+\.\w+")
 OFF = frozenset({False, "false", "False"})
 ON = frozenset({True, "true", "True"})
 SECONDS = re.compile(r"(\d{1,9})(?:\.\d+)?s?$")
-
-
-class Reading(Struct):
-    """An operation as far as it is read; readers add to it."""
-
-    request: Raw
-    response: Raw
-    metadata: Raw
-    service_data: Raw
-    principal: str
-    place: Place
-    op_class: OpClass
-    target: str
-    target_kind: str
-    effects: dict[Effect, None]
-    facts: dict[str, str]
-
-    def say(self, *effects: Effect) -> None:
-        """These effects, too."""
-        self.effects.update(dict.fromkeys(effects))
-
-    def only_removes(self) -> None:
-        """It takes away, and gives nothing."""
-        for effect in (Effect.EXPANDS, Effect.ADMIN, Effect.TRUST_PATH, Effect.MINTS, Effect.LONG_LIVED):
-            self.effects.pop(effect, None)
-        self.say(Effect.REMOVES)
-
-    def state(self, fact: Fact, text: str) -> None:
-        """A fact, where the record has one."""
-        if text:
-            self.facts[fact] = text
-
-
-def parsed(raw: Raw) -> dict[str, Any]:
-    """A message of the record, or an empty one: what we cannot read says nothing."""
-    if not 0 < len(bytes(raw)) <= NESTED_MAX * 2:
-        return {}
-    try:
-        found = msgspec.json.decode(raw)
-    except (msgspec.DecodeError, UnicodeError, RecursionError):
-        return {}
-    return found if isinstance(found, dict) else {}
-
-
-def get(message: Any, *path: str) -> Any:
-    """A field by its path, in camel case or with underscores; None where it is missing."""
-    for key in path:
-        if not isinstance(message, dict):
-            return None
-        found = message.get(key)
-        message = message.get(re.sub(r"([A-Z])", r"_\1", key).lower()) if found is None else found
-    return message
-
-
-def text_of(message: Any, *path: str) -> str:
-    """The same, where it is text."""
-    found = get(message, *path)
-    return found if isinstance(found, str) else ""
 
 
 def read_policy(reading: Reading) -> None:
@@ -269,7 +209,7 @@ def read_member(reading: Reading) -> None:
             reading.target = name(target)
         reading.state(Fact.BENEFICIARY, name(values.get("USER_EMAIL")))
         reading.state(Fact.GRANTED, name(values.get("ROLE_NAME") or values.get("GROUP_EMAIL")))
-        if "admin" in values.get("ROLE_NAME", "").lower():
+        if Effect.REMOVES not in reading.effects and admin_name(reading.facts.get(Fact.GRANTED, "")):
             reading.say(Effect.ADMIN)
 
 
