@@ -5,7 +5,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from grafana.panels import ROWS, Panel, Row
+from grafana.panels import Panel, Row
+from grafana.rows import ROWS
 
 DASHBOARD = Path(__file__).parent / "dashboards" / "chainbrake.json"
 

@@ -372,5 +372,3 @@ HEALTH = Row(
         ),
     ),
 )
-
-ROWS = (STOPPING, SPEED, SIGHT, HEALTH)

@@ -21,8 +21,13 @@ KEY_BYTES_MAX = 65_536
 VALUE_BYTES_MAX = 3 * 1024 * 1024
 
 
-def dead_letter(topic: str, record: Any, reason: Unreadable, detail: str) -> Record:
-    """The record for the dead-letter topic; `record` is aiokafka's, a tombstone becomes an empty value."""
+def dead_letter(
+    topic: str, record: Any, reason: Unreadable, detail: str, part: bytes | None = None
+) -> Record:
+    """The record for the dead-letter topic; `record` is aiokafka's, a tombstone becomes an empty value.
+
+    `part` is the part of it that cannot be used, where the rest can.
+    """
     metrics.DEAD_LETTERS.labels(reason).inc()
     headers = [
         ("reason", reason.encode()),
@@ -32,7 +37,7 @@ def dead_letter(topic: str, record: Any, reason: Unreadable, detail: str) -> Rec
         ("offset", str(record.offset).encode()),
         ("timestamp", str(record.timestamp).encode()),
     ]
-    key, value = record.key or b"", record.value or b""
+    key, value = record.key or b"", (record.value if part is None else part) or b""
     if len(value) > VALUE_BYTES_MAX:
         headers.append(("cut-from-bytes", str(len(value)).encode()))
     headers += [

@@ -13,9 +13,11 @@ from detectors.judge import Judge
 from models.errors import FencedError, TopicChangedError
 from stream import metrics
 from stream.enforcement.ledger import Ledger
+from stream.lineage import Lineage
 from stream.outbox import Outbox
+from stream.raw_reader import RawReader
 from stream.reader import Reader
-from stream.settings import Settings, load_baseline, load_policy
+from stream.settings import Settings, load_baseline, load_policy, load_registry
 from stream.store import Store
 from stream.topics import RECORD_BYTES_MAX, identity, topics_of
 
@@ -34,6 +36,7 @@ class Engine(Service):  # type: ignore[misc]  # mode is not typed
         self.topics = topics_of(settings)
         self.policy = load_policy(settings.policy)
         self.baseline = load_baseline(settings.baseline)
+        self.registry = load_registry(settings.registry)
         self.up = {"kafka": False, "redis": False}
         self._say_again_s: dict[str, float] = {}
         """When to say next that it is still away (monotonic seconds)."""
@@ -42,6 +45,7 @@ class Engine(Service):  # type: ignore[misc]  # mode is not typed
         self._producer: Any = None
         self.ledger = Ledger(self._store, self.policy.commands, self.policy.memory_ms)
         self._reader: Reader | None = None
+        self._raw: RawReader | None = None
 
     @Service.task  # type: ignore[untyped-decorator]  # mode is not typed
     async def _open(self) -> None:
@@ -68,9 +72,22 @@ class Engine(Service):  # type: ignore[misc]  # mode is not typed
         self._reader = reader
         self._note("kafka", up=True)
         await self.add_runtime_dependency(reader)
+        await self._ingest(outbox)
+
+    async def _ingest(self, outbox: Outbox) -> None:
+        """Read raw topics beside, where there are any."""
+        lineage = Lineage(self.settings.redis, self.settings.redis_prefix, self._redis_away)
+        raw = RawReader(
+            self.settings, self.topics, self.registry, lineage, outbox, loop=self.loop, beacon=self.beacon
+        )
+        self._raw = raw
+        if await raw.open():
+            await self.add_runtime_dependency(raw)
 
     async def on_stop(self) -> None:
         """Store what is left, then close."""
+        if self._raw is not None:
+            await self._raw.close()
         if self._reader is not None:
             await self._reader.close()
         if self._producer is not None:

@@ -12,6 +12,7 @@ from detectors.catalog import NAMES
 from models.acknowledgement import Certainty, Hit
 from models.command import Action
 from models.errors import Unreadable
+from stream.ingest.sources import SOURCES
 
 REGISTRY = CollectorRegistry()
 disable_created_metrics()  # type: ignore[no-untyped-call]  # each counter and histogram would have a second series that nothing reads
@@ -89,6 +90,17 @@ DEPENDENCY_UP = _gauge("dependency_up", "1 if it answers, 0 if it is being waite
 BUILD = _gauge(
     "build_info", "1; the policy and model in use, and whether stops are meant", "policy", "model", "mode"
 )
+
+RECORDS = _counter(
+    "records_total",
+    "Records of raw topics, by source and what became of them; late and unclassified ones are judged, too",
+    source=SOURCES,
+    result=("read", "duplicate", "unreadable", "late", "unclassified"),
+)
+PROVISIONAL = _counter("provisional_total", "Events sent under a session that may not be the last word")
+JOINED = _counter("joined_total", "Events sent again under their true session, since a link arrived")
+WAITING = _gauge("waiting_events", "Events kept in case a link to their true session arrives")
+SOURCE_SILENT = _gauge("source_silent_seconds", "Since a source that has talked was last heard", "source")
 
 for _dependency in ("kafka", "redis"):
     DEPENDENCY_UP.labels(_dependency).set(0)

@@ -8,6 +8,7 @@ from kafka.errors import KafkaError
 from msgspec import Struct
 
 from models.errors import StateError
+from stream.ingest.sources import SOURCES
 from stream.settings import Settings
 
 APPENDED = {"message.timestamp.type": "LogAppendTime"}
@@ -38,6 +39,8 @@ class Topics(Struct, frozen=True):
     acks: str
     findings: str
     dead_letters: str
+    raw: dict[str, str]
+    """Source: where its records arrive as they are."""
 
 
 def topics_of(settings: Settings) -> Topics:
@@ -49,17 +52,22 @@ def topics_of(settings: Settings) -> Topics:
         acks=f"{prefix}.acks.v1",
         findings=f"{prefix}.findings.v1",
         dead_letters=f"{prefix}.dead-letters.v1",
+        raw={source: f"{prefix}.raw.{source}" for source in SOURCES},
     )
 
 
 def stated(names: Topics, partitions: int) -> tuple[Topic, ...]:
-    """Every topic as it should be; none is compacted, since each record is a fact of its own."""
+    """Every topic as it should be; none is compacted, since each record is a fact of its own.
+
+    One worker at a time reads the raw topics, so more than one partition of them would not be faster.
+    """
     return (
         Topic(names.actions, "workflow id", partitions, _kept(7) | APPENDED),
         Topic(names.commands, "session id", partitions, _kept(7)),
         Topic(names.acks, "session id", partitions, _kept(7)),
         Topic(names.findings, "session id", partitions, _kept(30)),
         Topic(names.dead_letters, "key of the unreadable record", max(1, partitions // 4), _kept(30)),
+        *(Topic(name, "any", 1, _kept(3) | APPENDED) for name in names.raw.values()),
     )
 
 
@@ -148,6 +156,19 @@ def identity(settings: Settings, topic: str) -> tuple[str, int]:
         return str(described["topic_id"]), len(described["partitions"])
     except KafkaError as error:
         raise StateError(f"topic {topic} on {settings.kafka}: {error}") from error
+    finally:
+        admin.close()
+
+
+def identities(settings: Settings, topics: list[str]) -> dict[str, str]:
+    """Ids of those of the topics that are there. Raises `StateError` if no broker answers."""
+    admin = admin_client(settings)
+    try:
+        there = sorted(set(topics) & set(admin.list_topics()))
+        described = admin.describe_topics(there) if there else []
+        return {one["name"]: str(one["topic_id"]) for one in described}
+    except KafkaError as error:
+        raise StateError(f"topics on {settings.kafka}: {error}") from error
     finally:
         admin.close()
 

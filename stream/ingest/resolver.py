@@ -69,6 +69,10 @@ class Resolver:
             "near": witnesses.near,
         }
 
+    def restored(self) -> None:
+        """The tables were filled from a store."""
+        self.waiting.restored()
+
     def take(self, sighting: Sighting, seen_ms: int) -> list[AnyEvent]:
         """The sighting's event where it belongs, and whatever it explains; nothing for a duplicate."""
         event = sighting.event

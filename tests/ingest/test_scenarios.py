@@ -49,7 +49,7 @@ def misplaced(found: list[Ended]) -> Counter[tuple[str, str, str]]:
 @needed
 @pytest.mark.parametrize("seed", [None, 1, 2])
 def test_every_record_ends_in_its_true_session_and_workflow(seed: int | None) -> None:
-    """Agents' records by their handles, all others by their own, in any order that the sources' lags allow."""
+    """Agents' records by their handles, all others by their own, in any order that the lags allow."""
     for lines in streams(seed):
         assert not misplaced(ended(lines))
 
