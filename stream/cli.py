@@ -135,10 +135,10 @@ def check(
         return
     out.print(f"policy {obeyed.version}: {len(obeyed.levels)} levels, {len(NAMES)} detectors known")
     for provider in providers():
-        known = check_vocabulary(provider).content
+        words = check_vocabulary(provider).content
         out.print(
-            f"vocabulary {provider} {known.version}: {len(known.operations)} operations by name, "
-            f"{sum(len(pattern.matches) for pattern in known.patterns)} patterns"
+            f"vocabulary {provider} {words.version}: {len(words.operations)} operations by name, "
+            f"{sum(len(pattern.matches) for pattern in words.patterns)} patterns"
         )
     if learned is not None:
         header = learned.header

@@ -18,7 +18,7 @@ from tests.builders import (
     slow_run,
     told,
 )
-from tests.detectors import stories_of_changes
+from tests.detectors import stories_of_changes, stories_of_conduct
 
 _LOOKED = told("D@0 P@30 S@60")
 _WRITE = told("V@90")
@@ -122,6 +122,7 @@ FIRES: Stories = {
         "the last moment of the window": [op("V", 0, outcome="denied"), op("V", 3600, **_CLUSTER)],
     },
     **stories_of_changes.FIRES,
+    **stories_of_conduct.FIRES,
 }
 
 MUST_NOT: Stories = {
@@ -199,4 +200,5 @@ MUST_NOT: Stories = {
         "a look-up was denied": [op("D", 0, outcome="denied"), op("D", 60, system="okta")],
     },
     **stories_of_changes.MUST_NOT,
+    **stories_of_conduct.MUST_NOT,
 }
