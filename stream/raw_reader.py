@@ -152,8 +152,6 @@ class RawReader(Service):  # type: ignore[misc]  # mode is not typed
             await asyncio.sleep(self._settings.poll_ms / 1000)
             return
         records = await self._poller.poll(self._settings.poll_ms, BATCH_RECORDS_MAX)
-        if not records:
-            return
         async with self._turning:
             if not self.resolving():
                 return  # revoked while we waited: whoever owns them now reads these records
@@ -177,8 +175,9 @@ class RawReader(Service):  # type: ignore[misc]  # mode is not typed
                 self._fenced(error)
 
     def _told(self, records: list[Any]) -> list[Record]:
-        """Events of a batch, and letters for what is no record of its source."""
-        out: list[Record] = []
+        """Events of a batch, letters for what is no record, and what was held back for long enough."""
+        overdue = self._pipeline.overdue(int(time.time() * 1000))
+        out = [_event_record(event, self._topics.actions) for event in overdue]
         letters = self._topics.dead_letters
         for record in records:
             taken = self._pipeline.take(self._sources[record.topic], record.value or b"", record.timestamp)

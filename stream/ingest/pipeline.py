@@ -15,6 +15,8 @@ from stream.ingest.sources import Source, source_of
 LATE_MS = 5 * 60_000
 """No source that works is later than this."""
 
+NEVER_MS = 1 << 62
+
 READ, DUPLICATE, UNREADABLE = "read", "duplicate", "unreadable"
 
 
@@ -73,6 +75,10 @@ class Pipeline:
             taken.events += self.resolver.take(sighting, arrived_ms)
             self.heard_ms[source] = max(arrived_ms, self.heard_ms.get(source, 0))
         return taken
+
+    def overdue(self, now_ms: int = NEVER_MS) -> list[AnyEvent]:
+        """What was held back for a link that has not come by now; without a time, all of it."""
+        return self.resolver.overdue(now_ms)
 
     def _read(self, source: str, reading: Source, record: bytes, bad: list[Bad]) -> tuple[Sighting, ...]:
         """The record's sightings; of a file with a bad record in it, those of the good ones."""
