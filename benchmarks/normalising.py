@@ -70,7 +70,7 @@ def run(_ground: Ground, size: Size) -> Report:
             for source, rate in TO_REACH.items()
         ],
         notes=[
-            f"records of {RECORD_BYTES:,} bytes, {records:,} a lane and round, medians of {size.rounds} rounds",
+            f"records of {RECORD_BYTES:,} bytes, {records:,} a lane, medians of {size.rounds} rounds",
             "processor time of one process; nothing is resolved, judged or sent",
         ],
     )
