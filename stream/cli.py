@@ -15,6 +15,7 @@ from detectors.catalog import NAMES
 from detectors.policy import write_policy
 from models.errors import ChainbrakeError
 from stream.settings import load_baseline, load_policy, load_registry, read_settings
+from stream.vocabularies import check_vocabulary, providers
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -102,7 +103,7 @@ def check(
     registry: RegistryPath = None,
     show: Annotated[bool, typer.Option("--print", help="print the policy with all its defaults")] = False,
 ) -> None:
-    """Check a policy, a baseline and a registry without running anything."""
+    """Check a policy, a baseline, a registry and the vocabularies without running anything."""
     settings = _settings(policy=policy, baseline=baseline, registry=registry)
     obeyed = load_policy(settings.policy)
     learned = load_baseline(settings.baseline)
@@ -111,6 +112,12 @@ def check(
         sys.stdout.write(write_policy(obeyed).decode())
         return
     out.print(f"policy {obeyed.version}: {len(obeyed.levels)} levels, {len(NAMES)} detectors known")
+    for provider in providers():
+        known = check_vocabulary(provider).content
+        out.print(
+            f"vocabulary {provider} {known.version}: {len(known.operations)} operations by name, "
+            f"{sum(len(pattern.matches) for pattern in known.patterns)} patterns"
+        )
     if learned is not None:
         header = learned.header
         out.print(

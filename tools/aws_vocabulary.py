@@ -200,8 +200,13 @@ def patterns(known: dict[str, str]) -> Iterator[dict[str, Any]]:
             made = finished(entry("discovery", kind), "")
             yield {"match": [f"{service}:{verb}*" for verb in ("Describe", "Get", "List")], "entry": made}
         else:
-            matches = [f"{service}:{verb}*" for verb in sorted(verbs[service])]
+            kept = [verb for verb in sorted(verbs[service]) if not _begins_with_another(verb, verbs[service])]
+            matches = [f"{service}:{verb}*" for verb in kept]
             yield {"match": matches, "entry": {"op_class": "other"}}
+
+
+def _begins_with_another(verb: str, verbs: set[str]) -> bool:
+    return any(verb != other and verb.startswith(other) for other in verbs)
 
 
 def content() -> dict[str, Any]:

@@ -90,9 +90,14 @@ class Vocabulary:
 
     def _matched(self, operation: str) -> Entry:
         for head, match, entry in self._patterns:
-            if operation.startswith(head) and fnmatchcase(operation, match):
+            if operation.startswith(head) and matches(operation, match):
                 return entry
         return UNKNOWN
+
+
+def matches(operation: str, pattern: str) -> bool:
+    """Whether an operation has the shape of a pattern."""
+    return fnmatchcase(operation, pattern)
 
 
 def _head(match: str) -> str:
