@@ -2,8 +2,8 @@
 
 Format: ocsf/ocsf-schema, `events/iam`, `events/application`, `objects/ai_agent`, `objects/message_context`.
 Class and activity are numbers; their captions make the operation's name. API Activity (6003) names the
-provider's own call, which the provider's own vocabulary knows. An AI agent is attributed by `ai_agent` (1.9) or
-`message_context` (1.8); OCSF's `agent` is a sensor, and no AI.
+provider's own call, which the provider's own vocabulary knows. An AI agent is attributed by `ai_agent` (1.9)
+or `message_context` (1.8); OCSF's `agent` is a sensor, and no AI.
 """
 
 import re
