@@ -27,6 +27,7 @@ SOURCE = "gcp.audit"
 REFUSED_CODES = frozenset({7, 16, 401, 403})
 """PERMISSION_DENIED and UNAUTHENTICATED (google.rpc.Code); some services write the HTTP status instead."""
 SPELLED = {word.lower(): word for word in ("protoPayload", "insertId", "receiveTimestamp")}
+SPELLED["protopayload_auditlog"] = "protoPayload"
 REFUSED_LOGIN = re.compile(r"login_?(failure|challenge_blocked)|access_?denied", re.IGNORECASE)
 
 
