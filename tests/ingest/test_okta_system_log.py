@@ -173,8 +173,10 @@ def test_a_new_factor_is_a_way_in_unless_it_is_ones_own() -> None:
     others = operation(only(normalise(encoded(event("user.mfa.factor.activate", ANN)))))
     assert others.op_class is OpClass.PRIVILEGE_CHANGE
     assert {Effect.MINTS, Effect.EXPANDS} <= set(others.effects)
-    own = operation(only(normalise(encoded(event("user.mfa.factor.activate", HUMAN, **by_human())))))
-    assert own.op_class is OpClass.OTHER
+    for kind in ("user.mfa.factor.activate", "user.account.update_password"):
+        assert operation(only(normalise(encoded(event(kind, HUMAN, **by_human()))))).op_class is OpClass.OTHER
+    reset = operation(only(normalise(encoded(event("user.account.update_password", ANN, **by_human())))))
+    assert reset.op_class is OpClass.CREDENTIAL_MINT
 
 
 def test_one_factor_taken_away_is_a_removal_and_all_of_them_are_not() -> None:
@@ -215,6 +217,8 @@ def test_a_rule_is_weaker_where_old_and_new_values_say_so(
     assert found.op_class is OpClass.PRIVILEGE_CHANGE
     assert (Effect.WEAKENS in found.effects) is weaker
     assert found.target == "Admins require MFA"
+    person = operation(only(normalise(encoded(event("user.lifecycle.suspend", {**change, "type": "User"})))))
+    assert person.effects == (Effect.REMOVES,)
 
 
 def test_a_login_source_keeps_one_name_from_its_making_to_its_use() -> None:

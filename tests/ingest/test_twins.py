@@ -73,6 +73,37 @@ SEPARATES: dict[tuple[str, str], Callable[[Operation], bool]] = {
 """By look-alike and twin: what only the twin's operations show."""
 
 
+SHOWN: dict[str, tuple[Callable[[Operation], bool], ...]] = {
+    "C09": (
+        lambda one: {Effect.MINTS, Effect.LONG_LIVED} <= set(one.effects) and Fact.MINTED in one.facts,
+        admin,
+    ),
+    "C10": (
+        lambda one: one.target_kind in {"policy_rule", "network_zone"},
+        lambda one: Effect.WEAKENS in one.effects and one.target_kind == "factor",
+    ),
+    "C11": (
+        lambda one: Effect.TRUST_PATH in one.effects and Fact.ISSUER in one.facts,
+        lambda one: one.target_kind == "application" and Fact.ISSUER in one.facts,
+    ),
+    "C14": (lambda one: {Effect.SECRET_VALUE, Effect.WIDE} <= set(one.effects), wide_admin),
+    "C19": (
+        lambda one: one.target_kind == "own_rights",
+        lambda one: {Effect.SECRET_VALUE, Effect.WIDE} <= set(one.effects),
+        wide_admin,
+        lambda one: one.target_kind == "workload" and Fact.BENEFICIARY in one.facts,
+    ),
+    "C20": (lambda one: {Effect.SECRET_VALUE, Effect.WIDE} <= set(one.effects),),
+    "C22": (
+        lambda one: {Effect.MINTS, Effect.ADMIN, Effect.WIDE} <= set(one.effects),
+        lambda one: one.op_class is OpClass.GUARDRAIL_CHANGE and Effect.WEAKENS in one.effects,
+        lambda one: one.target_kind == "branch" and Effect.WEAKENS in one.effects,
+    ),
+    "C23": (lambda one: Effect.WEAKENS in one.effects and one.target_kind == "factor",),
+}
+"""By chain: what its steps in our sources show, each at least once."""
+
+
 @cache
 def index() -> list[dict[str, Any]]:
     """What the scenarios are."""
@@ -110,6 +141,16 @@ def test_a_twin_shows_what_its_look_alike_does_not(family: str, twin: str) -> No
         here = [one for _, one in operations(each, each["diff"]["only_here"])]
         assert any(map(separates, here)), each["id"]
         assert not any(separates(one) for _, one in operations(scenarios[each["twin_of"]])), each["twin_of"]
+
+
+@pytest.mark.parametrize("family", SHOWN)
+def test_a_chain_shows_what_sets_it_apart(family: str) -> None:
+    """How far, how high, how long and from where: not only which class."""
+    chains = [each for each in index() if (each["family"], each["kind"]) == (family, "malicious")]
+    assert chains
+    for each in chains:
+        steps = [one for _, one in operations(each, [step["event"] for step in each["steps"]])]
+        assert all(any(map(shows, steps)) for shows in SHOWN[family]), each["id"]
 
 
 def test_every_step_of_a_chain_has_the_class_of_its_letter() -> None:
