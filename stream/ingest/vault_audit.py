@@ -37,6 +37,7 @@ from stream.vocabularies import load_vocabulary
 SOURCE = "vault.audit"
 HMAC = "hmac-"
 DAY_S = 86_400
+POLICIES_MAX = 64
 CONVERSATION = ("conversation_id", "conversation")
 CHANGES = ("change", "change_id", "ticket", "case", "incident", "commit")
 """Metadata of a token that names what it was handed out for."""
@@ -56,6 +57,7 @@ SECONDS = {"": 1.0, "ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0
 
 _entry = msgspec.json.Decoder(Entry)
 NOTHING = Data()
+EMPTY = Response()
 NOBODY = Auth()
 
 
@@ -168,7 +170,7 @@ def _response(entry: Entry) -> Sighting:
 
 def _brought(entry: Entry) -> list[Handle]:
     """What the caller holds from now on: tokens and secret ids that came back."""
-    response = entry.response or Response()
+    response = entry.response or EMPTY
     found = []
     if response.auth is not None and response.auth.accessor:
         found.append(Handle("vault.accessor", name(response.auth.accessor)))
@@ -269,22 +271,19 @@ class Minted(Struct, frozen=True):
     @classmethod
     def read(cls, entry: Entry, general: str, effects: tuple[Effect, ...]) -> "Minted":
         """From what was asked and what came back. Nothing for a renewal, which mints nothing."""
-        response = entry.response or Response()
-        auth = response.auth
+        response = entry.response or EMPTY
+        auth = response.auth if "renew" not in general else None
         if Effect.MINTS not in effects and auth is None:
             return cls()
-        asked, came = (entry.request.data or NOTHING), (response.data or NOTHING)
-        token = auth is not None and "renew" not in general
+        asked, came = entry.request.data or NOTHING, response.data or NOTHING
         lifetimes = (auth.token_ttl if auth is not None else None, came.secret_id_ttl, asked.ttl)
         lifetime_s = next((found for value in lifetimes if (found := seconds(value)) is not None), None)
         period_s = seconds(asked.period)
-        identity = (auth.accessor if token and auth is not None else None) or came.secret_id_accessor
-        policies = texts(auth.policies and list(auth.policies)) if auth is not None else texts(asked.policies)
+        identity = name(auth.accessor) if auth is not None else ""
+        policies = auth.policies or () if auth is not None else texts(asked.policies)
         return cls(
-            id=hidden(identity)
-            if not isinstance(identity, str)
-            else name(identity) or plain(came.serial_number),
-            policies=tuple(plain(policy) for policy in policies[:64]),
+            id=identity or hidden(came.secret_id_accessor) or plain(came.serial_number),
+            policies=tuple(plain(policy) for policy in policies[:POLICIES_MAX]),
             lifetime_s=period_s or lifetime_s,
             endless=bool(period_s) or lifetime_s == 0,
             orphan="orphan" in general or asked.no_parent is True,
