@@ -64,6 +64,10 @@ class Outbox:
         """Send dead letters; the task is done when the broker has them all."""
         return self.spawn(self._surely(letters))
 
+    async def deliver(self, records: list[Record]) -> None:
+        """Until the broker has them all; in their order, unless it refuses some."""
+        await self._surely(records)
+
     async def drain(self, within_s: float) -> None:
         """Let what is on its way arrive."""
         if self._tasks:
