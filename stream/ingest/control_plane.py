@@ -16,6 +16,7 @@ from msgspec import Struct
 
 from models.attested import Fact, Registered
 from models.cloudevent import read_line
+from models.command import stable_id
 from models.errors import Unreadable, UnreadableEventError
 from models.event import (
     TARGETS_MAX,
@@ -27,7 +28,7 @@ from models.event import (
     SessionStart,
 )
 from stream.ingest.control_plane_records import Asked, Bound, CloudEvent, Declared, Ended, Principal, Started
-from stream.ingest.reading import decoded, invalid, listed, millis, name
+from stream.ingest.reading import NAME_MAX, decoded, invalid, listed, millis, name
 from stream.ingest.sighting import Handle, Sighting
 from stream.ingest.vault_paths import general_path
 
@@ -157,6 +158,17 @@ def operation_of(action: str, resource: str) -> str:
     return name(own)
 
 
+def target_of(resource: str) -> str:
+    """What an approval is for, as it is written; of what is too long, the beginning and a hash of the whole.
+
+    Else it would cover whatever begins alike: a resource may be a role with its whole trust policy.
+    """
+    if len(resource) <= NAME_MAX:
+        return required(resource, "resource")
+    whole = stable_id(resource)
+    return f"{resource[: NAME_MAX - len(whole) - 1]}~{whole}"
+
+
 def _approval_requested(head: Head, data: bytes) -> Sightings:
     asked = decoded(_asked, data)
     session = head.session(asked.session)
@@ -169,7 +181,7 @@ def _approval_requested(head: Head, data: bytes) -> Sightings:
         grade=Grade.ATTESTED,
         request=required(asked.request_id, "request_id"),
         operation=required(operation_of(asked.action, asked.resource), "action"),
-        target=required(asked.resource, "resource"),
+        target=target_of(asked.resource),
         requested_by=name(asked.requested_by),
         digest=name(asked.digest),
     )
@@ -189,7 +201,7 @@ def _approval_granted(head: Head, data: bytes) -> Sightings:
         workflow=session,
         grade=Grade.ATTESTED,
         operation=required(operation_of(asked.action, asked.resource), "action"),
-        target=required(asked.resource, "resource"),
+        target=target_of(asked.resource),
         decided_by=required(asked.decided_by, "decided_by"),
         requested_by=name(asked.requested_by),
         requested_ms=moment(asked.requested_at),
