@@ -12,11 +12,8 @@ from detectors.judge import Judge
 from models.errors import FencedError, TopicChangedError
 from stream import metrics
 from stream.enforcement.ledger import Ledger
-<<<<<<< HEAD
 from stream.lineage import Lineage
-=======
 from stream.messages import Record
->>>>>>> agents
 from stream.outbox import Outbox
 from stream.raw_reader import RawReader
 from stream.reader import Reader

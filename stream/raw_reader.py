@@ -37,6 +37,8 @@ log = structlog.stdlib.get_logger(__name__)
 BATCH_RECORDS_MAX = 200
 """Of one turn: resolving them takes some milliseconds, for which the judging waits."""
 PUBLISH_EVERY_S = 1.0
+NAMES_EVERY_S = 600.0
+NAMES_SHOWN = 10
 LET_GO_WITHIN_S = 5.0
 
 
@@ -266,6 +268,14 @@ class RawReader(Service):  # type: ignore[misc]  # mode is not typed
         while not self.should_stop:
             await self.sleep(PUBLISH_EVERY_S)
             self._metrics.publish(int(time.time() * 1000))
+
+    @Service.task  # type: ignore[untyped-decorator]
+    async def _tell_names(self) -> None:
+        """What to add to the vocabularies: names are no labels, so the log says them."""
+        while not self.should_stop:
+            await self.sleep(NAMES_EVERY_S)
+            for source, most in self._pipeline.names.most(NAMES_SHOWN).items():
+                log.info("operations that the vocabulary lacks", source=source, names=dict(most))
 
 
 def _event_record(event: AnyEvent, topic: str) -> Record:

@@ -11,6 +11,7 @@ from stream.ingest.duplicates import Seen
 from stream.ingest.resolver import Resolver
 from stream.ingest.sighting import Sighting
 from stream.ingest.sources import Source, source_of
+from stream.ingest.unclassified import Unclassified
 
 LATE_MS = 5 * 60_000
 """No source that works is later than this."""
@@ -43,6 +44,8 @@ class Pipeline:
         """Source and result (`read`, `duplicate`, `unreadable`): records."""
         self.unclassified: Counter[str] = Counter()
         """Source: operations that no vocabulary knows."""
+        self.names = Unclassified()
+        """Which of them to add first."""
         self.late: Counter[str] = Counter()
         """Source: events that arrived more than `late_ms` after they happened."""
         self.heard_ms: dict[str, int] = {}
@@ -70,6 +73,7 @@ class Pipeline:
             arrived_ms = event.at_ms if seen_ms is None else seen_ms
             if isinstance(event, Operation) and event.op_class is OpClass.UNCLASSIFIED:
                 self.unclassified[source] += 1
+                self.names.add(source, event.operation)
             if arrived_ms - event.at_ms > late_ms:
                 self.late[source] += 1
             taken.events += self.resolver.take(sighting, arrived_ms)
