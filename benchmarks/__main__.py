@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks import drain, judge, latency, memory
+from benchmarks import drain, judge, latency, memory, normalising
 from benchmarks.deployment import Ground
 from benchmarks.machine import machine
 from benchmarks.report import QUICK, Report, Size, markdown
@@ -19,6 +19,7 @@ EVERY: dict[str, Callable[[Ground, Size], Report]] = {
     "judge": judge.run,
     "latency": latency.run,
     "memory": memory.run,
+    "normalising": normalising.run,
 }
 INTRODUCTION = """\
 # Benchmarks

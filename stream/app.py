@@ -15,6 +15,7 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
 from stream import metrics
 from stream.engine import Engine
+from stream.otlp_receiver import serve_traces
 from stream.settings import Settings
 
 CHASE_EVERY_S = 1.0
@@ -74,6 +75,7 @@ def create_app(settings: Settings, *, adopt_topic: bool = False) -> faust.App:
         await engine.probe()
 
     _pages(app, engine)
+    serve_traces(app, engine)
     return app
 
 

@@ -14,6 +14,7 @@ from models.errors import FencedError, TopicChangedError
 from stream import metrics
 from stream.enforcement.ledger import Ledger
 from stream.lineage import Lineage
+from stream.messages import Record
 from stream.outbox import Outbox
 from stream.raw_reader import RawReader
 from stream.reader import Reader
@@ -24,6 +25,7 @@ from stream.topics import RECORD_BYTES_MAX, identity, topics_of
 log = structlog.stdlib.get_logger(__name__)
 
 PROBE_WITHIN_S = 2.0
+RECEIVE_WITHIN_S = 5.0
 SAY_AGAIN_S = 10.0
 
 
@@ -98,6 +100,16 @@ class Engine(Service):  # type: ignore[misc]  # mode is not typed
     def ready(self) -> bool:
         """Whether events are being judged: everything answers and every partition given is claimed."""
         return all(self.up.values()) and self._reader is not None and self._reader.judging
+
+    async def receive(self, records: list[Record]) -> bool:
+        """Put records on a raw topic; False where the broker does not have them all in time."""
+        if self._reader is None or not self.up["kafka"]:
+            return False
+        try:
+            await asyncio.wait_for(self._reader.outbox.deliver(records), RECEIVE_WITHIN_S)
+        except TimeoutError:
+            return False
+        return True
 
     async def chase(self) -> None:
         """The ledger's timer, over the partitions this worker owns."""

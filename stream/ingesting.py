@@ -8,6 +8,7 @@ from kafka.errors import KafkaError
 from kafka.producer.future import FutureRecordMetadata
 
 from models.errors import StateError
+from models.event import AnyEvent
 from models.registry import Registry
 from stream.dead_letters import refused_line
 from stream.enforcement.publisher import DELIVER_MS_MAX, Publisher, event_record
@@ -42,18 +43,22 @@ class Ingest:
         known_source(source)
         with Publisher(self._settings, "ingest") as publisher:
             publisher.know(self._topics.actions)
+            given = self._lines(publisher, paths, follow=follow)
             try:
-                self._send(
-                    publisher, arrivals(source, self._lines(paths, follow=follow), self._pipeline, _now_ms)
-                )
+                self._send(publisher, arrivals(source, given, self._pipeline, _now_ms))
             except KeyboardInterrupt:
                 if not follow:
                     raise
+            self._send_events(publisher, self._pipeline.overdue())
             self._settle()
         self.counted["duplicates"] = self._pipeline.duplicates
 
-    def _lines(self, paths: list[str], *, follow: bool) -> Iterator[bytes]:
-        given = followed(paths[0], BATCH_BYTES_MAX, self._settle) if follow else lines(paths, BATCH_BYTES_MAX)
+    def _lines(self, publisher: Publisher, paths: list[str], *, follow: bool) -> Iterator[bytes]:
+        def idle() -> None:
+            self._send_events(publisher, self._pipeline.overdue(_now_ms()))
+            self._settle()
+
+        given = followed(paths[0], BATCH_BYTES_MAX, idle) if follow else lines(paths, BATCH_BYTES_MAX)
         for line in given:
             self.counted["lines"] += 1
             yield line
@@ -61,14 +66,18 @@ class Ingest:
     def _send(self, publisher: Publisher, arrived: Arrivals) -> None:
         for arrival in arrived:
             if isinstance(arrival, Arrival):
-                self.counted["events"] += 1
-                record = event_record(arrival.event, self._topics)
+                self._send_events(publisher, [arrival.event])
             else:
                 self.counted["dead letters"] += 1
-                record = refused_line(
-                    self._topics.dead_letters, arrival.content, arrival.reason, arrival.detail
+                letters = self._topics.dead_letters
+                self._hand_over(
+                    publisher, refused_line(letters, arrival.content, arrival.reason, arrival.detail)
                 )
-            self._hand_over(publisher, record)
+
+    def _send_events(self, publisher: Publisher, events: list[AnyEvent]) -> None:
+        for event in events:
+            self.counted["events"] += 1
+            self._hand_over(publisher, event_record(event, self._topics))
 
     def _hand_over(self, publisher: Publisher, record: Record) -> None:
         try:

@@ -37,6 +37,8 @@ log = structlog.stdlib.get_logger(__name__)
 BATCH_RECORDS_MAX = 200
 """Of one turn: resolving them takes some milliseconds, for which the judging waits."""
 PUBLISH_EVERY_S = 1.0
+NAMES_EVERY_S = 600.0
+NAMES_SHOWN = 10
 LET_GO_WITHIN_S = 5.0
 
 
@@ -152,8 +154,6 @@ class RawReader(Service):  # type: ignore[misc]  # mode is not typed
             await asyncio.sleep(self._settings.poll_ms / 1000)
             return
         records = await self._poller.poll(self._settings.poll_ms, BATCH_RECORDS_MAX)
-        if not records:
-            return
         async with self._turning:
             if not self.resolving():
                 return  # revoked while we waited: whoever owns them now reads these records
@@ -177,8 +177,9 @@ class RawReader(Service):  # type: ignore[misc]  # mode is not typed
                 self._fenced(error)
 
     def _told(self, records: list[Any]) -> list[Record]:
-        """Events of a batch, and letters for what is no record of its source."""
-        out: list[Record] = []
+        """Events of a batch, letters for what is no record, and what was held back for long enough."""
+        overdue = self._pipeline.overdue(int(time.time() * 1000))
+        out = [_event_record(event, self._topics.actions) for event in overdue]
         letters = self._topics.dead_letters
         for record in records:
             taken = self._pipeline.take(self._sources[record.topic], record.value or b"", record.timestamp)
@@ -267,6 +268,14 @@ class RawReader(Service):  # type: ignore[misc]  # mode is not typed
         while not self.should_stop:
             await self.sleep(PUBLISH_EVERY_S)
             self._metrics.publish(int(time.time() * 1000))
+
+    @Service.task  # type: ignore[untyped-decorator]
+    async def _tell_names(self) -> None:
+        """What to add to the vocabularies: names are no labels, so the log says them."""
+        while not self.should_stop:
+            await self.sleep(NAMES_EVERY_S)
+            for source, most in self._pipeline.names.most(NAMES_SHOWN).items():
+                log.info("operations that the vocabulary lacks", source=source, names=dict(most))
 
 
 def _event_record(event: AnyEvent, topic: str) -> Record:

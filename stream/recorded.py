@@ -95,8 +95,10 @@ def _events(given: Iterable[tuple[int, bytes]]) -> Arrivals:
 def _records(
     given: Iterable[tuple[int, bytes]], source: str, pipeline: Pipeline, clock: Callable[[], int] | None
 ) -> Arrivals:
+    index = 0
     for index, record in given:
         yield from _told(index, pipeline.take(source, record, clock() if clock is not None else None))
+    yield from _told(index, Taken(pipeline.overdue(), []))
 
 
 def _told(index: int, taken: Taken) -> Arrivals:
@@ -112,6 +114,7 @@ def _refused(index: int, bad: Bad) -> Refused:
 def _scenario(given: Iterable[tuple[int, bytes]], pipeline: Pipeline) -> Arrivals:
     """In order of `seen`, as far as `LINES_AHEAD_MAX` lines allow."""
     ahead: list[tuple[int, int, str, bytes]] = []
+    index = 0
     for index, content in given:
         try:
             line = decoded(_line, content, EVENT_BYTES_MAX)
@@ -122,6 +125,7 @@ def _scenario(given: Iterable[tuple[int, bytes]], pipeline: Pipeline) -> Arrival
             yield from _taken(heappop(ahead), pipeline)
     while ahead:
         yield from _taken(heappop(ahead), pipeline)
+    yield from _told(index, Taken(pipeline.overdue(), []))
 
 
 def _taken(line: tuple[int, int, str, bytes], pipeline: Pipeline) -> Arrivals:

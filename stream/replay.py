@@ -19,6 +19,8 @@ from stream.ingest.pipeline import Pipeline
 from stream.recorded import EVENTS, Arrival, arrivals, known_source
 
 PRUNE_EVERY = 100_000
+NAMES_SHOWN = 10
+"""Of each source: operations that its vocabulary lacks, the most frequent."""
 
 
 class Replay:
@@ -61,7 +63,14 @@ class Replay:
         """What was counted."""
         tally = self._judge.tally
         resolved = self._pipeline.resolver.counted
-        ingest = {"joined": resolved.joined, "provisional": resolved.provisional}
+        names = self._pipeline.names.most(NAMES_SHOWN)
+        ingest = {
+            "joined": resolved.joined,
+            "provisional": resolved.provisional,
+            "names_to_add": {
+                f"{source} {name}": count for source, most in names.items() for name, count in most
+            },
+        }
         return {
             "kind": "summary",
             "lines": self._lines,

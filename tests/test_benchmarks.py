@@ -7,9 +7,12 @@ from msgspec.structs import replace
 
 from benchmarks.deployment import Ground
 from benchmarks.drain import OURS, Drain
+from benchmarks.normalising import normalisers
+from benchmarks.records import RECORD_BYTES, RECORDS, padded
 from benchmarks.traffic import Traffic, partition_of, train_baseline
 from detectors.policy import BudgetSettings, Policy
 from models.command import Action
+from models.event import OpClass
 from sandbox.kafka import Kafka
 from sandbox.valkey import Valkey
 from stream.replay import Replay
@@ -59,3 +62,15 @@ def test_a_drained_topic_has_its_chains_stopped(kafka: Kafka, valkey: Valkey, tm
     drain = Drain(Ground(kafka, valkey, tmp_path, baseline), events=10_000)
     rates = drain.lanes()[OURS]()
     assert rates.wall > 0
+
+
+@pytest.mark.parametrize("source", normalisers())
+def test_every_normaliser_is_measured_on_records_that_it_reads(source: str) -> None:
+    """A rate of refusals is none; 2 kB each, and of a class that is known."""
+    assert RECORDS[source]
+    for record in RECORDS[source]:
+        content = padded(record)
+        assert len(content) == RECORD_BYTES
+        found = normalisers()[source](content)
+        assert found
+        assert all(getattr(each.event, "op_class", None) is not OpClass.UNCLASSIFIED for each in found)

@@ -152,16 +152,17 @@ def _sighting(record: Record) -> Sighting:
     parameters = parameters if isinstance(parameters, dict) else NO_PARAMETERS
     caller = caller_of(record.userIdentity, record.recipientAccountId or "", record.eventSource)
     outcome = _outcome(record)
+    facts = _facts(record, caller)
     reading = Reading(
         parameters=parameters,
         response=NO_PARAMETERS,
         account=name(record.recipientAccountId or caller.account),
         caller=caller.name,
-        via=caller.via,
+        via=facts.get(Fact.VIA, ""),
         op_class=entry.op_class,
         target=target_of(parameters, entry.target, record.resources),
         effects=dict.fromkeys(entry.effects),
-        facts=_facts(record, caller),
+        facts=facts,
     )
     reader = READERS.get(operation)
     if reader is not None:

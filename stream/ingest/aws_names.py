@@ -5,6 +5,7 @@ ARNs: `arn:partition:service:region:account:resource` (AWS General Reference, "A
 
 import re
 from functools import lru_cache
+from urllib.parse import unquote
 
 from stream.ingest.reading import NAME_MAX
 
@@ -21,6 +22,8 @@ SHORT_NAMES_MAX = 8192
 @lru_cache(maxsize=SHORT_NAMES_MAX)
 def short(value: str) -> str:
     """A resource as an operator says it: the name, without partition, region, account and path of a role."""
+    if value[:6].lower() == "arn%3a":
+        value = unquote(value)  # as in the path of a request
     if value.startswith("arn:"):
         parts = value.split(":", 5)
         return (_resource(parts[2], parts[5]) if len(parts) == 6 else value)[:NAME_MAX]  # noqa: PLR2004

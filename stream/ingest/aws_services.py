@@ -225,6 +225,15 @@ def _start_up(reading: Reading) -> None:
         reading.op_class = OpClass.PRIVILEGE_CHANGE
 
 
+def _instance_role(reading: Reading) -> None:
+    """EC2: the profile whose role the machine gets, wherever the call holds it."""
+    for name in ("AssociateIamInstanceProfileRequest", "ReplaceIamInstanceProfileAssociationRequest"):
+        request = reading.parameters.get(name)
+        profile = request.get("IamInstanceProfile") if isinstance(request, dict) else None
+        if isinstance(profile, dict):
+            reading.fact(Fact.GRANTED, *map(short, texts([profile.get("Name"), profile.get("Arn")])))
+
+
 def _profile_roles(reading: Reading) -> None:
     """Roles Anywhere: the roles that certificates may take."""
     reading.fact(Fact.GRANTED, *map(short, texts(reading.parameters.get("roleArns"))))
@@ -318,6 +327,8 @@ READERS: dict[str, Callable[[Reading], None]] = {
     "s3:PutAccountPublicAccessBlock": _public_access,
     "ec2:ModifyInstanceMetadataOptions": _metadata_options,
     "ec2:ModifyInstanceAttribute": _start_up,
+    "ec2:AssociateIamInstanceProfile": _instance_role,
+    "ec2:ReplaceIamInstanceProfileAssociation": _instance_role,
     "lambda:CreateFunction": _function,
     "lambda:UpdateFunctionConfiguration": _function,
     "rolesanywhere:CreateProfile": _profile_roles,

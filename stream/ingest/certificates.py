@@ -7,6 +7,15 @@ from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.x509.oid import NameOID
 
+UNREADABLE = (
+    ValueError,
+    TypeError,
+    UnsupportedAlgorithm,
+    x509.InvalidVersion,
+    x509.DuplicateExtension,
+    x509.UnsupportedGeneralNameType,
+)
+"""What the library raises for requests that are none, or of kinds that it does not know."""
 REQUEST_MAX = 65_536
 """Characters of a request that are read."""
 
@@ -28,7 +37,7 @@ def asked_for(request: Any) -> Asked | None:
         pem = request.encode() if request.startswith("-----") else b64decode(request, validate=True)
         signing = x509.load_pem_x509_csr(pem)
         return Asked((*_of(signing.subject, NameOID.COMMON_NAME), *_alternatives(signing)), _groups(signing))
-    except (ValueError, TypeError, UnsupportedAlgorithm, x509.DuplicateExtension):
+    except UNREADABLE:
         return None
 
 

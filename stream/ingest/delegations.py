@@ -1,7 +1,7 @@
 """Who handed work to whom, by the spans: a run's first span lies below a span of the run that ordered it."""
 
 from models.command import stable_id
-from models.event import Delegation, Event, SessionStart
+from models.event import AnyEvent, Delegation, Event, SessionStart
 from stream.ingest.holdings import Holdings
 from stream.ingest.memory import Table
 from stream.ingest.runs import Runs
@@ -22,10 +22,10 @@ class Delegations:
         self._holdings = holdings
         self._runs = runs
 
-    def told(self, sighting: Sighting, session: str, seen_ms: int) -> list[Event]:
+    def told(self, sighting: Sighting, session: str, seen_ms: int) -> list[AnyEvent]:
         """What a span of a known run says of another run."""
         event = sighting.event
-        out: list[Event] = []
+        out: list[AnyEvent] = []
         if isinstance(event, SessionStart) and (span := event.facts.get(PARENT_SPAN)):
             holding = self._holdings.holder(Handle("span", span), event.at_ms)
             if holding is not None:
@@ -37,7 +37,7 @@ class Delegations:
                 out += self._delegation(child, session, event, seen_ms)
         return out
 
-    def _delegation(self, child: str, parent: str, event: Event, seen_ms: int) -> list[Event]:
+    def _delegation(self, child: str, parent: str, event: Event, seen_ms: int) -> list[AnyEvent]:
         run = self._runs.of(child)
         if child == parent or run.parent:
             return []

@@ -8,7 +8,7 @@ import msgspec
 from msgspec import Struct
 
 from models.attested import Effect, Fact
-from models.event import CredentialKind, Outcome
+from models.event import GRANTS, CredentialKind, Outcome
 from stream.ingest.entra_envelope import Envelope, outcome_of, part
 from stream.ingest.entra_reading import Reading, first_text
 from stream.ingest.reading import NAME_MAX, name
@@ -57,6 +57,8 @@ COLLECTIONS = frozenset(
         "appRoleAssignments",
         "federatedIdentityCredentials",
         "namedLocations",
+        "members",
+        "owners",
     }
 )
 """Collections whose next segment is a member's key."""
@@ -177,7 +179,7 @@ def _signed_in(said: SignIn, envelope: Envelope) -> Outcome:
 def read_graph(envelope: Envelope, source: str) -> Reading:
     """A request to Graph, named by its method and what it asked for, members' keys left out."""
     said = part(_requests, envelope.properties)
-    path, target, collection = _path_of(said.requestUri or "")
+    path, keys, collection = _path_of(said.requestUri or "")
     operation = f"{(said.requestMethod or 'GET')[:16].upper()} {path}"
     reading = Reading(
         source=source,
@@ -195,7 +197,10 @@ def read_graph(envelope: Envelope, source: str) -> Reading:
     reading.mean(operation)
     status = outcome_of(said.responseStatusCode) or outcome_of(envelope.resultSignature)
     reading.outcome = status or Outcome.OK
-    reading.target, reading.target_kind = target, reading.target_kind or collection
+    reading.target, reading.target_kind = keys[-1] if keys else "", reading.target_kind or collection
+    if len(keys) > 1 and reading.op_class in GRANTS:
+        reading.target = keys[0]
+        reading.state(Fact.BENEFICIARY, name(keys[-1]))
     method = str(said.clientAuthMethod)
     reading.credential_kind = _kind(method)
     reading.workload_proven = method in PROVEN_CREDENTIALS
@@ -205,8 +210,8 @@ def read_graph(envelope: Envelope, source: str) -> Reading:
     return reading
 
 
-def _path_of(uri: str) -> tuple[str, str, str]:
-    """The path without version and keys, the last key, and the collection it is of."""
+def _path_of(uri: str) -> tuple[str, list[str], str]:
+    """The path without version and keys, the keys, and the collection that the last is of."""
     try:
         path = unquote(urlsplit(uri[:4096]).path)
     except ValueError:
@@ -215,21 +220,24 @@ def _path_of(uri: str) -> tuple[str, str, str]:
     if segments and VERSION.match(segments[0]):
         segments = segments[1:]
     general: list[str] = []
-    target = collection = ""
+    keys: list[str] = []
+    collection = ""
     for segment in segments[:SEGMENTS_MAX]:
         keyed = KEYED.match(segment)
         if keyed:
             general += [keyed[1], "{id}"]
-            target, collection = keyed[2].rpartition("=")[2].strip("'\""), keyed[1]
+            keys.append(keyed[2].rpartition("=")[2].strip("'\""))
+            collection = keyed[1]
         elif _is_key(segment, general):
-            target, collection = segment, general[-1] if general else ""
+            keys.append(segment)
+            collection = general[-1] if general else ""
             general.append("{id}")
         else:
             general.append(segment)
     if not collection and general:
         collection = general[-1]
-        target = "" if collection in COLLECTIONS else collection
-    return ("/" + "/".join(general))[: NAME_MAX - 20], target, collection.removesuffix("s")
+        keys = [] if collection in COLLECTIONS else [collection]
+    return ("/" + "/".join(general))[: NAME_MAX - 20], keys, collection.removesuffix("s")
 
 
 def _is_key(segment: str, before: list[str]) -> bool:

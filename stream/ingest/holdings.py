@@ -93,6 +93,12 @@ class Holdings:
             return None
         return holding
 
+    def names_nobody(self, handle: Handle) -> bool:
+        """Whether two live sessions hold it."""
+        table = self.tables.get(handle.kind)
+        holding = table.get(handle.value) if table is not None else None
+        return holding is not None and not holding.session
+
     def hold(self, handle: Handle, new: Holding, *, alive: bool) -> bool:
         """Note a holder; whether that changes anything. `alive` says whether the one before still runs."""
         table = self.tables.get(handle.kind)

@@ -145,7 +145,7 @@ def _sighting(event: AuditEvent, record: bytes, at: int) -> Sighting:
             facts=call.facts(entry),
         ),
         follows=tuple(call.follows()),
-        brings=(Handle("k8s.jti", minted),) if minted else (),
+        brings=(Handle("k8s.jti", minted),) if minted and not call.is_kubelet else (),
     )
 
 
@@ -240,6 +240,14 @@ class _Call:
         return name(issued.removeprefix(JTI)) if isinstance(issued, str) else ""
 
     @property
+    def is_kubelet(self) -> bool:
+        """Whether a machine asks: for the tokens of the pods that run on it, and it may ask for no others.
+
+        They are the pods' own, so what the pods do is not the machine's doing.
+        """
+        return NODES in (self.user.groups or ())
+
+    @property
     def impersonated(self) -> str:
         """As whom the call was made, where not as oneself."""
         return name(self.event.impersonatedUser.username) if self.event.impersonatedUser else ""
@@ -257,13 +265,9 @@ class _Call:
         return account(self.namespace, self.reference.name or "")
 
     def op_class(self, entry: Entry) -> OpClass:
-        """As the body says, else the vocabulary; tokens that are nobody else's are no gain.
-
-        A kubelet asks for the tokens of the pods that run on it, and may ask for no others.
-        """
-        groups = self.user.groups or ()
+        """As the body says, else the vocabulary; tokens that are nobody else's are no gain."""
         own = self.holder == self.principal and Effect.LONG_LIVED not in self.said.effects
-        if self.holder and (own or NODES in groups):
+        if self.holder and (own or self.is_kubelet):
             return OpClass.OTHER
         return self.said.op_class or entry.op_class
 

@@ -2,8 +2,8 @@
 
 Format: ocsf/ocsf-schema, `events/iam`, `events/application`, `objects/ai_agent`, `objects/message_context`.
 Class and activity are numbers; their captions make the operation's name. API Activity (6003) names the
-provider's own call, which its own vocabulary knows. An AI agent is attributed by `ai_agent` (1.9) or
-`message_context` (1.8); OCSF's `agent` is a sensor, and no AI.
+provider's own call, which the provider's own vocabulary knows. An AI agent is attributed by `ai_agent` (1.9)
+or `message_context` (1.8); OCSF's `agent` is a sensor, and no AI.
 """
 
 import re
@@ -25,12 +25,22 @@ from models.vocabulary.vocabulary import Entry
 from stream.ingest.gcp_names import operation_of
 from stream.ingest.grants import admin_name
 from stream.ingest.ocsf_objects import ACTIVITIES, CLASSES, Cloud, Event, Named, first
-from stream.ingest.reading import AT_MS_MAX, NAME_MAX, TEXT_MAX, decoded, invalid, listed, millis, name
+from stream.ingest.reading import (
+    AT_MS_MAX,
+    NAME_MAX,
+    PARTS_MAX,
+    TEXT_MAX,
+    decoded,
+    invalid,
+    listed,
+    millis,
+    name,
+)
 from stream.ingest.sighting import Handle, Sighting
 from stream.vocabularies import load_vocabulary, providers
 
 SOURCE = "ocsf"
-API_ACTIVITY, DATASTORE, ENTITY, LOGIN = 6003, 6005, 3004, 3002
+DATASTORE, ENTITY, LOGIN, ROLE_MANAGEMENT = 6005, 3004, 3002, 3008
 SUCCESS, FAILURE = 1, 2
 REFUSED = re.compile(
     r"denied|forbidden|unauthori[sz]ed|not.?authori[sz]ed|403|401|invalid.?credential", re.IGNORECASE
@@ -185,9 +195,11 @@ def _what(event: Event, meaning: Entry) -> tuple[OpClass, str, dict[Effect, None
 
 
 def _granted(event: Event) -> list[str]:
-    things = (event.policy, event.iam_role, event.group, *(event.policies or ()), *(event.iam_roles or ()))
-    named = [_label(each) for each in (*things, *(event.groups or ())) if each]
-    return [*(event.privileges or ()), *named][:64]
+    """Privileges, policies and roles; else the group. A role under Role Management is what is changed."""
+    role = None if event.class_uid == ROLE_MANAGEMENT else event.iam_role
+    things = (event.policy, role, *(event.policies or ()), *(event.iam_roles or ()), *(event.groups or ()))
+    found = [*(event.privileges or ()), *(_label(each) for each in things if each)]
+    return found[:PARTS_MAX] or ([_label(event.group)] if event.group else [])
 
 
 def _target(event: Event) -> str:

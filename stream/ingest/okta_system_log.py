@@ -8,7 +8,6 @@ addresses of pages) stays here.
 from collections.abc import Iterator
 from typing import Any
 
-from msgspec import Struct, field
 from msgspec.json import Decoder
 
 from models.attested import Effect, Fact
@@ -17,6 +16,15 @@ from models.event import CredentialKind, Grade, OpClass, Operation, Outcome
 from models.vocabulary.vocabulary import Entry
 from stream.ingest.batches import BATCH_BYTES_MAX, single
 from stream.ingest.grants import admin_name, effects_of, references, stated
+from stream.ingest.okta_records import (
+    AuthenticationContext,
+    Client,
+    DebugContext,
+    LogEvent,
+    Result,
+    Transaction,
+    Who,
+)
 from stream.ingest.reading import decoded, invalid, listed, millis, name
 from stream.ingest.sighting import Handle, Sighting
 from stream.vocabularies import load_vocabulary
@@ -46,89 +54,16 @@ WEAKER = {
     "type": ("REQUIRED", "OPTIONAL"),
 }
 """Settings of sign-on rules and policies, and the step from one value to another that lets more through."""
+RULES = {"policy", "policy_rule", "network_zone", "factor_type", "guard"}
+"""What such settings are of; of a user, `INACTIVE` is a removal."""
 
-
-class Who(Struct, gc=False):
-    """An actor or a target."""
-
-    id: str | None = None
-    type: str | None = None
-    alternateId: str | None = None  # noqa: N815 - names of the format, here and below
-    displayName: str | None = None  # noqa: N815
-    changeDetails: Any = None  # noqa: N815
-
-    @property
-    def known_as(self) -> str:
-        """A login where there is one, else the name shown, else the id."""
-        if self.alternateId and self.alternateId != "unknown":
-            return self.alternateId
-        return self.displayName or self.id or ""
-
-
-class UserAgent(Struct, gc=False):
-    """What the caller calls itself."""
-
-    rawUserAgent: str | None = None  # noqa: N815
-
-
-class Client(Struct, gc=False):
-    """Where the call came from."""
-
-    id: str | None = None
-    ipAddress: str | None = None  # noqa: N815
-    userAgent: UserAgent | None = None  # noqa: N815
-
-
-class Result(Struct, gc=False):
-    """How it ended."""
-
-    result: str | None = None
-    reason: str | None = None
-
-
-class Transaction(Struct, gc=False):
-    """The request."""
-
-    id: str | None = None
-    detail: Any = None
-
-
-class DebugContext(Struct, gc=False):
-    """What differs from event type to event type."""
-
-    debugData: Any = None  # noqa: N815
-
-
-class AuthenticationContext(Struct, gc=False):
-    """The session in which it was done."""
-
-    externalSessionId: str | None = None  # noqa: N815
-
-
-class LogEvent(Struct, gc=False):
-    """One event, or the envelope of one."""
-
-    uuid: str | None = None
-    published: str | None = None
-    eventType: str | None = None  # noqa: N815
-    eventtype: str | None = None
-    actor: Who | None = None
-    client: Client | None = None
-    outcome: Result | None = None
-    target: list[Who] | None = None
-    transaction: Transaction | None = None
-    debugContext: DebugContext | None = None  # noqa: N815
-    debugcontext: DebugContext | None = None
-    authenticationContext: AuthenticationContext | None = None  # noqa: N815
-    authenticationcontext: AuthenticationContext | None = None
-    detail: "LogEvent | None" = None
-    data: "HookData | None" = None
-
-
-class HookData(Struct, gc=False):
-    """The batch of an event hook."""
-
-    events: list[LogEvent] = field(default_factory=list)
+PROVIDER_PAGE = "/sso/saml2/"
+"""Where log-ins through a provider arrive; its id follows."""
+SELF_SERVICE = {"factor", "password"}
+GAINFUL = {Effect.EXPANDS, Effect.MINTS, Effect.SECRET_VALUE}
+GRANTING = {OpClass.ROLE_MAPPING, OpClass.PRIVILEGE_CHANGE}
+GRANTABLE = {"UserGroup", "AppInstance", "ROLE", "Role", "CustomRole", "RoleAssignment", "RESOURCE_SET"}
+TOKENS = ("access_token", "refresh_token", "Token", "TOKEN", "APIToken", "device_secret")
 
 
 DECODER = Decoder(LogEvent | list[LogEvent])
@@ -289,7 +224,8 @@ class _Call:
             found.append(Effect.ADMIN)
             if any(word in self.granted(entry).lower() for word in ("super admin", "organization admin")):
                 found.append(Effect.WIDE)
-        if any(_weaker(who.changeDetails) for who in self.targets):
+        rules = entry.target_kind in RULES
+        if rules and any(_weaker(who.changeDetails) for who in self.targets):
             found.append(Effect.WEAKENS)
         return effects_of(found)
 
@@ -334,15 +270,6 @@ class _Call:
             return provider.id or ""
         _, _, page = self._debugged("requestUri").partition(PROVIDER_PAGE)
         return self._debugged("idpId") or page.partition("/")[0]
-
-
-PROVIDER_PAGE = "/sso/saml2/"
-"""Where log-ins through a provider arrive; its id follows."""
-SELF_SERVICE = {"factor", "password"}
-GAINFUL = {Effect.EXPANDS, Effect.MINTS, Effect.SECRET_VALUE}
-GRANTING = {OpClass.ROLE_MAPPING, OpClass.PRIVILEGE_CHANGE}
-GRANTABLE = {"UserGroup", "AppInstance", "ROLE", "Role", "CustomRole", "RoleAssignment", "RESOURCE_SET"}
-TOKENS = ("access_token", "refresh_token", "Token", "TOKEN", "APIToken", "device_secret")
 
 
 def _text(value: Any) -> str:

@@ -223,17 +223,40 @@ def _attributes(pairs: tuple[KeyValue, ...]) -> Attributes:
     return kept
 
 
-def read_protobuf(record: bytes) -> Batch:
-    """Spans of a request in protobuf. Raises `UnreadableEventError`."""
+def check_json_span(content: bytes) -> UnreadableEventError | None:
+    """Why a span in JSON cannot be read, if it cannot."""
+    try:
+        _of_json(decoded(_span, content, BATCH_BYTES_MAX), {})
+    except UnreadableEventError as error:
+        return error
+    return None
+
+
+def check_span(span: trace_pb2.Span) -> UnreadableEventError | None:
+    """Why a span in protobuf cannot be read, if it cannot."""
+    try:
+        _of_protobuf(span, {})
+    except UnreadableEventError as error:
+        return error
+    return None
+
+
+def parse_protobuf(record: bytes) -> ExportTraceServiceRequest:
+    """A request in protobuf. Raises `UnreadableEventError` if it is none."""
     if not record:
         raise UnreadableEventError(Unreadable.TOMBSTONE, "a record without a value")
     if len(record) > BATCH_BYTES_MAX:
         detail = f"{len(record)} bytes, at most {BATCH_BYTES_MAX} are read"
         raise UnreadableEventError(Unreadable.TOO_LARGE, detail)
     try:
-        request = ExportTraceServiceRequest.FromString(record)
+        return ExportTraceServiceRequest.FromString(record)
     except (DecodeError, RecursionError, UnicodeDecodeError) as error:
         raise invalid("no trace request in protobuf") from error
+
+
+def read_protobuf(record: bytes) -> Batch:
+    """Spans of a request in protobuf. Raises `UnreadableEventError`."""
+    request = parse_protobuf(record)
     spans: list[Span] = []
     rejected, reason = 0, None
     for process in request.resource_spans:

@@ -11,9 +11,12 @@ from stream.ingest.duplicates import Seen
 from stream.ingest.resolver import Resolver
 from stream.ingest.sighting import Sighting
 from stream.ingest.sources import Source, source_of
+from stream.ingest.unclassified import Unclassified
 
 LATE_MS = 5 * 60_000
 """No source that works is later than this."""
+
+NEVER_MS = 1 << 62
 
 READ, DUPLICATE, UNREADABLE = "read", "duplicate", "unreadable"
 
@@ -41,6 +44,8 @@ class Pipeline:
         """Source and result (`read`, `duplicate`, `unreadable`): records."""
         self.unclassified: Counter[str] = Counter()
         """Source: operations that no vocabulary knows."""
+        self.names = Unclassified()
+        """Which of them to add first."""
         self.late: Counter[str] = Counter()
         """Source: events that arrived more than `late_ms` after they happened."""
         self.heard_ms: dict[str, int] = {}
@@ -68,11 +73,16 @@ class Pipeline:
             arrived_ms = event.at_ms if seen_ms is None else seen_ms
             if isinstance(event, Operation) and event.op_class is OpClass.UNCLASSIFIED:
                 self.unclassified[source] += 1
+                self.names.add(source, event.operation)
             if arrived_ms - event.at_ms > late_ms:
                 self.late[source] += 1
             taken.events += self.resolver.take(sighting, arrived_ms)
             self.heard_ms[source] = max(arrived_ms, self.heard_ms.get(source, 0))
         return taken
+
+    def overdue(self, now_ms: int = NEVER_MS) -> list[AnyEvent]:
+        """What was held back for a link that has not come by now; without a time, all of it."""
+        return self.resolver.overdue(now_ms)
 
     def _read(self, source: str, reading: Source, record: bytes, bad: list[Bad]) -> tuple[Sighting, ...]:
         """The record's sightings; of a file with a bad record in it, those of the good ones."""

@@ -19,14 +19,17 @@ from models.event import MOVED_MAX, AnyEvent, Event, Grade, Join, Operation, Ses
 from models.registry import Registry
 from stream.ingest.delegations import SOURCE, Delegations
 from stream.ingest.duplicates import Seen
-from stream.ingest.holdings import CREDENTIALS, HELD_FOR_MS, SLACK_MS, Holding, Holdings
+from stream.ingest.holdings import CREDENTIALS, HELD_FOR_MS, REQUESTS, SLACK_MS, Holding, Holdings
 from stream.ingest.memory import Table
 from stream.ingest.placing import Place, Placer
 from stream.ingest.runs import Runs
 from stream.ingest.sighting import Handle, Sighting
+from stream.ingest.vouching import Vouching
 from stream.ingest.waiting import Provisional, Waiting
 
 LIFETIME_DIGITS_MAX = 9
+SINGLE = frozenset({"span", "keycloak.call"})
+"""Kinds of handles that a record follows where nothing in it but the one call tells whose it is."""
 
 
 class Counted(Struct):
@@ -46,6 +49,7 @@ class Resolver:
         self.holdings = Holdings()
         self.runs = Runs(registry)
         self.waiting = Waiting()
+        self.vouching = Vouching()
         self._placer = Placer(registry)
         self._delegations = Delegations(self.holdings, self.runs)
         self._registry = registry
@@ -67,6 +71,8 @@ class Resolver:
             "links": witnesses.links,
             "acts": witnesses.acts,
             "near": witnesses.near,
+            "words": self.vouching.words,
+            "told": self.vouching.told,
         }
 
     def restored(self) -> None:
@@ -80,18 +86,25 @@ class Resolver:
         if self._seen.before("", f"{event.source}\0{event.id}".encode()):
             self.counted.duplicates += 1
             return []
+        out = self.overdue(seen_ms)
         self.waiting.expire(seen_ms)
         explained: deque[Handle] = deque()
         news = not sighting.settled or self._learn(event, explained)
         place = self._place(sighting)
         explained += self._hold_all(sighting, place)
-        out: list[Any] = []
         if news:
             out += self._begin(sighting, seen_ms, place)
         if place.sure:
             out += self._delegations.told(sighting, place.session, seen_ms)
         if explained:
             out += self._joined(explained)
+        return out
+
+    def overdue(self, now_ms: int) -> list[AnyEvent]:
+        """What was held back for a link that did not come in time, under its provisional session."""
+        out: list[AnyEvent] = []
+        for entry in self.waiting.overdue(now_ms):
+            out += self._begin(entry.sighting, entry.seen_ms, self._place(entry.sighting), held_back=True)
         return out
 
     def _learn(self, event: AnyEvent, explained: deque[Handle]) -> bool:
@@ -145,18 +158,48 @@ class Resolver:
         if self.holdings.hold(handle, Holding(place.session, event.at_ms, until_ms, place.sure), alive=alive):
             yield handle
 
-    def _begin(self, sighting: Sighting, seen_ms: int, place: Place) -> list[AnyEvent]:
-        """The event in its place; kept where that may not be the last word."""
+    def _begin(
+        self, sighting: Sighting, seen_ms: int, place: Place, *, held_back: bool = False
+    ) -> list[AnyEvent]:
+        """The event in its place; kept where that may not be the last word, and for a while held back."""
+        if not place.sure and not held_back and self._mixes(sighting):
+            self.waiting.add(Provisional(sighting, seen_ms, "", "", self._telling(sighting)))
+            return []
         if self._keep(sighting, seen_ms, place) and not place.sure:
             self.counted.provisional += 1
         event = self._placer.placed(sighting, seen_ms, place)
-        return [event] if event is not None else []
+        return self._vouched(event) if event is not None else []
+
+    def _vouched(self, event: AnyEvent) -> list[AnyEvent]:
+        """The event, after whatever others have said of it elsewhere."""
+        self.vouching.hear(event)
+        return [*self.vouching.for_act(event), event]
+
+    def _mixes(self, sighting: Sighting) -> bool:
+        """Whether its provisional session is one that several runs would share: a link is worth a wait.
+
+        A stop there would hit all of them.
+        """
+        event = sighting.event
+        if any(handle.kind in SINGLE for handle in sighting.follows):
+            return True
+        if not isinstance(event, Operation) or not any(one.kind in REQUESTS for one in sighting.follows):
+            return False
+        return (
+            self._registry.is_shared(event.credential)
+            or self._registry.is_shared(event.principal)
+            or any(self.holdings.names_nobody(handle) for handle in sighting.follows)
+        )
+
+    def _telling(self, sighting: Sighting) -> tuple[Handle, ...]:
+        """The handles that can tell whose it is."""
+        return tuple(each for each in sighting.follows if not self._registry.is_shared(each.value))
 
     def _keep(self, sighting: Sighting, seen_ms: int, place: Place) -> bool:
         """Wait for the handles whose holder would move the event elsewhere; whether there are any."""
         handles: tuple[Handle, ...] = ()
         if not place.sure:
-            handles = tuple(each for each in sighting.follows if not self._registry.is_shared(each.value))
+            handles = self._telling(sighting)
         elif not place.run.workflow:
             handles = (Handle("conversation", place.session),)
         if handles:
@@ -178,8 +221,9 @@ class Resolver:
                 explained += self._hold_all(entry.sighting, place)
                 event = None if stays else self._placer.placed(entry.sighting, entry.seen_ms, place)
                 if event is not None:
+                    out += self._vouched(event)
+                if event is not None and entry.session:
                     self.counted.joined += 1
-                    out.append(event)
                     ends = (entry.session, entry.workflow, place.session, place.workflow)
                     moved.setdefault(ends, []).append(event)
         for ends, events in moved.items():

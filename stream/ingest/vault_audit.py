@@ -37,6 +37,7 @@ from stream.vocabularies import load_vocabulary
 SOURCE = "vault.audit"
 HMAC = "hmac-"
 DAY_S = 86_400
+POLICIES_MAX = 64
 CONVERSATION = ("conversation_id", "conversation")
 CHANGES = ("change", "change_id", "ticket", "case", "incident", "commit")
 """Metadata of a token that names what it was handed out for."""
@@ -56,6 +57,7 @@ SECONDS = {"": 1.0, "ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0
 
 _entry = msgspec.json.Decoder(Entry)
 NOTHING = Data()
+EMPTY = Response()
 NOBODY = Auth()
 
 
@@ -83,9 +85,10 @@ def hidden(value: Any) -> str:
 
 def said(metadata: dict[str, Any] | None, keys: Iterable[str]) -> str:
     """The first of these keys that a token's metadata has."""
-    for key in keys:
-        if metadata and (value := plain(metadata.get(key))):
-            return value
+    if metadata:
+        for key in keys:
+            if key in metadata and (value := plain(metadata[key])):
+                return value
     return ""
 
 
@@ -168,7 +171,7 @@ def _response(entry: Entry) -> Sighting:
 
 def _brought(entry: Entry) -> list[Handle]:
     """What the caller holds from now on: tokens and secret ids that came back."""
-    response = entry.response or Response()
+    response = entry.response or EMPTY
     found = []
     if response.auth is not None and response.auth.accessor:
         found.append(Handle("vault.accessor", name(response.auth.accessor)))
@@ -209,7 +212,7 @@ def _operation(entry: Entry, caller: Caller, session: str) -> Operation:
         system_kind=meaning.system_kind or vocabulary.content.system_kind,
         target=name(canonical_path(request.path, general)),
         target_kind=meaning.target_kind,
-        effects=_effects(entry, meaning.effects, minted),
+        effects=_effects(request.data or NOTHING, meaning.effects, minted),
         credential=name(auth.accessor),
         credential_kind=_kind(auth),
         workload_proven=_proven(entry, caller.auth),
@@ -269,22 +272,19 @@ class Minted(Struct, frozen=True):
     @classmethod
     def read(cls, entry: Entry, general: str, effects: tuple[Effect, ...]) -> "Minted":
         """From what was asked and what came back. Nothing for a renewal, which mints nothing."""
-        response = entry.response or Response()
-        auth = response.auth
+        response = entry.response or EMPTY
+        auth = response.auth if "renew" not in general else None
         if Effect.MINTS not in effects and auth is None:
-            return cls()
-        asked, came = (entry.request.data or NOTHING), (response.data or NOTHING)
-        token = auth is not None and "renew" not in general
+            return NOT_MINTED
+        asked, came = entry.request.data or NOTHING, response.data or NOTHING
         lifetimes = (auth.token_ttl if auth is not None else None, came.secret_id_ttl, asked.ttl)
         lifetime_s = next((found for value in lifetimes if (found := seconds(value)) is not None), None)
         period_s = seconds(asked.period)
-        identity = (auth.accessor if token and auth is not None else None) or came.secret_id_accessor
-        policies = texts(auth.policies and list(auth.policies)) if auth is not None else texts(asked.policies)
+        identity = name(auth.accessor) if auth is not None else ""
+        policies = auth.policies or () if auth is not None else texts(asked.policies)
         return cls(
-            id=hidden(identity)
-            if not isinstance(identity, str)
-            else name(identity) or plain(came.serial_number),
-            policies=tuple(plain(policy) for policy in policies[:64]),
+            id=identity or hidden(came.secret_id_accessor) or plain(came.serial_number),
+            policies=tuple(plain(policy) for policy in policies[:POLICIES_MAX]),
             lifetime_s=period_s or lifetime_s,
             endless=bool(period_s) or lifetime_s == 0,
             orphan="orphan" in general or asked.no_parent is True,
@@ -299,11 +299,15 @@ class Minted(Struct, frozen=True):
         return set(self.policies) <= own and (self.lifetime_s or 0) <= (maker.token_ttl or 0)
 
 
-def _effects(entry: Entry, known: tuple[Effect, ...], minted: Minted) -> tuple[Effect, ...]:
+NOT_MINTED = Minted()
+
+
+def _effects(asked: Data, known: tuple[Effect, ...], minted: Minted) -> tuple[Effect, ...]:
+    if asked is NOTHING and minted is NOT_MINTED:
+        return known
     found = dict.fromkeys(known)
     if minted.endless or (minted.lifetime_s or 0) > DAY_S:
         found[Effect.LONG_LIVED] = None
-    asked = entry.request.data or NOTHING
     granted = {*texts(asked.policies), *texts(asked.token_policies), *minted.policies}
     if (granted & ROOT_POLICIES and known) or administrative(asked.policy):
         found[Effect.ADMIN] = None
@@ -314,6 +318,8 @@ def _effects(entry: Entry, known: tuple[Effect, ...], minted: Minted) -> tuple[E
 
 def _names(asked: Data) -> list[str]:
     """Names that a certificate is asked for; several stand in one text, by comma."""
+    if asked.common_name is None and asked.alt_names is None and asked.valid_principals is None:
+        return []
     given = (asked.common_name, asked.alt_names, asked.valid_principals)
     every = [part.strip() for value in given for text in texts(value) for part in text.split(",")[:64]]
     return [found for part in every if (found := plain(part))]
@@ -327,34 +333,45 @@ def _issuer(asked: Data) -> str:
 
 
 def _facts(entry: Entry, caller: Caller, general: str, minted: Minted) -> dict[str, str]:
-    request, asked = entry.request, (entry.request.data or NOTHING)
-    metadata = caller.auth.metadata
-    granted = [*texts(asked.policies), *texts(asked.token_policies), *minted.policies]
-    account = said(metadata, ("service_account_name",))
-    space = said(metadata, ("service_account_namespace",))
-    certified = general.startswith(("pki/", "ssh/"))
-    role = (
-        request.path.partition("/role/")[2].partition("/")[0]
-        if general.startswith("auth/approle/role")
-        else ""
-    )
+    request, auth = entry.request, caller.auth
     facts = {
-        Fact.ADDRESS: name(request.remote_address),
-        Fact.CLIENT: plain(caller.auth.entity_id) or plain(request.client_id),
-        Fact.USER_AGENT: next(iter(header(request, "user-agent")), ""),
-        Fact.SCOPE: plain(request.namespace.path) if request.namespace else "",
-        Fact.BENEFICIARY: role,
+        Fact.ADDRESS.value: name(request.remote_address),
+        Fact.CLIENT.value: plain(auth.entity_id) or plain(request.client_id),
+        Fact.USER_AGENT.value: next(iter(header(request, "user-agent")), ""),
+        "policies": listed(plain(each) for each in auth.policies or ()),
+    }
+    if request.namespace is not None and request.namespace.path:
+        facts[Fact.SCOPE.value] = plain(request.namespace.path)
+    if auth.metadata:
+        facts[Fact.CHANGE.value] = said(auth.metadata, CHANGES)
+        facts["service_account"] = _service_account(auth.metadata)
+    if entry.response is not None and entry.response.wrap_info is not None:
+        facts["wrapped"] = "true"
+    if request.data is not None or minted is not NOT_MINTED:
+        facts |= _parameters(request, general, minted)
+    return {key: value for key, value in facts.items() if value}
+
+
+def _service_account(metadata: dict[str, Any]) -> str:
+    """The account that a login of Kubernetes has proven, as `namespace/name`."""
+    account = said(metadata, ("service_account_name",))
+    return name(f"{said(metadata, ('service_account_namespace',))}/{account}") if account else ""
+
+
+def _parameters(request: Request, general: str, minted: Minted) -> dict[str, str]:
+    """What was asked for, and what came into being."""
+    asked = request.data or NOTHING
+    granted = [*texts(asked.policies), *texts(asked.token_policies), *minted.policies]
+    approle = general.startswith("auth/approle/role")
+    facts = {
+        Fact.BENEFICIARY: name(request.path.partition("/role/")[2].partition("/")[0]) if approle else "",
         Fact.GRANTED: "" if "login" in general else listed(plain(each) for each in granted),
         Fact.LIFETIME_S: "" if minted.lifetime_s is None else str(minted.lifetime_s),
         Fact.MINTED: minted.id,
-        Fact.NAMES: listed(_names(asked)) if certified else "",
+        Fact.NAMES: listed(_names(asked)) if general.startswith(("pki/", "ssh/")) else "",
         Fact.GROUPS: listed(plain(each) for each in (*texts(asked.organization), *texts(asked.ou))),
         Fact.ISSUER: _issuer(asked) if general.startswith(("auth/", "identity/")) else "",
-        Fact.CHANGE: said(metadata, CHANGES),
-        "service_account": f"{space}/{account}" if account else "",
-        "policies": listed(plain(each) for each in caller.auth.policies or ()),
         "revoked": name(asked.accessor) if isinstance(asked.accessor, str) else "",
         "orphan": "true" if minted.orphan else "",
-        "wrapped": "true" if entry.response and entry.response.wrap_info else "",
     }
-    return {str(key): value for key, value in facts.items() if value}
+    return {key.value if isinstance(key, Fact) else key: value for key, value in facts.items()}

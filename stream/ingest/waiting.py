@@ -12,6 +12,8 @@ WAITING_MAX = 50_000
 WAITING_PER_HANDLE_MAX = 4_000
 WAIT_MS = 15 * 60_000
 """After its arrival: no source brings a link later than minutes."""
+HOLD_MS = 10_000
+"""After its arrival, for what would else run under a name that others share: telemetry comes in seconds."""
 
 
 class Provisional(Struct, frozen=True):
@@ -20,6 +22,7 @@ class Provisional(Struct, frozen=True):
     sighting: Sighting
     seen_ms: int
     session: str
+    """Empty: it is held back, and went nowhere yet."""
     workflow: str
     handles: tuple[Handle, ...]
 
@@ -31,6 +34,8 @@ class Waiting:
         self.given_up = 0
         self.entries: Table[Provisional] = Table(Provisional, WAITING_MAX + 1)
         self._next = 0
+        self._unsent: dict[str, int] = {}
+        """Entries held back: when they arrived (ms), in that order."""
         self._by_handle: dict[Handle, dict[str, None]] = {}
 
     def __len__(self) -> int:
@@ -50,11 +55,22 @@ class Waiting:
             self._give_up_oldest()
 
     def expire(self, now_ms: int) -> None:
-        """Let go of what has waited too long, oldest first."""
+        """Let go of what has waited too long, oldest first; nothing unsent is that old."""
         while (first := self.entries.oldest()) is not None:
             if first[1].seen_ms + WAIT_MS >= now_ms:
                 return
             self._give_up(first[0])
+
+    def overdue(self, now_ms: int) -> Iterator[Provisional]:
+        """Take out what was held back for long enough, in the order of arrival."""
+        while self._unsent:
+            number, seen_ms = next(iter(self._unsent.items()))
+            if seen_ms + HOLD_MS > now_ms:
+                return
+            entry = self.entries.peek(number)
+            self.remove(number)
+            if entry is not None:
+                yield entry
 
     def of(self, handle: Handle) -> Iterator[tuple[str, Provisional]]:
         """Those that wait for a handle."""
@@ -66,6 +82,7 @@ class Waiting:
     def remove(self, number: str) -> None:
         """It waits no longer."""
         entry = self.entries.pop(number)
+        self._unsent.pop(number, None)
         for handle in entry.handles if entry is not None else ():
             waiting = self._by_handle.get(handle)
             if waiting is not None:
@@ -83,6 +100,8 @@ class Waiting:
             self._next = int(number) + 1
 
     def _enter(self, number: str, entry: Provisional) -> None:
+        if not entry.session:
+            self._unsent[number] = entry.seen_ms
         for handle in entry.handles:
             self._by_handle.setdefault(handle, {})[number] = None
 

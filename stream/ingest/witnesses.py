@@ -5,6 +5,7 @@ once. Request ids join exactly; where no span carries one, the same name in the 
 does. An act has at most one witness of each kind: a tool that calls twice has acted twice.
 """
 
+import re
 from functools import lru_cache
 
 from msgspec import Struct
@@ -20,6 +21,8 @@ NEAR_MS = 5_000
 NEAR_MAX = 16
 """Acts of one name in one session that wait for their other witness."""
 
+
+SEPARATOR = re.compile(r"[.:/ ]")
 
 AGENT, SERVER, PLATFORM = 1, 2, 4
 """Who tells of an act; added up, who has told of it."""
@@ -56,7 +59,7 @@ class Witnesses:
         name = event.act or event.id
         act = act or self.acts.get(name) or Act(name, 0, event.at_ms)
         self._note(told, act)
-        if named:
+        if named and act.seen_by == told.witness:
             self._remember(event, act.name, told.witness)
         return act.name
 
@@ -156,11 +159,16 @@ def _keys(event: Operation, witness: int) -> list[str]:
 
 @lru_cache(maxsize=4_096)
 def _words(name: str, witness: int) -> tuple[str, ...]:
-    """Names under which the other witness may know an operation: `iam:ListRoles` and `iam_list_roles`."""
+    """Names under which the other witness may know an operation.
+
+    A tool is called by a platform or service and an operation, such as `iam_list_roles`; the platform's own
+    name ends in that (`iam:ListRoles`, `storage.objects.list`) or begins with it (`read kv/data`).
+    """
     if witness == AGENT:
         names = [name, name.partition("_")[2]]
     else:
-        names = [name, name.partition(" ")[0], name.partition("/")[0], name.rpartition("/")[2]]
+        ends = (name[place.end() :] for place in SEPARATOR.finditer(name))
+        names = [name, name.partition(" ")[0], name.partition("/")[0], *ends]
     return tuple(dict.fromkeys(filter(None, map(_squeezed, names))))
 
 

@@ -11,10 +11,11 @@ from typing import Any
 import pytest
 from msgspec import Struct
 
-from models.event import AnyEvent, Join
+from models.event import AnyEvent
 from models.registry import Registry, read_registry
 from stream.ingest.pipeline import Pipeline
 from stream.ingest.reading import millis
+from stream.ingest.sources import source_of
 
 BESIDE = Path("shared", "data", "scenarios")
 SCENARIOS = next(
@@ -91,8 +92,10 @@ def ended(lines: list[Line]) -> list[Ended]:
     last: dict[tuple[str, str], AnyEvent] = {}
     told: dict[tuple[str, str], Line] = {}
     for line in lines:
+        for sighting in source_of(line.source).normalise(line.record):
+            told.setdefault((sighting.event.source, sighting.event.id), line)
         for event in pipeline.take(line.source, line.record, line.seen_ms).events:
-            if not isinstance(event, Join):
-                last[event.source, event.id] = event
-                told.setdefault((event.source, event.id), line)
+            last[event.source, event.id] = event
+    last.update({(event.source, event.id): event for event in pipeline.overdue()})
+    last = {key: event for key, event in last.items() if key in told}  # but for joins and delegations
     return [Ended(told[key], event) for key, event in last.items()]

@@ -62,10 +62,22 @@ def test_what_a_service_decrypts_for_its_own_call_is_no_second_read() -> None:
     key = [{"ARN": f"arn:aws:kms:eu-west-1:{OURS}:key/k-1", "type": "AWS::KMS::Key"}]
     direct = seen("kms:Decrypt", {"encryptionContext": {}}, resources=key)
     assert (direct.op_class, direct.target) == (OpClass.SECRET_READ, "k-1")
+    stands_in = seen("kms:Decrypt", {}, resources=key, sourceIPAddress="secretsmanager.amazonaws.com")
+    assert stands_in.op_class is OpClass.OTHER
     served = seen(
         "kms:Decrypt", {}, resources=key, userIdentity=role(invokedBy="secretsmanager.amazonaws.com")
     )
     assert (served.op_class, served.effects) == (OpClass.OTHER, ())
+
+
+def test_a_machine_gets_the_role_of_a_profile() -> None:
+    """Whoever runs on it has the role."""
+    asked = {
+        "InstanceId": "i-1",
+        "IamInstanceProfile": {"Arn": f"arn:aws:iam::{OURS}:instance-profile/admin"},
+    }
+    event = seen("ec2:AssociateIamInstanceProfile", {"AssociateIamInstanceProfileRequest": asked})
+    assert (event.op_class, event.target, event.facts[Fact.GRANTED]) == (OpClass.ROLE_MAPPING, "i-1", "admin")
 
 
 def test_an_access_entry_says_who_is_let_into_which_cluster_as_what() -> None:
@@ -78,6 +90,8 @@ def test_an_access_entry_says_who_is_let_into_which_cluster_as_what() -> None:
         "prod",
     )
     assert {Effect.EXPANDS, Effect.ADMIN, Effect.WIDE} <= set(entry.effects)
+    quoted = seen("eks:DeleteAccessEntry", {"principalArn": f"arn%3Aaws%3Aiam%3A%3A{OURS}%3Arole%2Fdeployer"})
+    assert quoted.target == "deployer", "as it stands in the path of the request"
     plain = "arn:aws:eks::aws:cluster-access-policy"
     admin = who | {"policyArn": f"{plain}/AmazonEKSClusterAdminPolicy", "accessScope": {"type": "cluster"}}
     assert {Effect.ADMIN, Effect.WIDE} <= set(seen("eks:AssociateAccessPolicy", admin).effects)

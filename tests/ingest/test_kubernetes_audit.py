@@ -97,9 +97,11 @@ def test_ones_own_short_token_and_a_kubelets_are_no_gain() -> None:
     own = event("create", "serviceaccounts/token", "oncall", "agents")
     lasting = {**own, "requestObject": {"spec": {"expirationSeconds": 31_536_000}}}
     node = {"username": "system:node:n-1", "groups": ["system:nodes"]}
-    kubelet = event("create", "serviceaccounts/token", "app", "billing", user=node)
+    marks = {"authentication.kubernetes.io/issued-credential-id": "JTI=token-3"}
+    kubelet = event("create", "serviceaccounts/token", "app", "billing", user=node, annotations=marks)
     assert read(own).op_class is OpClass.OTHER
     assert read(kubelet).op_class is OpClass.OTHER
+    assert only(normalise(encoded(kubelet))).brings == ()
     assert read(lasting).op_class is OpClass.CREDENTIAL_MINT
     assert Effect.LONG_LIVED in read(lasting).effects
 

@@ -1,12 +1,17 @@
 """Bodies of Kubernetes requests: who gets what, and how far."""
 
+from base64 import b64decode, b64encode
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from models.attested import Effect, Fact
 from models.event import OpClass
+from stream.ingest.certificates import asked_for
 from tests.ingest.kubernetes import AGENT, ONCALL, RBAC, bound, event, read, request_for
+from tests.ingest.saas import MUTATIONS
 
 
 @pytest.mark.parametrize(
@@ -104,6 +109,32 @@ def test_a_certificate_request_says_for_whom() -> None:
     assert client.facts[Fact.NAMES] == "oncall,*.example.org"
     assert client.facts[Fact.GROUPS] == "system:masters"
     assert client.facts[Fact.ISSUER] == "kubernetes.io/kube-apiserver-client"
+
+
+CUT = st.tuples(st.integers(0, 400), st.integers(0, 3), st.binary(max_size=3))
+
+
+@MUTATIONS
+@given(cuts=st.lists(CUT, min_size=1, max_size=4))
+def test_a_broken_request_says_nothing(cuts: list[tuple[int, int, bytes]]) -> None:
+    """Versions and kinds of names that nobody knows, lengths that lie: no exception escapes."""
+    armour = b64decode(request_for("oncall", "system:masters", "*.example.org")).splitlines()
+    der = b64decode(b"".join(armour[1:-1]))
+    for at, length, bytes_ in cuts:
+        der = der[:at] + bytes_ + der[at + length :]
+    pem = b"\n".join((armour[0], b64encode(der), armour[-1]))
+    for request in (pem.decode(), b64encode(pem).decode()):
+        asked = asked_for(request)
+        assert asked is None or all(isinstance(text, str) for text in (*asked.names, *asked.groups))
+
+
+def test_a_version_that_nobody_knows_is_none_of_ours() -> None:
+    """The library has an error of its own for it."""
+    pem = b64decode(request_for("oncall", "apps"))
+    armour = pem.splitlines()
+    der = b64decode(b"".join(armour[1:-1])).replace(b"\x02\x01\x00", b"\x02\x01\x08", 1)
+    assert asked_for(pem.decode()) is not None
+    assert asked_for(b"\n".join((armour[0], b64encode(der), armour[-1])).decode()) is None
 
 
 def test_who_asks_is_not_whom_a_certificate_is_for() -> None:

@@ -217,6 +217,8 @@ def test_a_rule_is_weaker_where_old_and_new_values_say_so(
     assert found.op_class is OpClass.PRIVILEGE_CHANGE
     assert (Effect.WEAKENS in found.effects) is weaker
     assert found.target == "Admins require MFA"
+    person = operation(only(normalise(encoded(event("user.lifecycle.suspend", {**change, "type": "User"})))))
+    assert person.effects == (Effect.REMOVES,)
 
 
 def test_a_login_source_keeps_one_name_from_its_making_to_its_use() -> None:

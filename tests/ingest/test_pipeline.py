@@ -68,6 +68,7 @@ def test_unknown_operations_and_late_ones_are_counted_for_their_source() -> None
     pipeline = Pipeline(EMPTY)
     pipeline.take("github.audit", json.dumps(record(1, "quantum.entangle")).encode(), AT_MS + 3_600_000)
     assert pipeline.unclassified["github.audit"] == 1
+    assert pipeline.names.most() == {"github.audit": (("quantum.entangle", 1),)}
     assert pipeline.late["github.audit"] == 1
     assert pipeline.heard_ms == {"github.audit": AT_MS + 3_600_000}
 

@@ -21,6 +21,7 @@ from stream.ingest.resolver import Resolver
 from stream.ingest.sighting import Handle, Sighting
 
 RUN, TREE = "conv-1", "wf-1"
+LONG_AFTER_MS = 1_000_000
 KEY = Handle("aws.access_key", "ASIA1")
 REQUEST = Handle("aws.request", "r-1")
 
@@ -105,7 +106,8 @@ def server(number: int, parent: int, request: Handle, at_ms: int = 0) -> Sightin
 def told(sightings: list[Sighting], registry: Registry = EMPTY) -> list[AnyEvent]:
     """All events, in order, one sighting a second."""
     resolver = Resolver(registry)
-    return [event for number, one in enumerate(sightings) for event in resolver.take(one, number * 1000)]
+    events = [event for number, one in enumerate(sightings) for event in resolver.take(one, number * 1000)]
+    return events + resolver.overdue(LONG_AFTER_MS)
 
 
 def final(events: list[AnyEvent]) -> dict[str, str]:
@@ -218,6 +220,27 @@ def test_the_shared_key_names_nobody_but_its_requests_do() -> None:
     assert final(events)["record-2"] == "aws:AKIASHARED"
     assert last(events, "record-1").credential_kind is CredentialKind.SHARED
     assert last(events, "record-2").credential_kind is CredentialKind.SHARED
+
+
+def test_what_would_run_under_a_shared_name_waits_for_its_link() -> None:
+    """A record of the shared key is sent once if its span comes soon, and under the key if none does."""
+    registry = Registry(
+        Content(shared_accounts=(Shared(provider="aws", type="aws.access_key", id="AKIASHARED"),))
+    )
+    key = Handle("aws.access_key", "AKIASHARED")
+    shared = record(1, REQUEST, key, session="aws:AKIASHARED", credential="AKIASHARED")
+    resolver = Resolver(registry)
+    for one in (started(), tool(1)):
+        resolver.take(one, 0)
+    assert resolver.take(shared, 1_000) == []
+    sent = resolver.take(server(1, 1, REQUEST), 2_000)
+    assert [event.session for event in sent if event.id == "record-1"] == [RUN]
+    assert not any(isinstance(event, Join) for event in sent)
+    other = record(2, Handle("aws.request", "r-2"), key, session="aws:AKIASHARED", credential="AKIASHARED")
+    assert resolver.take(other, 3_000) == []
+    assert resolver.overdue(12_999) == []
+    (late,) = resolver.overdue(13_000)
+    assert (late.id, late.session, late.seen_ms) == ("record-2", "aws:AKIASHARED", 3_000)
 
 
 def test_a_token_that_two_live_runs_hold_names_neither() -> None:

@@ -102,11 +102,9 @@ def wait_for(deployment: Deployment, number: int, session: str) -> None:
     until(there, 30, f"{name} under {session}")
 
 
-def remembered(deployment: Deployment, table: str) -> list[bytes]:
+def remembered(deployment: Deployment, table: str) -> list[Any]:
     """The keys of a table of the lineage in the store."""
-    keys = deployment.store.hkeys(f"{deployment.prefix}:{{ingest}}:t:{table}")
-    assert isinstance(keys, list)
-    return keys
+    return list(deployment.store.hkeys(f"{deployment.prefix}:{{ingest}}:t:{table}"))
 
 
 def wait_remembered(deployment: Deployment, token: str) -> None:

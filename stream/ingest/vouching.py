@@ -1,0 +1,89 @@
+"""Somebody's word that was given for one session, and is needed by another.
+
+An approval belongs to the session for which it was asked; the person who asked for it may act in another one,
+the account's own. A commit belongs to whoever merged it; a controller applies it. What vouches is told again in
+the workflow of the act, before the act, once: so that one workflow holds all that its judgement rests on.
+"""
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from models.attested import Registered
+from models.event import (
+    CHANGES,
+    AnyEvent,
+    Approval,
+    ApprovalRequest,
+    Event,
+    OpClass,
+    Operation,
+    Registration,
+)
+from stream.ingest.memory import Table
+
+WORDS_MAX = 4_096
+"""People and objects for whom somebody's word is kept."""
+EACH_MAX = 8
+"""Words for one of them; the oldest gives way."""
+TOLD_MAX = 16_384
+ID_MAX = 256
+
+Word = Approval | ApprovalRequest | Registration
+JUDGED = CHANGES | {OpClass.GUARDRAIL_CHANGE}
+
+
+class Words(Struct):
+    """What was said for one person or object."""
+
+    said: list[Word]
+
+
+class Vouching:
+    """The words that may be needed elsewhere."""
+
+    def __init__(self) -> None:
+        self.words: Table[Words] = Table(Words, WORDS_MAX)
+        self.told: Table[bool] = Table(bool, TOLD_MAX)
+        """`<id of the word>\\0<workflow>`: told there."""
+
+    def hear(self, event: AnyEvent) -> None:
+        """Keep an approval for whoever asked, and a registered change for the objects it names."""
+        if isinstance(event, Approval | ApprovalRequest) and event.requested_by:
+            self._keep(event.requested_by, event)
+        elif isinstance(event, Registration) and event.what is Registered.CHANGE:
+            for target in event.targets:
+                if "/" in target:
+                    self._keep(target.rpartition("/")[2], event)
+
+    def for_act(self, event: AnyEvent) -> list[AnyEvent]:
+        """What was said elsewhere of this act's author or target, told again where it happens."""
+        if not isinstance(event, Operation) or event.op_class not in JUDGED:
+            return []
+        keys = dict.fromkeys((event.principal, event.target.rpartition("/")[2]))
+        return [
+            told
+            for key in keys
+            if key and (words := self.words.get(key.casefold())) is not None
+            for word in words.said
+            if (told := self._told(word, event)) is not None
+        ]
+
+    def _keep(self, key: str, word: Word) -> None:
+        known = self.words.get(key.casefold()) or Words([])
+        if all(each.id != word.id for each in known.said):
+            self.words.put(key.casefold(), Words([*known.said, word][-EACH_MAX:]))
+
+    def _told(self, word: Word, event: Event) -> AnyEvent | None:
+        if word.workflow == event.workflow or word.at_ms > event.at_ms:
+            return None
+        place = f"{word.id}\0{event.workflow}"
+        if place in self.told:
+            return None
+        self.told.put(place, True)  # noqa: FBT003 - a set, kept as a table
+        return replace(
+            word,
+            id=f"{word.id}@{event.workflow}"[:ID_MAX],
+            session=event.session,
+            workflow=event.workflow,
+            seen_ms=event.seen_ms,
+        )

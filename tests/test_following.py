@@ -1,0 +1,93 @@
+"""A growing file, line by line."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from models.errors import InputError
+from stream import following
+from stream.following import followed
+
+BYTES_MAX = 50
+
+
+@pytest.fixture(autouse=True)
+def _no_pause(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(following, "PAUSE_S", 0.0)
+
+
+class Grower:
+    """Does the next thing to a file each time its reader waits; ends the reading after the last."""
+
+    def __init__(self, *steps: object) -> None:
+        self.steps = list(steps)
+
+    def __call__(self) -> None:
+        """The reader waits."""
+        if not self.steps:
+            raise StopFollowing
+        step = self.steps.pop(0)
+        if callable(step):
+            step()
+
+
+class StopFollowing(Exception):  # noqa: N818 - an end, no error
+    """Nothing more happens to the file."""
+
+
+def read(path: Path, *steps: object) -> list[bytes]:
+    """Every line, while `steps` happen one after the other."""
+
+    def all_lines() -> Iterator[bytes]:
+        try:
+            yield from followed(str(path), BYTES_MAX, Grower(*steps))
+        except StopFollowing:
+            return
+
+    return list(all_lines())
+
+
+def test_half_a_line_waits_for_its_other_half(tmp_path: Path) -> None:
+    """A writer may be in the middle of a line; a blank line is a line."""
+    path = tmp_path / "log"
+    path.write_bytes(b"one\r\ntw")
+
+    def grow() -> None:
+        with path.open("ab") as stream:
+            stream.write(b"o\n\nthree\n")
+
+    assert read(path, None, grow, None) == [b"one", b"two", b"", b"three"]
+
+
+def test_a_renamed_file_is_read_to_its_end_and_then_the_new_one(tmp_path: Path) -> None:
+    """What is written between the last look and the renaming is not lost."""
+    path = tmp_path / "log"
+    path.write_bytes(b"one\n")
+
+    def rotate() -> None:
+        with path.open("ab") as stream:
+            stream.write(b"last words")
+        path.rename(tmp_path / "log.1")
+
+    assert read(path, rotate, lambda: path.write_bytes(b"two\n"), None) == [b"one", b"last words", b"two"]
+
+
+def test_a_file_that_was_cut_is_begun_again(tmp_path: Path) -> None:
+    """`> log` in a shell: what comes next is at its beginning."""
+    path = tmp_path / "log"
+    path.write_bytes(b"a long first line\n")
+    assert read(path, lambda: path.write_bytes(b"new\n"), None) == [b"a long first line", b"new"]
+
+
+def test_a_line_without_end_costs_no_memory(tmp_path: Path) -> None:
+    """It comes cut to one byte more than is read, and readers refuse it."""
+    path = tmp_path / "log"
+    path.write_bytes(b"x" * 200_000 + b"\nshort\n")
+    assert read(path) == [b"x" * (BYTES_MAX + 1), b"short"]
+
+
+def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
+    """Nobody waits for a misspelt name."""
+    with pytest.raises(InputError, match="missing: No such file"):
+        read(tmp_path / "missing")
