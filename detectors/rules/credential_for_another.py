@@ -34,6 +34,8 @@ class CredentialForAnother(Detector):
         confidence, why = self._weigh(event)
         if not confidence or self._habits.is_habit(event):
             return None
+        if not self._habits.knows(event.agent_role):
+            confidence = min(confidence, self._settings.confidence_unknown)
         return Noticed(
             detector=self.name,
             confidence=confidence,
