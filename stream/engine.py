@@ -10,7 +10,7 @@ from mode import Service
 
 from detectors.judge import Judge
 from models.errors import FencedError, TopicChangedError
-from stream import metrics
+from stream import collector, metrics
 from stream.enforcement.ledger import Ledger
 from stream.outbox import Outbox
 from stream.reader import Reader
@@ -64,6 +64,12 @@ class Engine(Service):  # type: ignore[misc]  # mode is not typed
         self._reader = reader
         self._note("kafka", up=True)
         await self.add_runtime_dependency(reader)
+
+    @Service.task  # type: ignore[untyped-decorator]
+    async def _collect_on(self) -> None:
+        while not self.should_stop:
+            await self.sleep(collector.LOOK_EVERY_S)
+            collector.look_through()
 
     async def on_stop(self) -> None:
         """Store what is left, then close."""

@@ -1,18 +1,15 @@
 """Runs one worker process."""
 
 import asyncio
-import gc
 
 import faust
 import uvloop
 
 from models.errors import ChainbrakeError, StateError
+from stream import collector
 from stream.app import create_app
 from stream.logs import set_up_logs
 from stream.settings import Settings
-
-GC_THRESHOLDS = (100_000, 20, 100)
-"""State is many small objects that stay: looking through all of them often costs more than it frees."""
 
 
 def run_worker(settings: Settings, *, adopt_topic: bool) -> None:
@@ -21,9 +18,7 @@ def run_worker(settings: Settings, *, adopt_topic: bool) -> None:
     loop = uvloop.new_event_loop()
     asyncio.set_event_loop(loop)
     app = create_app(settings, adopt_topic=adopt_topic)
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(*GC_THRESHOLDS)
+    collector.settle()
     worker = faust.Worker(
         app, loop=loop, loglevel="WARNING", quiet=True, override_logging=False, redirect_stdouts=False
     )
