@@ -57,6 +57,12 @@ class Intake:
             metrics.SOURCE_LAG.observe(max(0, seen_ms - event.at_ms) / 1000)
         return events
 
+    def parted(self, events: list[Arrived]) -> tuple[list[Arrived], list[Arrived]]:
+        """Those whose workflow is in memory, and those whose workflow is missing; each in order."""
+        missing = self.missing
+        here = [arrived for arrived in events if arrived[0].workflow not in missing]
+        return here, [arrived for arrived in events if arrived[0].workflow in missing]
+
     def fold(self, partition: Partition, events: list[Arrived], judge: Judge) -> list[tuple[str, Decision]]:
         """Judge every event; returns what is due, by workflow. All workflows must be in memory."""
         fold, workflows, touch = judge.fold, partition.workflows, partition.touch
