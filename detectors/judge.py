@@ -39,7 +39,8 @@ class Tally(Struct):
     """What was counted on the way, since the start."""
 
     events: int = 0
-    operations: int = 0
+    facts: int = 0
+    """Events that are no operations."""
     redelivered: int = 0
     duplicates: int = 0
     late: int = 0
@@ -47,6 +48,11 @@ class Tally(Struct):
     not_enough_seen: int = 0
     sessions_begun: int = 0
     sessions_forgotten: int = 0
+
+    @property
+    def operations(self) -> int:
+        """Operations that were judged."""
+        return self.events - self.facts - self.duplicates
 
 
 class Judge:
@@ -75,26 +81,28 @@ class Judge:
             return None
         workflow.position = position
         tally.events += 1
-        workflow.last_ms = max(workflow.last_ms, event.at_ms)
+        if event.at_ms > workflow.last_ms:
+            workflow.last_ms = event.at_ms
         if type(event) is Operation:
             return self._operation(workflow, event, seen_ms)
+        tally.facts += 1
         return self._fact(workflow, event, seen_ms)
 
     def _operation(self, workflow: Workflow, event: Operation, seen_ms: int) -> Decision | None:
-        at_ms, op_class = event.at_ms, event.op_class
         session = workflow.sessions.get(event.session)
-        if session is None or at_ms - session.last_ms > self._idle_ms:
+        if session is None or event.at_ms - session.last_ms > self._idle_ms:
             session = self._begin(workflow, event, event.parent_session)
-        recent = session.recent_ids
-        if event.id in recent and recent[event.id] == event.source:
+        recent, event_id = session.recent_ids, event.id
+        if event_id in recent and recent[event_id] == event.source:
             self.tally.duplicates += 1
             return None
-        recent[event.id] = event.source
+        recent[event_id] = event.source
         if len(recent) > RECENT_IDS_MAX:
             del recent[next(iter(recent))]
         self._attend(session, event)
+        op_class = event.op_class
+        step = step_of(event, session)
         noticed: list[Noticed] | None = None
-        step = step_of(event)
         for inspect in self._listeners[op_class]:
             word = inspect(session, workflow, event, step)
             if word is not None:
@@ -104,31 +112,37 @@ class Judge:
         if workflow.grants and op_class not in READS and event.outcome is Outcome.OK:
             grant = covering(workflow, step, self.policy.approvals)
             if grant is not None:
-                grant.used_by, grant.used_source = event.id, event.source
+                grant.used_by, grant.used_source = event_id, event.source
         if noticed is None:
             return None
         self._recall(workflow, session, noticed)
         return self._decisions.due(workflow, session, event, noticed, seen_ms)
 
     def _attend(self, session: Session, event: Operation) -> None:
-        """Bring the session up to the event."""
-        tally = self.tally
-        tally.operations += 1
+        """Bring the session up to the event.
+
+        What stays the same is not written again: a new copy in its place would scatter the session over
+        memory, and looking at the old one is cheaper than freeing it.
+        """
         session.events += 1
         role = event.agent_role
         if event.at_ms >= session.last_ms:
             session.last_ms = event.at_ms
-            session.agent = event.agent
-            session.agent_role = role
-            session.principal = event.principal
-            session.credential = event.credential
+            if event.agent != session.agent:
+                session.agent = event.agent
+            if role != session.agent_role:
+                session.agent_role = role
+            if event.principal != session.principal:
+                session.principal = event.principal
+            if event.credential != session.credential:
+                session.credential = event.credential
             session.credential_kind = event.credential_kind
         elif session.last_ms - event.at_ms > self.policy.lateness_ms:
-            tally.late += 1
+            self.tally.late += 1
         if event.op_class is OpClass.UNCLASSIFIED:
-            tally.unclassified += 1
+            self.tally.unclassified += 1
         if role not in self._known_roles:
-            tally.not_enough_seen += 1
+            self.tally.not_enough_seen += 1
 
     def _begin(self, workflow: Workflow, event: Event, parent: str) -> Session:
         """A new session, or one that was silent for so long that it is a new run; a stop outlives both."""

@@ -40,18 +40,21 @@ class Step(Struct, frozen=True, array_like=True, gc=False):
     source: str = ""
 
 
-def step_of(event: Operation) -> Step:
-    """What to remember of an operation."""
+def step_of(event: Operation, session: "Session") -> Step:
+    """What to remember of an operation; names that its session knows are shared with it, not kept twice."""
+    principal = event.principal
+    if session.principal == principal:
+        principal = session.principal
     return Step(
         event.at_ms,
         event.id,
-        event.session,
+        session.id,
         event.op_class,
         event.operation,
         event.target,
         event.target_kind,
         event.system,
-        event.principal,
+        principal,
         event.credential_kind,
         event.outcome,
         event.grade,

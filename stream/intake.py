@@ -34,7 +34,7 @@ class Intake:
     def decode(self, partition: Partition, records: list[Any], policy: Policy) -> list[Arrived]:
         """The events that can be judged and were not yet."""
         workflows, missing = partition.workflows, self.missing
-        next_offset = partition.next_offset
+        next_offset, past_ms_max = partition.next_offset, policy.past_ms_max
         events: list[Arrived] = []
         for record in records:
             if record.offset < next_offset:
@@ -42,7 +42,8 @@ class Intake:
             try:
                 event = read_event(record.value, record.headers)
                 arrived_ms = record.timestamp  # by the broker's clock, see `stream/topics.py`
-                event = believed(event, arrived_ms, policy)
+                if not 0 <= arrived_ms - event.at_ms <= past_ms_max:
+                    event = believed(event, arrived_ms, policy)
                 seen_ms = event.seen_ms
                 if seen_ms is None or seen_ms > arrived_ms:
                     seen_ms = arrived_ms
@@ -65,11 +66,11 @@ class Intake:
 
     def fold(self, partition: Partition, events: list[Arrived], judge: Judge) -> list[tuple[str, Decision]]:
         """Judge every event; returns what is due, by workflow. All workflows must be in memory."""
-        fold, workflows, touch = judge.fold, partition.workflows, partition.touch
+        fold, workflows = judge.fold, partition.workflows
         decided: list[tuple[str, Decision]] = []
+        partition.touch_all([event.workflow for event, _, _ in events])
         for event, record, seen_ms in events:
             name = event.workflow
-            touch(name)
             try:
                 decision = fold(workflows[name], event, record.offset, seen_ms)
             except Exception as error:  # a mistake in one detector must not stop the stops

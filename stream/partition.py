@@ -77,6 +77,10 @@ class Partition:
         """The workflow differs from what is stored."""
         self._dirty[workflow] = None
 
+    def touch_all(self, workflows: list[str]) -> None:
+        """As `touch`, for many."""
+        self._dirty.update(dict.fromkeys(workflows))
+
     def owe(self, workflow: str, messages: Iterable[Message]) -> None:
         """These leave once they are stored, together with the workflow they came from."""
         messages = list(messages)
