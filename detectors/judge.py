@@ -81,7 +81,7 @@ class Judge:
             return None
         workflow.position = position
         tally.events += 1
-        if event.at_ms > workflow.last_ms:
+        if event.at_ms > workflow.last_ms:  # noqa: PLR1730 - a call of max costs as much as a detector
             workflow.last_ms = event.at_ms
         if type(event) is Operation:
             return self._operation(workflow, event, seen_ms)

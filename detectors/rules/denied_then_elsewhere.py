@@ -86,11 +86,7 @@ def remember(ring: list[Step], step: Step) -> None:
     """Keep the newest of each (operation, target), and no more than `MEMORIES_MAX`, grants longest."""
     target = step.target
     for known in ring:
-        if (
-            known.target == target
-            and known.operation == step.operation
-            and known.principal == step.principal
-        ):
+        if known.target == target and known.operation == step.operation and known.principal == step.principal:
             if step.at_ms >= known.at_ms:
                 ring[ring.index(known)] = step
             return

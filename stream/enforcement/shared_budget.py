@@ -1,11 +1,15 @@
 """The stop budget that all workers share, counted in the store; `budget.py` says what it is."""
 
+import asyncio
 from collections import OrderedDict
 
 from detectors.policy import BudgetSettings
 from models.command import Command
 from stream.enforcement.budget import MINUTES_MAX, counts, degraded, minute_of
 from stream.store import Store
+
+TELL_AFTER_S = 0.01
+"""Asking takes as long as sending does, and would go before it."""
 
 
 class SharedBudget:
@@ -40,7 +44,8 @@ class SharedBudget:
         return degraded(command, stopped, self._settings)
 
     async def tell(self) -> None:
-        """Count in the store what was admitted without waiting for it."""
+        """Count in the store what was admitted without waiting for it, once the stop has left."""
+        await asyncio.sleep(TELL_AFTER_S)
         untold, self._untold = self._untold, []
         for number, session in untold:
             await self._count(number, session)
