@@ -83,3 +83,10 @@ class Intake:
 
     def _bury(self, record: Any, reason: Unreadable, detail: str) -> None:
         self.letters.append(dead_letter(self._topic, record, reason, detail))
+
+
+def expected(partition: Partition, records: list[Any]) -> list[str]:
+    """Workflows not in memory that these records are about, if their keys can be believed; only a hint."""
+    keys = dict.fromkeys(record.key for record in records)
+    names = [key.decode(errors="replace") for key in keys if key]
+    return [name for name in names if name not in partition.workflows]

@@ -21,7 +21,7 @@ from stream import metrics
 from stream.claim import check_gap, take_over
 from stream.dead_letters import unfetched
 from stream.fleet import Fleet
-from stream.intake import Arrived, Intake
+from stream.intake import Arrived, Intake, expected
 from stream.messages import Record
 from stream.outbox import Outbox
 from stream.partition import Partition
@@ -237,6 +237,8 @@ class Reader(Service):  # type: ignore[misc]  # mode is not typed
         if records[0].offset > partition.next_offset:
             await check_gap(self._consumer, self._tp(partition.number), partition.next_offset)
         began_s = time.perf_counter()
+        if len(records) > SLICE_RECORDS and (names := expected(partition, records)):
+            await partition.fetch(self._store, names)  # one question for all the slices
         for start in range(0, len(records), SLICE_RECORDS):
             if start or self._in_a_hurry():
                 await asyncio.sleep(0)

@@ -35,13 +35,12 @@ class Settings(Struct, frozen=True, kw_only=True):
     """`iss` of the commands' CAEP events."""
     log_level: Annotated[str, Meta(pattern=r"^(debug|info|warning|error)$")] = "info"
     log_format: Annotated[str, Meta(pattern=r"^(json|console)$")] = "json"
-    batch_records_max: Count = 500
-    """Per poll: few enough to be still in the processor's cache when they are judged."""
+    batch_records_max: Count = 2_000
     poll_ms: Count = 250
     """How long a poll waits for a first record; more do not wait for it."""
     flush_every_ms: Count = 5_000
-    """What changed begins to be stored this often, with pauses for what is urgent. After a crash up to twice as
-    much is read again."""
+    """What changed begins to be stored this often, with pauses for what is urgent. After a crash up to twice
+    as much is read again."""
     flush_chunk: Count = 25
     """Workflows per fenced write: small enough not to stall the store."""
     workflows_max: Count = 200_000
