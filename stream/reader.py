@@ -138,7 +138,7 @@ class Reader(Service):  # type: ignore[misc]  # mode is not typed
                 continue
             partition.owned = False
             try:
-                await asyncio.wait_for(self._saver.flush(partition, paced=False), LET_GO_WITHIN_S)
+                await asyncio.wait_for(self._saver.flush(partition), LET_GO_WITHIN_S)
             except FencedError:
                 metrics.FENCED.inc()
                 log.warning("partition let go: another worker owns it already", partition=number)
@@ -209,9 +209,10 @@ class Reader(Service):  # type: ignore[misc]  # mode is not typed
     async def flush_all(self) -> None:
         """Store what changed, and tell Kafka's monitors how far that is."""
         await self._tell_surges()
-        for partition in list(self.partitions.values()):
+        owned = list(self.partitions.values())
+        for partition in owned:
             try:
-                await self._saver.flush(partition, paced=True)
+                await self._saver.flush(partition, self._settings.flush_every_ms / 1000 / len(owned))
             except FencedError as error:
                 self.fenced(partition, error)
         await self._end_idle()

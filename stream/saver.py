@@ -26,7 +26,6 @@ class Saver:
 
     def __init__(self, settings: Settings, policy: Policy, store: Store, outbox: Outbox) -> None:
         self._chunk = settings.flush_chunk
-        self._within_s = settings.flush_every_ms / 1000
         self._policy = policy
         self._store = store
         self._outbox = outbox
@@ -57,9 +56,10 @@ class Saver:
             await self._save_and_send(partition, names)
             self._outbox.spawn(self._budget.tell())
 
-    async def flush(self, partition: Partition, *, paced: bool) -> None:
-        """Store everything that changed, the position last; `paced` leaves room for commands between.
+    async def flush(self, partition: Partition, within_s: float = 0.0) -> None:
+        """Store everything that changed, the position last.
 
+        It may rest for `within_s` in all, to leave room for commands; else it is done as soon as can be.
         Raises `FencedError`.
         """
         stored = False
@@ -74,8 +74,8 @@ class Saver:
                 await self._save_and_send(partition, names[start : start + self._chunk])
                 took_s = time.perf_counter() - began_s
                 wrote_s += took_s
-                if paced:
-                    await asyncio.sleep(min(took_s * PAUSE_TIMES, self._within_s * self._chunk / len(names)))
+                if within_s:
+                    await asyncio.sleep(min(took_s * PAUSE_TIMES, within_s * self._chunk / len(names)))
                     if not partition.owned:
                         return  # let go meanwhile, with a flush of its own
             stored = await partition.save_position(self._store, reached, failures)

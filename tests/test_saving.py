@@ -121,7 +121,7 @@ def test_a_command_goes_between_the_bites_of_a_flush() -> None:
         store, outbox = Storing(), Sending()
         names = [f"w{n}" for n in range(200)]
         saver, partition = saver_of(store, outbox, flush_chunk=10), partition_of(*names)
-        flushing = asyncio.create_task(saver.flush(partition, paced=True))
+        flushing = asyncio.create_task(saver.flush(partition, 5.0))
         await begun(store, 3)
         before = len(store.wrote)
         await earn(saver, partition, "urgent")
@@ -164,7 +164,7 @@ def test_a_position_never_passes_a_write_that_failed_while_a_flush_waited() -> N
         store.waiting, store.failing = asyncio.Event(), True
         writing = asyncio.create_task(partition.save(store, ["w1"], 1_000, 1_000))  # type: ignore[arg-type]
         await asyncio.sleep(0)
-        flushing = asyncio.create_task(saver.flush(partition, paced=False))
+        flushing = asyncio.create_task(saver.flush(partition))
         await asyncio.sleep(0)
         store.waiting.set()
         with pytest.raises(ValueError, match="odd"):
@@ -182,11 +182,11 @@ def test_a_flush_of_a_partition_that_was_let_go_ends() -> None:
     async def story() -> None:
         store, outbox = Storing(), Sending()
         saver, partition = saver_of(store, outbox, flush_chunk=1), partition_of("w1", "w2", "w3")
-        flushing = asyncio.create_task(saver.flush(partition, paced=True))
+        flushing = asyncio.create_task(saver.flush(partition, 5.0))
         await begun(store, 1)
         partition.owned = False
         partition.next_offset = 9
-        await saver.flush(partition, paced=False)
+        await saver.flush(partition)
         await flushing
         assert store.positions == [9]
 
