@@ -72,12 +72,12 @@ class Drain:
     def _ours(self) -> Rates:
         commands = Commands(self._ground, self._topics.commands)
         with Worker(self._ground, self._name, f"{self._name}-{time.time_ns()}") as worker:
-            worker.until(lambda: worker.stored() > 0, DRAINED_S_MAX, "reading")
-            first, cpu_s = worker.stored(), worker.cpu_s()
+            worker.wait_ready()  # it has begun to read: what it took to get there counts for nobody
+            cpu_s = worker.cpu_s()
             worker.until(lambda: worker.stored() >= self.events, DRAINED_S_MAX, "done")
             stored_ms = time.time() * 1000
             cpu_s = worker.cpu_s() - cpu_s
-        return Rates(self._rate(commands.kills(), stored_ms), (self.events - first) / cpu_s)
+        return Rates(self._rate(commands.kills(), stored_ms), self.events / cpu_s)
 
     def _rate(self, found: dict[str, tuple[str, int]], stored_ms: float) -> float:
         """Events/s from the first command to the last; every chain was stopped, and nothing else."""

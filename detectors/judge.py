@@ -57,6 +57,7 @@ class Tally(Struct):
 
     events: int = 0
     facts: int = 0
+    """Events that are no operations."""
     redelivered: int = 0
     duplicates: int = 0
     witnessed: int = 0
@@ -120,21 +121,20 @@ class Judge:
             workflow.last_ms = event.at_ms
         if type(event) is Operation:
             return self._operation(workflow, event, seen_ms)
+        tally.facts += 1
         return self._fact(workflow, event, seen_ms)
 
     def _operation(self, workflow: Workflow, event: Operation, seen_ms: int) -> Decision | None:
-        at_ms, op_class = event.at_ms, event.op_class
         session = workflow.sessions.get(event.session)
-        if session is None or at_ms - session.last_ms > self._idle_ms:
+        if session is None or event.at_ms - session.last_ms > self._idle_ms:
             session = self._begin(workflow, event, event.parent_session)
         apart = self._told_apart(session, event)
         if apart is None:
             return None
         self._attend(workflow, session, event)
+        op_class = event.op_class
+        step = self._weighed(workflow, event, session) if op_class in JUDGED else step_of(event, session)
         noticed: list[Noticed] | None = None
-        step = step_of(event)
-        if op_class in JUDGED:
-            step = self._weighed(workflow, event, step)
         for inspect in self._listening(session, event):
             word = inspect(session, workflow, event, step)
             if word is not None:
@@ -179,14 +179,13 @@ class Judge:
             del session.acts[0]
         return False
 
-    def _weighed(self, workflow: Workflow, event: Operation, step: Step) -> Step:
+    def _weighed(self, workflow: Workflow, event: Operation, session: Session) -> Step:
         """The step of a change, with whom it strengthens and what vouches for it."""
         facts = event.facts
         gainers, granted = listed(facts.get(Fact.BENEFICIARY, "")), listed(facts.get(Fact.GRANTED, ""))
-        if gainers or granted:
-            step = step_of(event, gainers, granted)
+        step = step_of(event, session, gainers, granted)
         warrant = self._warrants.find(workflow, event, step)
-        return step_of(event, gainers, granted, warrant) if warrant else step
+        return step_of(event, session, gainers, granted, warrant) if warrant else step
 
     def _use_up(self, workflow: Workflow, step: Step) -> None:
         """An approval is good for one act."""
@@ -195,8 +194,11 @@ class Judge:
             grant.used_by, grant.used_source = step.event_id, step.source
 
     def _attend(self, workflow: Workflow, session: Session, event: Operation) -> None:
-        """Bring the session up to the event."""
-        tally = self.tally
+        """Bring the session up to the event.
+
+        What stays the same is not written again: a new copy in its place would scatter the session over
+        memory, and looking at the old one is cheaper than freeing it.
+        """
         session.events += 1
         role, at_ms = event.agent_role, event.at_ms
         if at_ms >= session.last_ms:
@@ -204,22 +206,29 @@ class Judge:
             if event.agent != session.agent or event.principal != session.principal:
                 workflow.remember_names(session.agent, session.principal)
                 session.agent, session.principal = event.agent, event.principal
-            session.agent_role = role
-            session.credential = event.credential
+            if role != session.agent_role:
+                session.agent_role = role
+            if event.credential != session.credential:
+                self._change_credential(session, event)
             session.credential_kind = event.credential_kind
         elif session.last_ms - at_ms > self.policy.lateness_ms:
-            tally.late += 1
-        if event.credential and event.credential not in session.held:
+            self.tally.late += 1
+        if event.grade is ATTESTED and not session.attested_agent:
+            session.attested_agent, session.attested_principal = event.agent, event.principal
+        if event.op_class is UNCLASSIFIED:
+            self.tally.unclassified += 1
+        if role not in self._known_roles:
+            self.tally.not_enough_seen += 1
+
+    @staticmethod
+    def _change_credential(session: Session, event: Operation) -> None:
+        """Another credential than the one before: a stop revokes all that the session has used."""
+        session.credential = event.credential
+        if event.credential:
+            session.held.pop(event.credential, None)
             session.held[event.credential] = event.credential_kind
             if len(session.held) > CREDENTIALS_MAX:
                 del session.held[next(iter(session.held))]
-        if event.grade is ATTESTED:
-            session.attested_agent = session.attested_agent or event.agent
-            session.attested_principal = session.attested_principal or event.principal
-        if event.op_class is UNCLASSIFIED:
-            tally.unclassified += 1
-        if role not in self._known_roles:
-            tally.not_enough_seen += 1
 
     def _begin(self, workflow: Workflow, event: Event, parent: str) -> Session:
         """A new session, or one that was silent for so long that it is a new run; a stop outlives both."""

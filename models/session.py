@@ -63,19 +63,26 @@ class Step(Struct, frozen=True, array_like=True, gc=False):
 
 
 def step_of(
-    event: Operation, gainers: tuple[str, ...] = (), granted: tuple[str, ...] = (), warrant: str = ""
+    event: Operation,
+    session: "Session",
+    gainers: tuple[str, ...] = (),
+    granted: tuple[str, ...] = (),
+    warrant: str = "",
 ) -> Step:
-    """What to remember of an operation."""
+    """What to remember of an operation; names that its session knows are shared with it, not kept twice."""
+    principal = event.principal
+    if session.principal == principal:
+        principal = session.principal
     return Step(
         event.at_ms,
         event.id,
-        event.session,
+        session.id,
         event.op_class,
         event.operation,
         event.target,
         event.target_kind,
         event.system,
-        event.principal,
+        principal,
         event.credential_kind,
         event.outcome,
         event.grade,

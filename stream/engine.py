@@ -11,7 +11,7 @@ from mode import Service
 
 from detectors.judge import Judge
 from models.errors import FencedError, TopicChangedError
-from stream import metrics
+from stream import collector, metrics
 from stream.enforcement.ledger import Ledger
 from stream.lineage import Lineage
 from stream.messages import Record
@@ -45,7 +45,7 @@ class Engine(Service):  # type: ignore[misc]  # mode is not typed
         self._adopt_topic = adopt_topic
         self._store = Store(settings.redis, settings.redis_prefix, self._redis_away)
         self._producer: Any = None
-        self.ledger = Ledger(self._store, self.policy.commands, self.policy.memory_ms)
+        self.ledger = Ledger(self._store, self.policy.commands, self.policy.memory_ms, self.topics.actions)
         self._reader: Reader | None = None
         self._raw: RawReader | None = None
 
@@ -65,7 +65,7 @@ class Engine(Service):  # type: ignore[misc]  # mode is not typed
         await self._producer.start()
         for topic in (self.topics.commands, self.topics.findings, self.topics.dead_letters):
             await self._producer.partitions_for(topic)  # so that the first command does not wait for it
-        judge = Judge(self.policy, self.baseline)
+        judge = Judge(self.policy, self.baseline, self.registry)
         outbox = Outbox(self._producer, self._store, self.topics, self.settings.issuer)
         reader = Reader(
             self.settings, self.topics, topic_id, judge, self._store, loop=self.loop, beacon=self.beacon
@@ -85,6 +85,12 @@ class Engine(Service):  # type: ignore[misc]  # mode is not typed
         self._raw = raw
         if await raw.open():
             await self.add_runtime_dependency(raw)
+
+    @Service.task  # type: ignore[untyped-decorator]
+    async def _collect_on(self) -> None:
+        while not self.should_stop:
+            await self.sleep(collector.LOOK_EVERY_S)
+            collector.look_through()
 
     async def on_stop(self) -> None:
         """Store what is left, then close."""

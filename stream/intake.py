@@ -34,7 +34,7 @@ class Intake:
     def decode(self, partition: Partition, records: list[Any], policy: Policy) -> list[Arrived]:
         """The events that can be judged and were not yet."""
         workflows, missing = partition.workflows, self.missing
-        next_offset = partition.next_offset
+        next_offset, past_ms_max = partition.next_offset, policy.past_ms_max
         events: list[Arrived] = []
         for record in records:
             if record.offset < next_offset:
@@ -42,7 +42,8 @@ class Intake:
             try:
                 event = read_event(record.value, record.headers)
                 arrived_ms = record.timestamp  # by the broker's clock, see `stream/topics.py`
-                event = believed(event, arrived_ms, policy)
+                if not 0 <= arrived_ms - event.at_ms <= past_ms_max:
+                    event = believed(event, arrived_ms, policy)
                 seen_ms = event.seen_ms
                 if seen_ms is None or seen_ms > arrived_ms:
                     seen_ms = arrived_ms
@@ -58,13 +59,19 @@ class Intake:
                 break
         return events
 
+    def parted(self, events: list[Arrived]) -> tuple[list[Arrived], list[Arrived]]:
+        """Those whose workflow is in memory, and those whose workflow is missing; each in order."""
+        missing = self.missing
+        here = [arrived for arrived in events if arrived[0].workflow not in missing]
+        return here, [arrived for arrived in events if arrived[0].workflow in missing]
+
     def fold(self, partition: Partition, events: list[Arrived], judge: Judge) -> list[tuple[str, Decision]]:
         """Judge every event; returns what is due, by workflow. All workflows must be in memory."""
-        fold, workflows, touch = judge.fold, partition.workflows, partition.touch
+        fold, workflows = judge.fold, partition.workflows
         decided: list[tuple[str, Decision]] = []
+        partition.touch_all([event.workflow for event, _, _ in events])
         for event, record, seen_ms in events:
             name = event.workflow
-            touch(name)
             try:
                 decision = fold(workflows[name], event, record.offset, seen_ms)
             except Exception as error:  # a mistake in one detector must not stop the stops
@@ -77,3 +84,10 @@ class Intake:
 
     def _bury(self, record: Any, reason: Unreadable, detail: str) -> None:
         self.letters.append(dead_letter(self._topic, record, reason, detail))
+
+
+def expected(partition: Partition, records: list[Any]) -> list[str]:
+    """Workflows not in memory that these records are about, if their keys can be believed; only a hint."""
+    keys = dict.fromkeys(record.key for record in records)
+    names = [key.decode(errors="replace") for key in keys if key]
+    return [name for name in names if name not in partition.workflows]

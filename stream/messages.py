@@ -13,6 +13,9 @@ from stream.topics import Topics
 
 JSON = msgspec.json.Encoder()
 
+Message = Command | Finding
+"""What is owed until the broker has it."""
+
 
 class Record(msgspec.Struct, frozen=True):
     """A record as the producer takes it."""
@@ -39,18 +42,18 @@ _kept = msgspec.msgpack.Encoder()
 _keep = msgspec.msgpack.Decoder(KeptCommand | KeptFinding)
 
 
-def kept(message: Command | Finding) -> bytes:
+def kept(message: Message) -> bytes:
     """As it lies in the store."""
     return _kept.encode(KeptCommand(message) if isinstance(message, Command) else KeptFinding(message))
 
 
-def unkept(content: bytes) -> Command | Finding:
+def unkept(content: bytes) -> Message:
     """What lies in the store."""
     held = _keep.decode(content)
     return held.command if isinstance(held, KeptCommand) else held.finding
 
 
-def record_of(message: Command | Finding, topics: Topics, issuer: str) -> Record:
+def record_of(message: Message, topics: Topics, issuer: str) -> Record:
     """The record of a command or a finding."""
     if isinstance(message, Command):
         return _command_record(message, topics, issuer)

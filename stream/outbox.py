@@ -15,9 +15,8 @@ from aiokafka.errors import KafkaError
 from models.cloudevent import encode_event
 from models.command import RANK, Action, Command
 from models.event import AnyEvent
-from models.finding import Finding
 from stream import metrics
-from stream.messages import Record, record_of, unkept, verdict_of
+from stream.messages import Message, Record, record_of, unkept, verdict_of
 from stream.partition import Partition
 from stream.store import Store
 from stream.topics import Topics
@@ -40,11 +39,18 @@ class Outbox:
         self._issuer = issuer
         self._tasks: set[asyncio.Task[None]] = set()
 
-    async def send(self, partition: Partition, messages: list[Command | Finding]) -> None:
+    async def send(self, partition: Partition, messages: list[Message]) -> None:
         """Hand stored messages to the producer now; what follows runs beside the reader."""
+        await self.hand_over(partition, messages, self.records(messages))
+
+    def records(self, messages: list[Message]) -> list[Record]:
+        """The messages as the producer takes them: can be made while they are being stored."""
+        return [record_of(message, self._topics, self._issuer) for message in messages]
+
+    async def hand_over(self, partition: Partition, messages: list[Message], records: list[Record]) -> None:
+        """As `send`, with the `records` made already."""
         if not messages:
             return
-        records = [record_of(message, self._topics, self._issuer) for message in messages]
         sent = [await self._hand_over(record) for record in records]
         metrics.OWED.inc(len(messages))
         self.spawn(self._settle(partition, messages, records, sent))
@@ -91,7 +97,7 @@ class Outbox:
     async def _settle(
         self,
         partition: Partition,
-        messages: list[Command | Finding],
+        messages: list[Message],
         records: list[Record],
         sent: list[Handed],
     ) -> None:
@@ -105,7 +111,7 @@ class Outbox:
         await self._store.settle(partition.number, (message.id for message in messages))
         metrics.OWED.dec(len(messages))
 
-    async def _tell_gateways(self, messages: Iterable[Command | Finding]) -> None:
+    async def _tell_gateways(self, messages: Iterable[Message]) -> None:
         """Each session's standing: the strongest of what no release lifts, else the release."""
         now_ms = int(time.time() * 1000)
         commands = [message for message in messages if isinstance(message, Command) and not message.shadow]

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from types import TracebackType
 
 import msgspec
@@ -14,7 +14,7 @@ from models.event import Grade, SessionEnd
 from models.finding import Finding
 from models.session import Session, Workflow
 from stream import metrics
-from stream.messages import kept
+from stream.messages import Message, kept
 from stream.store import Claim, Owed, Store
 
 log = structlog.stdlib.get_logger(__name__)
@@ -57,11 +57,15 @@ class Partition:
         """Dead letters on their way: the position waits for them."""
         self.touched: dict[str, float] = {}
         """Workflow: when it was last stored (monotonic seconds), longest ago first."""
+        self.owned = True
+        """Until it is let go or fenced off."""
+        self.failures = 0
+        """Writes that failed, or were given up: a position must not pass what they should have stored."""
         self.urgent: dict[str, None] = {}
         """Workflows that earned commands and are to be stored at once."""
         self.hurrying = False
         self._dirty: dict[str, None] = {}
-        self._owed: dict[str, list[Command | Finding]] = {}
+        self._owed: dict[str, list[Message]] = {}
         self.judging = Judging(self)
         """Held while workflows have been judged and what they owe is not put down yet: no write between."""
         self._storing: frozenset[str] = frozenset()
@@ -73,7 +77,11 @@ class Partition:
         """The workflow differs from what is stored."""
         self._dirty[workflow] = None
 
-    def owe(self, workflow: str, messages: Iterable[Command | Finding]) -> None:
+    def touch_all(self, workflows: list[str]) -> None:
+        """As `touch`, for many."""
+        self._dirty.update(dict.fromkeys(workflows))
+
+    def owe(self, workflow: str, messages: Iterable[Message]) -> None:
         """These leave once they are stored, together with the workflow they came from."""
         messages = list(messages)
         self._owed.setdefault(workflow, []).extend(messages)
@@ -86,7 +94,7 @@ class Partition:
             if message.degraded_from is not None:  # by the budget, or by a protection in the judge
                 metrics.COMMANDS_DEGRADED.inc()
 
-    async def owe_for(self, store: Store, workflow: str, messages: Iterable[Command | Finding]) -> None:
+    async def owe_for(self, store: Store, workflow: str, messages: Iterable[Message]) -> None:
         """As `owe`, for a workflow that may have left the memory: it is brought back before it owes."""
         if workflow not in self.workflows:
             await self.fetch(store, [workflow])
@@ -104,17 +112,23 @@ class Partition:
                 self.workflows[name] = Workflow(name) if content is None else _read(name, content)
 
     async def save(
-        self, store: Store, names: list[str], ttl_ms: int, acknowledge_within_ms: int
-    ) -> list[Command | Finding]:
+        self,
+        store: Store,
+        names: list[str],
+        ttl_ms: int,
+        acknowledge_within_ms: int,
+        meanwhile: Callable[[list[Message]], None] = lambda _messages: None,
+    ) -> list[Message]:
         """Store these workflows and what they owe, in one atomic write; returns what may be sent now.
 
+        `meanwhile` hears what that will be while the write is on its way, unless there is no time for it.
         Raises `FencedError`, with nothing written.
         """
         async with self._writing:
             now_s = time.monotonic()
             overdue_ms = int(time.time() * 1000) + acknowledge_within_ms
             workflows: list[tuple[str, bytes]] = []
-            taken: dict[str, list[Command | Finding]] = {}
+            taken: dict[str, list[Message]] = {}
             async with self.judging:
                 for name in names:
                     workflow = self.workflows.get(name)
@@ -127,22 +141,28 @@ class Partition:
                     if name in self._owed:
                         taken[name] = self._owed.pop(name)
             self._storing = frozenset(name for name, _ in workflows)
-            owed = [_owed(message, overdue_ms) for owing in taken.values() for message in owing]
+            messages = [message for owing in taken.values() for message in owing]
+            owed = [_owed(message, overdue_ms) for message in messages]
             try:
-                await store.save(self.number, self.epoch, workflows, owed, ttl_ms)
+                write = store.save(self.number, self.epoch, workflows, owed, ttl_ms)
+                if messages:
+                    await _beside(write, lambda: meanwhile(messages))
+                else:
+                    await write
             except BaseException:
                 self._unwritten(self._storing, taken)
                 raise
             finally:
                 self._storing = frozenset()
-            return [message for owing in taken.values() for message in owing]
+            return messages
 
     def disown(self) -> None:
         """Never store anything of this again: the next write is refused as any of a past owner."""
         self.epoch = NOBODYS
 
-    def _unwritten(self, names: Iterable[str], taken: dict[str, list[Command | Finding]]) -> None:
+    def _unwritten(self, names: Iterable[str], taken: dict[str, list[Message]]) -> None:
         """A write failed: what it took is dirty and owed again, before a position can pass it."""
+        self.failures += 1
         for name in names:
             self.touch(name)
         for name, messages in taken.items():
@@ -152,11 +172,18 @@ class Partition:
         """Names of all that differ from the store; what owes comes with them."""
         return list(self._dirty)
 
-    async def save_position(self, store: Store, next_offset: int) -> None:
-        """Everything before it is stored. Raises `FencedError`."""
+    async def save_position(self, store: Store, next_offset: int, failures: int) -> bool:
+        """Everything before it is stored; False, with nothing done, if there are more `failures` by now.
+
+        Raises `FencedError`.
+        """
         async with self._writing:
-            await store.save_position(self.number, self.epoch, next_offset, self.topic_id)
-            self.stored_offset = max(self.stored_offset, next_offset)
+            if self.failures != failures:
+                return False
+            if next_offset > self.stored_offset:
+                await store.save_position(self.number, self.epoch, next_offset, self.topic_id)
+                self.stored_offset = next_offset
+            return True
 
     def forget(self, at_most: int) -> None:
         """Drop the workflows longest in memory that are stored as they are, down to a number."""
@@ -188,7 +215,16 @@ class Partition:
         return ends
 
 
-def _owed(message: Command | Finding, overdue_ms: int) -> Owed:
+async def _beside(waiting: Awaitable[None], work: Callable[[], None]) -> None:
+    """Wait for something, and do some work as soon as it is on its way; if that takes longer at all."""
+    begun = asyncio.get_running_loop().call_soon(work)
+    try:
+        await waiting
+    finally:
+        begun.cancel()
+
+
+def _owed(message: Message, overdue_ms: int) -> Owed:
     awaited = isinstance(message, Command) and not message.shadow
     return Owed(message.id, kept(message), overdue_ms if awaited else 0)
 

@@ -15,18 +15,17 @@ from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
 from aiokafka.errors import ConsumerStoppedError, KafkaError
 from mode import Service
 
-from detectors.decision import Decision
 from detectors.judge import Judge, Tally
 from models.errors import FencedError
 from stream import metrics
 from stream.claim import check_gap, take_over
 from stream.dead_letters import unfetched
-from stream.enforcement.shared_budget import SharedBudget
 from stream.fleet import Fleet
-from stream.intake import Intake
+from stream.intake import Arrived, Intake, expected
 from stream.messages import Record
 from stream.outbox import Outbox
 from stream.partition import Partition
+from stream.saver import Saver
 from stream.settings import Settings
 from stream.store import Store
 from stream.tally import publish_tally
@@ -41,6 +40,9 @@ SINGLY_MS = 200
 CLAIM_AGAIN_S = 1.0
 LETTER_BATCHES_MAX = 4
 IDLE_AT_ONCE_MAX = 500
+SLICE_RECORDS = 64
+"""Decoded and judged in one go: under 1 ms in which nothing else gets a turn, and few enough events to be
+still in the processor's cache when they are judged."""
 
 
 class Assignment(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is not typed
@@ -69,6 +71,7 @@ class Reader(Service):  # type: ignore[misc]  # mode is not typed
         self.waiting: dict[int, float] = {}
         """Partitions assigned but not claimed, and from when on (monotonic seconds) they may be."""
         self.outbox: Outbox
+        self._saver: Saver
         self._settings = settings
         self._topics = topics
         self._topic_id = topic_id
@@ -77,7 +80,6 @@ class Reader(Service):  # type: ignore[misc]  # mode is not typed
         self._published = Tally()
         self._consumer: Any = None
         self._committed_s = 0.0
-        self._budget = SharedBudget(store, judge.policy.budget)
         self._fleet = Fleet(store, judge.policy.fleet.principal_operations_per_minute_max)
         self._joined = False
         self._closing = False
@@ -86,6 +88,7 @@ class Reader(Service):  # type: ignore[misc]  # mode is not typed
         """Join the group."""
         settings = self._settings
         self.outbox = outbox
+        self._saver = Saver(settings, self._judge.policy, self._store, outbox)
         self._consumer = AIOKafkaConsumer(
             bootstrap_servers=settings.kafka,
             group_id=f"{settings.group}-judge",
@@ -133,8 +136,9 @@ class Reader(Service):  # type: ignore[misc]  # mode is not typed
             partition = self.partitions.pop(number, None)
             if partition is None:
                 continue
+            partition.owned = False
             try:
-                await asyncio.wait_for(self.flush(partition), LET_GO_WITHIN_S)
+                await asyncio.wait_for(self._saver.flush(partition), LET_GO_WITHIN_S)
             except FencedError:
                 metrics.FENCED.inc()
                 log.warning("partition let go: another worker owns it already", partition=number)
@@ -156,8 +160,10 @@ class Reader(Service):  # type: ignore[misc]  # mode is not typed
             for tp, records in batches.items()
             if (partition := self.partitions.get(tp.partition)) is not None
         ]
-        # They wait for the store side by side; their judging takes turns.
-        await asyncio.gather(*(self._batch(partition, records) for partition, records in owned))
+        if len(owned) == 1:
+            await self._batch(*owned[0])
+        elif owned:  # they wait for the store side by side; their judging takes turns
+            await asyncio.gather(*(self._batch(partition, records) for partition, records in owned))
         for partition, _ in owned:
             partition.forget(max(1, self._settings.workflows_max // len(self.partitions)))
 
@@ -200,27 +206,13 @@ class Reader(Service):  # type: ignore[misc]  # mode is not typed
                 self._consumer.seek(tp, offset + 1)
         return found
 
-    async def flush(self, partition: Partition) -> None:
-        """Store everything that changed, the position last. Raises `FencedError`."""
-        if not partition.behind:
-            return
-        began_s = time.perf_counter()
-        reached = partition.next_offset
-        if partition.letters:
-            await asyncio.gather(*partition.letters)
-        names = partition.dirty()
-        size = self._settings.flush_chunk
-        for start in range(0, len(names), size):
-            await self._save_and_send(partition, names[start : start + size])
-        await partition.save_position(self._store, reached)
-        metrics.FLUSH.observe(time.perf_counter() - began_s)
-
     async def flush_all(self) -> None:
         """Store what changed, and tell Kafka's monitors how far that is."""
         await self._tell_surges()
-        for partition in list(self.partitions.values()):
+        owned = list(self.partitions.values())
+        for partition in owned:
             try:
-                await self.flush(partition)
+                await self._saver.flush(partition, self._settings.flush_every_ms / 1000 / len(owned))
             except FencedError as error:
                 self.fenced(partition, error)
         await self._end_idle()
@@ -242,28 +234,56 @@ class Reader(Service):  # type: ignore[misc]  # mode is not typed
                 self.outbox.tell(self._topics.actions, ends)
 
     async def _batch(self, partition: Partition, records: list[Any]) -> None:
-        """Judge records of one partition. The order of its parts is what makes a crash harmless."""
-        began_s = time.perf_counter()
+        """Judge records of one partition, slice by slice: between them commands get on their way."""
         if records[0].offset > partition.next_offset:
             await check_gap(self._consumer, self._tp(partition.number), partition.next_offset)
-        intake = Intake(self._topics.dead_letters)
-        events = intake.decode(partition, records, self._judge.policy)
-        if intake.missing:
-            await partition.fetch(self._store, list(intake.missing))
+        began_s = time.perf_counter()
+        if len(records) > SLICE_RECORDS and (names := expected(partition, records)):
+            await partition.fetch(self._store, names)  # one question for all the slices
+        for start in range(0, len(records), SLICE_RECORDS):
+            if start or self._in_a_hurry():
+                await asyncio.sleep(0)
+            await self._judge_slice(partition, records[start : start + SLICE_RECORDS])
             if self.partitions.get(partition.number) is not partition:
                 return  # revoked while we waited: whoever owns it now reads these records
+        metrics.BATCH.observe(time.perf_counter() - began_s)
+
+    def _in_a_hurry(self) -> bool:
+        """Whether something earned a command and is not on its way to the store yet: it goes first."""
+        return any(partition.urgent for partition in self.partitions.values())
+
+    async def _judge_slice(self, partition: Partition, records: list[Any]) -> None:
+        """Judge a few records. The order of the parts is what makes a crash harmless.
+
+        What is in memory does not wait for the store to bring what is not: only the events of one workflow
+        have to be judged in their order.
+        """
+        intake = Intake(self._topics.dead_letters)
+        events = intake.decode(partition, records, self._judge.policy)
+        missing = intake.missing
+        if not missing:
+            await self._fold(partition, intake, events)
+        else:
+            await self._fold(
+                partition, intake, [event for event in events if event[0].workflow not in missing]
+            )
+            await partition.fetch(self._store, list(missing))
+            if self.partitions.get(partition.number) is not partition:
+                return
+            await self._fold(partition, intake, [event for event in events if event[0].workflow in missing])
+        if intake.letters:
+            await self._send_letters(partition, intake.letters)
+        partition.next_offset = records[-1].offset + 1
+        self._fleet.note(partition.number, events)
+
+    async def _fold(self, partition: Partition, intake: Intake, events: list[Arrived]) -> None:
         async with partition.judging:
             decided = intake.fold(partition, events, self._judge)
-            if intake.letters:
-                await self._send_letters(partition, intake.letters)
-            partition.next_offset = records[-1].offset + 1
-            urgent = await self._owe(partition, decided) if decided else []
-        metrics.BATCH.observe(time.perf_counter() - began_s)
-        partition.urgent.update(dict.fromkeys(urgent))
+            if decided:
+                await self._saver.owe(partition, decided)
         if partition.urgent and not partition.hurrying:
             partition.hurrying = True
             self.add_future(self._hurry(partition))
-        self._fleet.note(partition.number, events)
 
     async def _tell_surges(self) -> None:
         """Publish what only the counters over all workers show."""
@@ -272,41 +292,14 @@ class Reader(Service):  # type: ignore[misc]  # mode is not typed
             if partition is not None:  # else whoever owns it now counts on
                 await partition.owe_for(self._store, finding.workflow, [finding])
 
-    async def _owe(self, partition: Partition, decided: list[tuple[str, Decision]]) -> list[str]:
-        """Put down what has to leave; returns the workflows that earned a command."""
-        urgent: dict[str, None] = {}
-        for name, decision in decided:
-            commands = []
-            for earned in decision.commands:
-                command = await self._budget.admit(earned, self.outbox.spawn)
-                if command.action is not earned.action:
-                    session = partition.workflows[name].sessions[command.session]
-                    session.verdict = command.action  # so that a stop can be earned again
-                commands.append(command)
-            partition.owe(name, (*commands, *decision.findings))
-            if commands:
-                urgent[name] = None
-        return list(urgent)
-
     async def _hurry(self, partition: Partition) -> None:
-        """Store and send what earned commands, beside the reading; what is earned meanwhile goes together."""
+        """Beside the reading: what earned commands is stored and sent."""
         try:
-            while partition.urgent:
-                names = list(partition.urgent)
-                partition.urgent.clear()
-                await self._save_and_send(partition, names)
+            await self._saver.hurry(partition)
         except FencedError as error:
             self.fenced(partition, error)
         finally:
             partition.hurrying = False
-
-    async def _save_and_send(self, partition: Partition, names: list[str]) -> None:
-        """Save, then send: a command that was sent is known to whoever takes over."""
-        policy = self._judge.policy
-        messages = await partition.save(
-            self._store, names, policy.memory_ms, policy.commands.acknowledge_within_ms
-        )
-        await self.outbox.send(partition, messages)
 
     async def _send_letters(self, partition: Partition, letters: list[Record]) -> None:
         """On their way before the position passes them; a flood of them slows the reading down."""
@@ -335,6 +328,7 @@ class Reader(Service):  # type: ignore[misc]  # mode is not typed
             "partition fenced off, its state is dropped", partition=partition.number, error=str(error)
         )
         metrics.FENCED.inc()
+        partition.owned = False
         if self.partitions.get(partition.number) is not partition:
             return
         del self.partitions[partition.number]

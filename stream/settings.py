@@ -54,8 +54,9 @@ class Settings(Struct, frozen=True, kw_only=True):
     poll_ms: Count = 250
     """How long a poll waits for a first record; more do not wait for it."""
     flush_every_ms: Count = 5_000
-    """What changed is stored this often; no command waits for it. After a crash so much is read again."""
-    flush_chunk: Count = 50
+    """What changed begins to be stored this often, with pauses for what is urgent. After a crash up to twice
+    as much is read again."""
+    flush_chunk: Count = 25
     """Workflows per fenced write: small enough not to stall the store."""
     workflows_max: Count = 200_000
     """Per worker, in memory; the coldest are dropped once they are stored."""

@@ -17,6 +17,7 @@ Every key of a partition carries one hash tag, so a script over them also runs o
     cb:topic                     hash     id and partitions of the topic all of this belongs to
 """
 
+import asyncio
 import time
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Any, Protocol, Self
@@ -61,6 +62,8 @@ class Away(Protocol):
     def __call__(self, *, away: bool) -> None:
         """Said at every change, and again at every try."""
 
+
+RETRY_PAUSE_S = 0.1
 
 COUNTED_S = 3_600
 """A minute's counters outlive it by this, for what arrives late."""
@@ -342,14 +345,24 @@ class Store:
 
     async def _patiently(self, ask: Callable[[], Awaitable[Any]]) -> Any:
         """The answer, however long the store is away; `on_away` hears of it."""
+        try:
+            return await ask()
+        except Exception as error:
+            if not self._is_away(error):
+                raise
         retrying = stamina.retry_context(
-            on=self._is_away, attempts=None, timeout=None, wait_initial=0.1, wait_max=1.0, wait_jitter=0.1
+            on=self._is_away,
+            attempts=None,
+            timeout=None,
+            wait_initial=RETRY_PAUSE_S,
+            wait_max=1.0,
+            wait_jitter=0.1,
         )
+        await asyncio.sleep(RETRY_PAUSE_S)
         async for attempt in retrying:
             with attempt:
                 answer = await ask()
-                if attempt.num > 1:
-                    self._on_away(away=False)
+        self._on_away(away=False)
         return answer
 
     def _is_away(self, error: Exception) -> bool:

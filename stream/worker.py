@@ -1,7 +1,6 @@
 """Runs one worker process."""
 
 import asyncio
-import gc
 import logging
 import socket
 
@@ -9,13 +8,11 @@ import faust
 import uvloop
 
 from models.errors import ChainbrakeError, StateError
+from stream import collector
 from stream.app import create_app
 from stream.logs import set_up_logs
 from stream.settings import Settings
 from stream.topics import require_topics
-
-GC_THRESHOLDS = (100_000, 20, 100)
-"""State is many small objects that stay: looking through all of them often costs more than it frees."""
 
 
 def check_surroundings(settings: Settings) -> None:
@@ -41,9 +38,7 @@ def run_worker(settings: Settings, *, adopt_topic: bool) -> None:
     asyncio.set_event_loop(loop)
     app = create_app(settings, adopt_topic=adopt_topic)
     check_surroundings(settings)
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(*GC_THRESHOLDS)
+    collector.settle()
     worker = faust.Worker(
         app, loop=loop, loglevel="WARNING", quiet=True, override_logging=False, redirect_stdouts=False
     )

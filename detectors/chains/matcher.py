@@ -7,6 +7,7 @@ before them: the answer is that of the right order, as far back as the tail reac
 """
 
 from bisect import bisect_right
+from typing import NamedTuple
 
 from detectors.chains.declared import Chain
 from models.event import Grade, OpClass, Outcome
@@ -24,27 +25,27 @@ TARGETS_MAX = 16
 OK, INFERRED = Outcome.OK, Grade.INFERRED
 
 
+class Part(NamedTuple):
+    """What an op class is to a chain."""
+
+    steps: tuple[int, ...]
+    """The steps it can be, last to first."""
+    bound: bool
+    """Whether its targets are those that the decisive step is compared with."""
+    decisive: bool
+    first: bool
+    alike: bool
+    """Of one step only that is not the decisive one: a run of them tells no more than its ends."""
+
+
 class Matcher:
-    """One chain, compiled: which registers an op class may improve."""
+    """One chain, compiled: what each op class is to it."""
 
     def __init__(self, chain: Chain, within_ms: int) -> None:
         self.chain = chain
         self.within_ms = within_ms
         self._last = len(chain.steps) - 1
-        self._bound = chain.steps[chain.bound_step]
-        self._first = chain.steps[0]
-        self._decisive = chain.steps[-1]
-        self._steps_of: dict[OpClass, tuple[int, ...]] = {
-            op_class: tuple(k for k in range(self._last, -1, -1) if op_class in chain.steps[k])
-            for op_class in OpClass
-        }
-
-        self._alike = frozenset(
-            op_class
-            for op_class, steps in self._steps_of.items()
-            if len(steps) == 1 and steps[0] != self._last
-        )
-        """Classes of one step that is not the decisive one: a run of them tells no more than its ends."""
+        self._parts = {op_class: _part(chain, op_class) for op_class in OpClass}
 
     def begin(self) -> ChainProgress:
         """Nothing matched yet."""
@@ -56,12 +57,14 @@ class Matcher:
 
         A late step may complete several: one for every change that came after it.
         """
-        if step.op_class in self._bound and step.target and step.outcome is OK:
-            self._note_target(progress, step)
-        if step.outcome is not OK and step.op_class not in self._decisive:
+        part = self._parts[step.op_class]
+        if step.outcome is OK:
+            if part.bound and step.target:
+                self._note_target(progress, step)
+        elif not part.decisive:
             return ()  # nothing was learned by a read that failed
         tail = progress.tail
-        if step.op_class in self._alike and self._goes_on(progress, step):
+        if part.alike and len(tail) >= RUN_KEPT and self._goes_on(progress, step, first=part.first):
             return ()
         matches: Matches = ()
         if not tail or step.at_ms >= tail[-1].at_ms:
@@ -75,24 +78,23 @@ class Matcher:
             self._advance(progress.base, tail.pop(0))
         return matches
 
-    def _goes_on(self, progress: ChainProgress, step: Step) -> bool:
+    @staticmethod
+    def _goes_on(progress: ChainProgress, step: Step, *, first: bool) -> bool:
         """Whether the step only goes on with a run of its like: a run is kept as its first and its newest.
 
         Between the two nothing but their like came in, so no other register can change; and a late step of
         another class still finds one of them on either side.
         """
-        tail = progress.tail
-        if len(tail) < RUN_KEPT:
-            return False
+        tail, op_class = progress.tail, step.op_class
         newest = tail[-1]
-        if newest.op_class is not step.op_class or tail[-2].op_class is not step.op_class:
+        if newest.op_class is not op_class or tail[-2].op_class is not op_class:
             return False
         if step.at_ms < newest.at_ms:
             return False
         if step.grade is INFERRED:
             return True  # a guess does not take the place of better evidence
         tail[-1] = step
-        if step.op_class in self._first:
+        if first:
             progress.head[0] = Register(step.at_ms, step.at_ms, (step,))
         return True
 
@@ -110,7 +112,7 @@ class Matcher:
 
     def _advance(self, registers: list[Register | None], step: Step) -> tuple[Step, ...] | None:
         """Improve the registers; from the last to the first, so that no step counts twice."""
-        for k in self._steps_of[step.op_class]:
+        for k in self._parts[step.op_class].steps:
             if k == 0:
                 first = registers[0]
                 if first is None or (step.at_ms >= first.start_ms and not self._weaker(step, first)):
@@ -139,6 +141,18 @@ class Matcher:
         if len(targets) > TARGETS_MAX:
             del targets[next(iter(targets))]
             progress.targets_forgotten = True
+
+
+def _part(chain: Chain, op_class: OpClass) -> Part:
+    last = len(chain.steps) - 1
+    steps = tuple(k for k in range(last, -1, -1) if op_class in chain.steps[k])
+    return Part(
+        steps=steps,
+        bound=op_class in chain.steps[chain.bound_step],
+        decisive=op_class in chain.steps[last],
+        first=op_class in chain.steps[0],
+        alike=len(steps) == 1 and steps[0] != last,
+    )
 
 
 def _at_ms(step: Step) -> int:

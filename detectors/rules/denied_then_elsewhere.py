@@ -34,6 +34,8 @@ class DeniedThenElsewhere(Detector):
             pairs = [(step, done) for done in workflow.done]
         else:
             remember(workflow.done, step)
+            if not workflow.denied:
+                return None
             pairs = [(denied, step) for denied in workflow.denied]
         best: Noticed | None = None
         for denied, done in pairs:
@@ -83,14 +85,11 @@ def _other_way(denied: Step, done: Step) -> str:
 
 def remember(ring: list[Step], step: Step) -> None:
     """Keep the newest of each (operation, target), and no more than `MEMORIES_MAX`, grants longest."""
-    for index, known in enumerate(ring):
-        if (
-            known.target == step.target
-            and known.operation == step.operation
-            and known.principal == step.principal
-        ):
+    target = step.target
+    for known in ring:
+        if known.target == target and known.operation == step.operation and known.principal == step.principal:
             if step.at_ms >= known.at_ms:
-                ring[index] = step
+                ring[ring.index(known)] = step
             return
     ring.append(step)
     if len(ring) > MEMORIES_MAX:

@@ -11,9 +11,11 @@ import msgspec
 import structlog
 
 from detectors.policy import CommandSettings
+from models.acknowledgement import LEDGER, Acknowledgement
+from models.attested import Registered
 from models.command import STOPS, Action, Command, stable_id
 from models.errors import InputError
-from models.event import Grade
+from models.event import Grade, Registration
 from models.finding import Finding
 from models.remediation import read_acknowledgement
 from stream import metrics
@@ -32,7 +34,9 @@ KEPT_S = 7 * 24 * 3_600
 class Ledger:
     """Joins commands and acknowledgements; any worker may hear an answer, the partition's owner chases."""
 
-    def __init__(self, store: Store, settings: CommandSettings, ttl_ms: int) -> None:
+    def __init__(self, store: Store, settings: CommandSettings, ttl_ms: int, actions: str) -> None:
+        """`actions` is the topic on which the judge hears that a stop was carried out."""
+        self._actions = actions
         self._store = store
         self._settings = settings
         self._ttl_ms = ttl_ms
@@ -61,7 +65,10 @@ class Ledger:
         for name, content in await self._store.overdue(partition.number, now_ms, AT_ONCE_MAX):
             answers = await self._store.acknowledgements(name)
             command = unkept(content) if content is not None else None
-            if any(read_acknowledgement(answer).stopped for answer in answers.values()) or command is None:
+            stopped = [ack for ack in map(read_acknowledgement, answers.values()) if ack.stopped]
+            if stopped or command is None:
+                if stopped and isinstance(command, Command) and command.action in STOPS:
+                    outbox.tell(self._actions, [carried_out(command, stopped)])
                 await self._store.close_command(partition.number, name)
             elif isinstance(command, Command):
                 await self._again(partition, outbox, command, now_ms)
@@ -103,6 +110,22 @@ class Ledger:
         metrics.COMMANDS_UNACKNOWLEDGED.inc()
         log.error("command given up on", id=command.id, session=command.session, why=why)
         await self._store.close_command(partition.number, command.id)
+
+
+def carried_out(command: Command, acks: list[Acknowledgement]) -> Registration:
+    """What tells the judge that a stop was done: whatever the session does later is an alarm of its own."""
+    return Registration(
+        id=stable_id("stop done", command.id),
+        source=LEDGER,
+        at_ms=min(ack.at_ms for ack in acks),
+        workflow=command.workflow,
+        session=command.session,
+        agent=command.agent,
+        grade=Grade.ATTESTED,
+        what=Registered.STOP_DONE,
+        reference=command.id,
+        decided_by=", ".join(ack.hook for ack in acks)[:256],
+    )
 
 
 def escalated(command: Command, to: Action) -> Command:

@@ -1,8 +1,8 @@
 """Somebody's word that was given for one session, and is needed by another.
 
 An approval belongs to the session for which it was asked; the person who asked may act in another one, the
-account's own. A commit belongs to whoever merged it; a controller applies it. What vouches is told again in the
-workflow of the act, before the act, once: so one workflow holds all that its judgement rests on.
+account's own. A commit belongs to whoever merged it; a controller applies it. What vouches is told again in
+the workflow of the act, before the act, once: so one workflow holds all that its judgement rests on.
 """
 
 from msgspec import Struct

@@ -1,0 +1,35 @@
+"""Python's garbage collector, kept from looking through the state while commands wait.
+
+State holds no reference cycles: what is dropped is freed at once, by its reference count. The collector is
+only there for the few cycles that tasks and errors leave, and they die young. Left to itself it looks through
+all that is old whenever a quarter more has come in: 150 ms at 20,000 live sessions, every few seconds, with
+every command waiting. So it looks once at what is new, in small bites, and at everything once an hour.
+"""
+
+import gc
+import time
+
+import structlog
+
+log = structlog.stdlib.get_logger(__name__)
+
+YOUNG = 5_000
+"""Objects more than before, at which what is new is looked through: about half a millisecond."""
+
+NEVER = 1_000_000_000
+LOOK_EVERY_S = 3_600.0
+
+
+def settle() -> None:
+    """Before the work begins: what is there by now is there to stay, and what is old is left alone."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(YOUNG, NEVER, NEVER)
+
+
+def look_through() -> None:
+    """Find the cycles that grew old; everything waits meanwhile, so it is done rarely, and said."""
+    began_s = time.perf_counter()
+    found = gc.collect()
+    took_ms = round((time.perf_counter() - began_s) * 1000)
+    log.info("garbage collected", objects=found, took_ms=took_ms)
