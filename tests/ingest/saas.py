@@ -16,9 +16,8 @@ from hypothesis import strategies as st
 from models.errors import UnreadableEventError
 from models.event import Operation
 from stream.ingest.sighting import HANDLES, Sighting
-from tests.test_tidy import REPOSITORY
 
-BESIDE = [folder / "shared" / "data" for folder in REPOSITORY.parents]
+BESIDE = [folder / "shared" / "data" for folder in Path(__file__).parents[3:]]
 SHARED = next((folder for folder in BESIDE if folder.is_dir()), BESIDE[0])
 """Beside the repository, or beside what a work tree of it is in."""
 MUTATIONS = settings(
