@@ -26,6 +26,7 @@ def test_a_sign_in_brings_its_token_and_says_from_where() -> None:
         assert sighting.brings == (Handle("entra.uti", "uti-1"),)
         assert (event.source, event.op_class, event.effects) == ("entra.signin", OpClass.OTHER, ("mints",))
         assert (event.facts["minted"], event.facts["address"]) == ("uti-1", "192.0.2.5")
+        assert event.facts["beneficiary"] == "desk-bot"
         assert event.workload_proven
     sighting, event = read(
         normalise, sign_in(status={"errorCode": 7000215}, clientCredentialType="clientSecret")

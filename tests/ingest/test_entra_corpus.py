@@ -34,7 +34,15 @@ NAMES = frozenset(
         "requestMethod",
     }
     | {"clientRequestId", "requestId", "signInActivityId", "scope", "entity", "requestbody", "ipAddress"}
-    | {"uniqueTokenIdentifier", "resourceDisplayName", "claims", "claim", "userPrincipalName", "type"}
+    | {
+        "uniqueTokenIdentifier",
+        "resourceDisplayName",
+        "claims",
+        "claim",
+        "userPrincipalName",
+        "type",
+        "servicePrincipalName",
+    }
 )
 
 
@@ -129,8 +137,12 @@ def _who(record: dict[str, Any]) -> str:
     user, app = by.get("user") or {}, by.get("app") or {}
     claims = identity.get("claims") or identity.get("claim") or {} if isinstance(identity, dict) else {}
     tail = {each.rpartition("/")[2]: value for each, value in claims.items()}
-    found = (user.get("userPrincipalName"), app.get("servicePrincipalId"), said.get("userPrincipalName"))
-    found += (said.get("servicePrincipalId"), tail.get("upn"), tail.get("objectidentifier"), tail.get("oid"))
+    found: list[Any] = [
+        user.get("userPrincipalName"),
+        app.get("servicePrincipalId"),
+        said.get("userPrincipalName"),
+    ]
+    found += [said.get("servicePrincipalId"), tail.get("upn"), tail.get("objectidentifier"), tail.get("oid")]
     return next((each for each in found if each), "")
 
 
