@@ -355,3 +355,10 @@ def test_whatever_comes_is_read_or_refused(record: bytes) -> None:
 def test_operations_of_the_chains_are_classified(name: str, op_class: str) -> None:
     """As the chains need them; what nobody knows stays unclassified."""
     assert load_vocabulary("gcp").look_up(name).op_class == op_class
+
+
+def test_a_name_without_end_is_cut() -> None:
+    """Found by mutation: a role's name of three thousand characters made an event beyond its limits."""
+    bound = {"roleRef": {"name": "é" * 3_000}}
+    _, event = read(normalise, gcp("io.k8s.rbac.v1.clusterrolebindings.create", request=bound))
+    assert len(event.facts["granted"]) == 1_024
