@@ -317,6 +317,15 @@ def test_an_agent_is_known_by_its_account_where_no_run_is() -> None:
     assert last(events, "record-2").agent_role == "scanner"
 
 
+def test_a_stranger_is_its_own_job_and_whoever_assumes_a_role_has_that_roles() -> None:
+    """A baseline is learned per role: an account that nobody has registered has a history, too."""
+    registry = Registry(Content(jobs=(Job(id="rotation", aws_role="rotator"),)))
+    assuming = record(2, operation="sts:AssumeRole", principal="lambda.amazonaws.com", target="rotator")
+    events = told([record(1, principal="app-ledger"), assuming], registry)
+    assert last(events, "record-1").agent_role == "app-ledger"
+    assert last(events, "record-2").agent_role == "rotation"
+
+
 def test_the_same_event_twice_is_dropped_once_and_counted() -> None:
     """Same source, same id: delivered again."""
     resolver = Resolver(EMPTY)
