@@ -33,6 +33,8 @@ class Place(Struct, frozen=True):
     sure: bool
     """Whether the session is known, rather than a provisional one."""
     run: Run = UNKNOWN
+    guessed: bool = False
+    """Whether only likeness in name and time leads there: then the event is no better evidence than that."""
 
     @property
     def workflow(self) -> str:
@@ -88,6 +90,7 @@ class Placer:
             credential=used.credential,
             credential_kind=CredentialKind.STATIC if maker is not None else used.kind,
             facts=facts,
+            grade=Grade.INFERRED if place.guessed else event.grade,
         )
         return replace(moved, act=self.witnesses.act_of(sighting, moved, by_name=place.sure))
 

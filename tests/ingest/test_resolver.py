@@ -304,6 +304,16 @@ def test_a_console_call_is_matched_by_path_and_second() -> None:
         assert final(told([started(), tool(1), near, server(1, 1, call, 10_000)]))["record-1"] == session
 
 
+def test_what_is_matched_by_path_and_second_is_a_guess() -> None:
+    """The console's record is attested, that it was this run's call is not: it may alert, and stops nobody."""
+    call = Handle("keycloak.call", "PUT /admin/realms/corp/users/u1")
+    near = record(1, Handle("keycloak.call", "PUT users/u1"), at_ms=10_000)
+    alone = record(2, Handle("keycloak.call", "PUT users/u2"), at_ms=10_000)
+    events = told([started(), tool(1), server(1, 1, call, 10_000), near, alone])
+    assert last(events, "record-1").grade is Grade.INFERRED
+    assert last(events, "record-2").grade is Grade.ATTESTED
+
+
 def test_an_agent_is_known_by_its_account_where_no_run_is() -> None:
     """A role that is an agent's tells the agent, though not which run; a job is named by its role."""
     registry = Registry(
