@@ -97,10 +97,10 @@ def normalise(record: bytes) -> tuple[Sighting, ...]:
 def unwrapped(record: bytes) -> tuple[bytes, ...]:
     """The single records of a file or wrapper, as bytes; whatever else it is, as it came."""
     content = _inflated(record) if record[:2] == GZIP else record
+    if b'"Records"' not in content:
+        return (content,)
     arrived = decoded(_decoder, content, BATCH_BYTES_MAX)
-    if arrived.Records is not None:
-        return tuple(bytes(each) for each in arrived.Records)
-    return (content,)
+    return (content,) if arrived.Records is None else tuple(bytes(each) for each in arrived.Records)
 
 
 def _single(content: bytes) -> Record:

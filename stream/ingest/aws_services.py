@@ -98,6 +98,9 @@ def _decrypt(reading: Reading) -> None:
 
 
 def _grant(reading: Reading) -> None:
+    """Who may use a key; services make such grants for disks and databases all day long."""
+    if reading.via:
+        reading.take(Effect.EXPANDS)
     grantee = reading.text("granteePrincipal")
     reading.fact(Fact.BENEFICIARY, short(grantee))
     reading.fact(Fact.GRANTED, *texts(reading.parameters.get("operations")))
@@ -210,10 +213,8 @@ def _function(reading: Reading) -> None:
     """Which role the code runs as, where the call says so."""
     role = reading.text("role")
     reading.fact(Fact.GRANTED, short(role))
-    if role and reading.op_class is OpClass.OTHER:
-        reading.op_class = OpClass.PRIVILEGE_CHANGE
     if role:
-        reading.add(Effect.EXPANDS)
+        reading.op_class = OpClass.PRIVILEGE_CHANGE
     if reading.parameters.get("layers"):
         reading.op_class = OpClass.PRIVILEGE_CHANGE
         reading.fact("layers", *map(short, texts(reading.parameters.get("layers"))))

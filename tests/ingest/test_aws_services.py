@@ -57,6 +57,13 @@ def test_a_parameter_is_a_secret_where_decryption_was_asked_for() -> None:
     assert reference.target == "orders/db", "a secret by another door is the same secret"
 
 
+def test_grants_that_services_make_for_disks_expand_nobody() -> None:
+    """Those of people and agents do."""
+    asked = {"keyId": "k", "granteePrincipal": f"arn:aws:iam::{OURS}:role/app", "operations": ["Decrypt"]}
+    assert seen("kms:CreateGrant", asked).effects == (Effect.EXPANDS,)
+    assert seen("kms:CreateGrant", asked, userIdentity=role(invokedBy="ec2.amazonaws.com")).effects == ()
+
+
 def test_what_a_service_decrypts_for_its_own_call_is_no_second_read() -> None:
     """Asked for directly, the plain text is in the answer."""
     key = [{"ARN": f"arn:aws:kms:eu-west-1:{OURS}:key/k-1", "type": "AWS::KMS::Key"}]
