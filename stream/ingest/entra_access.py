@@ -80,6 +80,7 @@ class SignIn(Struct):
     correlationId: str | None = None  # noqa: N815
     appId: str | None = None  # noqa: N815
     servicePrincipalId: str | None = None  # noqa: N815
+    servicePrincipalName: str | None = None  # noqa: N815
     userId: str | None = None  # noqa: N815
     userPrincipalName: str | None = None  # noqa: N815
     ipAddress: str | None = None  # noqa: N815
@@ -159,6 +160,7 @@ def read_sign_in(envelope: Envelope, source: str) -> Reading:
     reading.state(Fact.ADDRESS, name(said.ipAddress))
     reading.state(Fact.USER_AGENT, said.userAgent)
     reading.state(Fact.CLIENT, name(said.appId))
+    reading.state(Fact.BENEFICIARY, name(said.servicePrincipalName))
     return reading
 
 

@@ -36,6 +36,7 @@ PROPERTIES: tuple[str, ...] = (
     "createdDateTime",
     "appId",
     "servicePrincipalId",
+    "servicePrincipalName",
     "userId",
     "ipAddress",
     "userPrincipalName",

@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 from msgspec import Raw, Struct
 
-from models.attested import Fact
+from models.attested import Effect, Fact
 from models.command import stable_id
 from models.event import EFFECTS_MAX, FACTS_MAX, Grade, Operation, Outcome
 from models.vocabulary.vocabulary import UNKNOWN, Entry
@@ -20,7 +20,7 @@ from stream.ingest.gcp_identity import AuthenticationInfo, Caller, RequestMetada
 from stream.ingest.gcp_names import Place, operation_of, place_of
 from stream.ingest.gcp_reading import Reading
 from stream.ingest.reading import decoded, invalid, millis, name
-from stream.ingest.sighting import Sighting
+from stream.ingest.sighting import Handle, Sighting
 from stream.vocabularies import load_vocabulary
 
 SOURCE = "gcp.audit"
@@ -102,6 +102,13 @@ def normalise(record: bytes) -> tuple[Sighting, ...]:
     return (_sighting(entry, log, log.methodName, record),)
 
 
+def _made(event: Operation) -> tuple[Handle, ...]:
+    """A service account key that came into being: whoever uses it starts a session of its own."""
+    minted = event.facts.get(Fact.MINTED)
+    made = event.outcome is Outcome.OK and Effect.LONG_LIVED in event.effects
+    return (Handle("gcp.key", name(minted)),) if made and minted else ()
+
+
 def _respelled(record: bytes) -> bytes:
     """Tables and lakes write the entry's own names in lower case."""
     row = decoded(_anything, record)
@@ -141,7 +148,7 @@ def _sighting(entry: LogEntry, log: AuditLog, method: str, record: bytes) -> Sig
         effects=tuple(reading.effects)[:EFFECTS_MAX],
         facts=dict(tuple(reading.facts.items())[:FACTS_MAX]),
     )
-    return Sighting(event=event, follows=caller.follows)
+    return Sighting(event=event, follows=caller.follows, maker_of=_made(event))
 
 
 def _system(operation: str, labels: dict[str, str | None]) -> str:

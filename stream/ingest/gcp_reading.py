@@ -9,7 +9,7 @@ from msgspec import Raw, Struct
 from models.attested import Effect, Fact
 from models.event import OpClass
 from stream.ingest.gcp_names import Place
-from stream.ingest.reading import NESTED_MAX
+from stream.ingest.reading import NESTED_MAX, TEXT_MAX
 
 
 class Reading(Struct):
@@ -40,7 +40,7 @@ class Reading(Struct):
     def state(self, fact: Fact, text: str) -> None:
         """A fact, where the record has one."""
         if text:
-            self.facts[fact] = text
+            self.facts[fact] = text[:TEXT_MAX]
 
 
 def parsed(raw: Raw) -> dict[str, Any]:

@@ -31,6 +31,7 @@ HANDLES = {
     "okta.request": "debugContext.debugData.requestId; the response header of a span",
     "entra.request": "correlationId or clientRequestId; the request header of a span",
     "entra.uti": "uniqueTokenIdentifier, signInActivityId or the claim uti",
+    "gcp.key": "id of a service account key",
     "k8s.audit": "auditID; the response header of a span",
     "k8s.jti": "credential-id of a bound service account token (the part behind JTI=)",
     "vault.accessor": "accessor of a token, as the audit log writes it (HMAC)",

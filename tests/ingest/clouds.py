@@ -178,6 +178,7 @@ def sign_in(category: str = "ServicePrincipalSignInLogs", **properties: Any) -> 
         "id": "s-1",
         "createdDateTime": "2026-05-04T03:02:01Z",
         "servicePrincipalId": "sp-1",
+        "servicePrincipalName": "desk-bot",
         "appId": "app-1",
         "ipAddress": "192.0.2.5",
         "uniqueTokenIdentifier": "uti-1",
