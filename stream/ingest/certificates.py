@@ -2,6 +2,7 @@
 
 from base64 import b64decode
 from typing import Any, NamedTuple
+from warnings import catch_warnings
 
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -35,14 +36,15 @@ def asked_for(request: Any) -> Asked | None:
         return None
     try:
         pem = request.encode() if request.startswith("-----") else b64decode(request, validate=True)
-        signing = x509.load_pem_x509_csr(pem)
-        return Asked((*_of(signing.subject, NameOID.COMMON_NAME), *_alternatives(signing)), _groups(signing))
+        with catch_warnings(action="ignore"):  # of names that are longer or shorter than they should be
+            return _asked(x509.load_pem_x509_csr(pem))
     except UNREADABLE:
         return None
 
 
-def _groups(signing: x509.CertificateSigningRequest) -> tuple[str, ...]:
-    return _of(signing.subject, NameOID.ORGANIZATION_NAME)
+def _asked(signing: x509.CertificateSigningRequest) -> Asked:
+    names = (*_of(signing.subject, NameOID.COMMON_NAME), *_alternatives(signing))
+    return Asked(names, _of(signing.subject, NameOID.ORGANIZATION_NAME))
 
 
 def _of(subject: x509.Name, oid: x509.ObjectIdentifier) -> tuple[str, ...]:

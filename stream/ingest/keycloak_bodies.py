@@ -67,7 +67,7 @@ def _user(verb: str, body: Any) -> Said:
     """A profile is nobody's privilege; an account closed, a password or roles put in with it are."""
     user = _mapping(body)
     granted = listed((*texts(user.get("realmRoles")), *texts(user.get("groups"))))
-    facts = {Fact.GRANTED.value: granted, "target_names": _text(user.get("username"))}
+    facts = {Fact.GRANTED.value: granted, Fact.BENEFICIARY.value: _text(user.get("username"))}
     if user.get("credentials"):
         return Said((Effect.MINTS,), facts, OpClass.CREDENTIAL_MINT)
     if verb == "UPDATE" and user.get("enabled") is False:
@@ -79,7 +79,7 @@ def _client(verb: str, body: Any) -> Said:
     """Names and texts of a client are nobody's way in; where codes are sent, and what it may alone, is."""
     client = _mapping(body)
     uris = texts(client.get("redirectUris"))
-    facts = {"redirect_hosts": listed(map(_host, uris)), "target_names": _text(client.get("clientId"))}
+    facts = {"redirect_hosts": listed(map(_host, uris)), "client_name": _text(client.get("clientId"))}
     effects: list[Effect] = []
     if any(_host(uri) == "*" for uri in uris):
         effects += (Effect.TRUST_PATH, Effect.WIDE)

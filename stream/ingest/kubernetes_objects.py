@@ -33,6 +33,8 @@ HOST_CAPABILITIES = {"ALL", "SYS_ADMIN", "CAP_SYS_ADMIN", "SYS_PTRACE", "SYS_MOD
 DURATION = re.compile(r"(\d+(?:\.\d+)?)(h|m|s)")
 SECONDS = {"h": 3600, "m": 60, "s": 1}
 HELM_RELEASE = re.compile(r"sh\.helm\.release\.v1\.(.+)\.v\d+")
+DEPTH_MAX = 24
+"""Parts of a path in a JSON patch; nothing read here lies deeper."""
 REFERENCE = {"tracking-id", "commit", "revision", "change", "change-id", "ticket", "case", "incident"}
 REFERENCE |= {"release-name", "command", "command-id", "case-id", "change-request", "release"}
 """Last parts of the keys of labels and annotations that name a change."""
@@ -80,6 +82,7 @@ class Body(Struct, gc=False):
 class Step(Struct, gc=False):
     """A step of a JSON patch."""
 
+    op: str = ""
     path: str = ""
     value: Any = None
 
@@ -120,19 +123,33 @@ def body_of(raw: Raw) -> Body | None:
 
 
 def _patched(steps: list[Step]) -> Body:
+    """The object that a JSON patch's values make. What is taken away leaves an empty place."""
     merged: dict[str, Any] = {}
     for step in steps:
-        key, *below = step.path.strip("/").split("/")
-        if not below:
-            merged[key] = step.value
-        elif key in ("subjects", "rules"):
-            merged.setdefault(key, []).append(step.value)
-        elif key == "metadata" and below[0] in ("labels", "annotations"):
-            marks = merged.setdefault("metadata", {}).setdefault(below[0], {})
-            marks["/".join(below[1:]).replace("~1", "/").replace("~0", "~")] = step.value
-        else:
-            merged.setdefault(key, {})
+        parts = [part.replace("~1", "/").replace("~0", "~") for part in step.path.strip("/").split("/")]
+        if len(parts) > DEPTH_MAX:
+            continue
+        if step.op == "remove":
+            merged.setdefault(parts[0], [] if parts[0] in ("subjects", "rules") else {})
+            continue
+        value = step.value
+        for part in reversed(parts):
+            value = [value] if part == "-" or part.isdigit() else {part: value}
+        if isinstance(value, dict):
+            _merge(merged, value)
     return msgspec.convert(merged, Body)
+
+
+def _merge(into: dict[str, Any], more: dict[str, Any]) -> None:
+    """In place: a patch may have thousands of steps."""
+    for key, value in more.items():
+        known = into.get(key)
+        if isinstance(known, dict) and isinstance(value, dict):
+            _merge(known, value)
+        elif isinstance(known, list) and isinstance(value, list):
+            known.extend(value)
+        else:
+            into[key] = value
 
 
 def account(namespace: str, account_name: str) -> str:

@@ -259,7 +259,6 @@ class _Call:
                 Fact.CHANGE: references(self.debug),
                 Fact.MINTED: minted,
                 Fact.USER_AGENT: self.client.userAgent.rawUserAgent if self.client.userAgent else "",
-                "target_names": listed(who.displayName or "" for who in self.targets),
             }
         )
 

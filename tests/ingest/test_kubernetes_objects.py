@@ -10,8 +10,30 @@ from hypothesis import strategies as st
 from models.attested import Effect, Fact
 from models.event import OpClass
 from stream.ingest.certificates import asked_for
+from stream.ingest.kubernetes_audit import normalise
 from tests.ingest.kubernetes import AGENT, ONCALL, RBAC, bound, event, read, request_for
-from tests.ingest.saas import MUTATIONS
+from tests.ingest.saas import MUTATIONS, encoded, holds
+
+PATHS = [
+    "",
+    "/",
+    "/0",
+    "/-",
+    "/subjects",
+    "/subjects/-",
+    "/rules/0/verbs/-",
+    "/spec/template/spec",
+    "/a" * 5000,
+]
+PATHS += ["/metadata/labels/a~1b", "/spec/template/spec/serviceAccountName", "/roleRef", "/metadata"]
+VALUE = st.sampled_from([None, 1, "x", [], {}, [ONCALL], ONCALL, {"spec": {"hostPID": True}}, [[1]]])
+STEP = st.fixed_dictionaries(
+    {
+        "op": st.sampled_from(["add", "remove", "replace", "test"]),
+        "path": st.sampled_from(PATHS),
+        "value": VALUE,
+    }
+)
 
 
 @pytest.mark.parametrize(
@@ -56,6 +78,30 @@ def test_a_json_patch_is_read_like_the_object() -> None:
     found = read(event("patch", "clusterrolebindings", "b", body=steps))
     assert (found.facts[Fact.BENEFICIARY], found.facts[Fact.CHANGE]) == (AGENT, "c0ffee")
     assert Effect.EXPANDS in found.effects
+
+
+def test_a_json_patch_hides_nothing() -> None:
+    """However deep a value is put, and whatever is taken away beside it."""
+    account = {"op": "replace", "path": "/spec/template/spec/serviceAccountName", "value": "tooling"}
+    moved = read(event("patch", "deployments", "a", "billing", body=[account]))
+    assert moved.facts[Fact.BENEFICIARY] == "system:serviceaccount:billing:tooling"
+    root = {"op": "add", "path": "/spec/template/spec/containers/0/securityContext/privileged", "value": True}
+    assert Effect.WIDE in read(event("patch", "daemonsets", "a", "billing", body=[account, root])).effects
+    count = {"op": "replace", "path": "/spec/replicas", "value": 3}
+    assert read(event("patch", "deployments", "a", "billing", body=[count])).op_class is OpClass.OTHER
+    gone = {"op": "remove", "path": "/subjects/0"}
+    assert Effect.EXPANDS not in read(event("patch", "clusterrolebindings", "b", body=[gone])).effects
+    assert Effect.REMOVES in read(event("patch", "clusterrolebindings", "b", body=[gone])).effects
+    swapped = [gone, {"op": "add", "path": "/subjects/-", "value": ONCALL}]
+    assert Effect.EXPANDS in read(event("patch", "clusterrolebindings", "b", body=swapped)).effects
+
+
+@MUTATIONS
+@given(steps=st.lists(STEP, max_size=6))
+def test_no_json_patch_breaks_it(steps: list[dict[str, Any]]) -> None:
+    """Steps that contradict one another, or that lead nowhere."""
+    for resource in ("deployments", "clusterrolebindings", "clusterroles"):
+        holds(normalise, encoded(event("patch", resource, "a", body=steps)))
 
 
 @pytest.mark.parametrize(

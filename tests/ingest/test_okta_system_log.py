@@ -79,6 +79,7 @@ def test_a_call_of_a_client_is_traced_by_its_token_and_its_request() -> None:
     assert (found.target, found.facts[Fact.GRANTED]) == ("ann@example.org", "app-wiki")
     assert (found.op_class, found.effects) == (OpClass.ROLE_MAPPING, (Effect.EXPANDS,))
     assert found.facts[Fact.ADDRESS] == "192.0.2.7"
+    assert b"Ann Example" not in msgspec.json.encode(found)
 
 
 def test_people_are_traced_by_their_login() -> None:
