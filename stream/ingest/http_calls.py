@@ -32,7 +32,7 @@ KEYCLOAK_PATH = re.compile(r"^(?:/auth)?/admin/realms/[^/]+(?:/(.*))?$")
 VERSION = re.compile(r"^/(?:v\d+(?:\.\d+)?|beta)(?=/|$)")
 SEGMENTS_MAX = 16
 
-WORD = re.compile(r"^(?:[A-Za-z$][A-Za-z_$.-]*|oauth2[A-Za-z]*|v\d{1,2})$")
+WORD = re.compile(r"^(?:[A-Za-z$][A-Za-z_$.-]{0,39}|oauth2[A-Za-z]*|v\d{1,2})$")
 """A segment of a path that is part of the API, if it is not what stands behind a collection."""
 
 COLLECTIONS = frozenset(

@@ -20,7 +20,7 @@ from typing import Any
 import msgspec
 
 from models.attested import Fact
-from models.event import Grade, Operation, Outcome, SessionStart
+from models.event import Grade, OpClass, Operation, Outcome, SessionStart
 from stream.ingest.http_calls import Call, api_of, call_of, only_seen_here
 from stream.ingest.otlp import SERVER, Span, read_spans
 from stream.ingest.reading import NESTED_MAX, name
@@ -303,7 +303,7 @@ def _request(span: Span, call: Call, session: str, request: str) -> Operation:
         outcome=outcome_of(span),
         system={"graph": "entra", "kubernetes": "k8s"}.get(call.api, call.api),
         system_kind=entry.system_kind or content.system_kind,
-        target=call.target,
+        target=call.target if entry.op_class is not OpClass.UNCLASSIFIED else "",
         target_kind=entry.target_kind,
         effects=entry.effects,
         act=request or f"{span.trace}:{span.parent}",

@@ -80,13 +80,14 @@ class Meaning(Struct, frozen=True):
 def meaning(tool: str, server: str, arguments: dict[str, Any]) -> Meaning:
     """What calling `tool` on `server` with these arguments means."""
     vocabulary = load_vocabulary("agent_tools")
-    entry = _by_path(tool, arguments) or vocabulary.look_up(tool)
+    passed_on = _by_path(tool, arguments)
+    entry = passed_on or vocabulary.look_up(tool)
     facts = _facts(arguments)
     return Meaning(
         op_class=entry.op_class,
         system=SYSTEMS.get(tool.partition("_")[0], name(server)),
         system_kind=entry.system_kind or vocabulary.content.system_kind,
-        target=_target(entry, arguments),
+        target=_target(("path",) if passed_on is not None else entry.target, arguments),
         target_kind=entry.target_kind,
         effects=tuple(_effects(entry.effects, arguments, facts)),
         facts=facts,
@@ -110,8 +111,9 @@ def _by_path(tool: str, arguments: dict[str, Any]) -> Entry | None:
     return entry if entry.op_class is not OpClass.UNCLASSIFIED else None
 
 
-def _target(entry: Entry, arguments: dict[str, Any]) -> str:
-    for place in entry.target or ("path",):
+def _target(places: tuple[str, ...], arguments: dict[str, Any]) -> str:
+    """The first of the arguments that the vocabulary calls a name."""
+    for place in places:
         value = arguments.get(place)
         if isinstance(value, str) and value:
             return named_in(value) if place == "path" else name(value)

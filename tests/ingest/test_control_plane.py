@@ -314,6 +314,20 @@ def test_what_is_no_fact_is_refused_with_its_reason(changed: dict[str, Any], rea
     assert caught.value.reason is reason
 
 
+def test_nothing_leaves_that_is_no_name() -> None:
+    """Fields that we do not know are not read: a gateway may say more than it should."""
+    planted = "hunter2-planted"
+    for sample in SAMPLES:
+        data = sample["data"] | {
+            "token": planted,
+            "secret": {"value": planted},
+            "signature": planted,
+            "note": planted,
+        }
+        told = sample | {"data": data, "comment": planted, "source": planted}
+        assert planted not in str(normalise(encoded(told)))
+
+
 @MUTATIONS
 @given(record=mutated(SAMPLES))
 def test_whatever_comes_in_is_a_sighting_or_an_error_with_its_reason(record: bytes) -> None:

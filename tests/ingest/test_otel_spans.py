@@ -291,6 +291,10 @@ def test_no_value_of_an_argument_leaves_but_names_and_numbers() -> None:
     (sighting,) = normalise(encoded(request(made)))
     assert planted not in str(sighting)
     assert planted not in str(normalise(encoded(served(OKTA | {"url.path": f"/api/v1/users?q={planted}"}))))
+    assert planted not in str(normalise(encoded(served(OKTA | {"url.path": f"/api/v1/recovery/1{planted}"}))))
+    assert planted not in str(
+        normalise(encoded(tool_call("run_anything", {"path": planted, "issue": planted})))
+    )
 
 
 @pytest.mark.parametrize(
