@@ -25,9 +25,9 @@ INGEST = Row(
         ),
         Panel(
             title="Provisional and joined",
-            description="Events whose session was not known at first, and those that were sent again under "
-            "the true one. Many provisional and few joined: a source lacks its link, such as the gateway's "
-            "own session starts.",
+            description="Events under a provider's own name for the caller (people and service accounts "
+            "among them), and those that were sent again under their true session. Agents in the first, and "
+            "nothing joined: a source lacks its link, such as the gateway's own session starts.",
             queries=(
                 Query(per_s("provisional_total"), "provisional"),
                 Query(per_s("joined_total"), "joined"),

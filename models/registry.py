@@ -89,6 +89,11 @@ class Job(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     names: Label = ""
     """Names that its certificates may hold."""
 
+    @property
+    def name(self) -> str:
+        """How it is called."""
+        return self.id or next((getattr(self, field) for field in IDENTITIES if getattr(self, field, "")), "")
+
 
 class Protected(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """An identity that is never stopped: our hooks, responders, emergency accounts."""
@@ -179,6 +184,7 @@ class Registry:
         self._jobs = _by_identity(content.jobs)
         self._clients = {(provider_of(one.provider), one.client): one for one in content.clients}
         self._protected = _protected(content.protected)
+        self._by_role = {one.role: one for one in content.pipelines if one.role}
         self._shared = frozenset(shared.id for shared in content.shared_accounts)
         self._approvers = frozenset(content.approvers)
 
@@ -243,6 +249,22 @@ class Registry:
             ):
                 return known
         return None
+
+    def job_name(self, provider: str, *identities: str) -> str:
+        """How what runs without an agent is called: a job, client, pipeline or responder; empty for none."""
+        job = self.job_of(provider, *identities)
+        if job is not None:
+            return job.name
+        provider = provider_of(provider)
+        for identity in (name for one in identities for name in names_of(provider, one)):
+            client = self._clients.get((provider, identity))
+            if client is not None:
+                return client.name or client.client
+            if (provider, identity) in self._protected:
+                return self._protected[provider, identity].name or identity
+            if provider == "aws" and identity in self._by_role:
+                return self._by_role[identity].workflow
+        return ""
 
     def is_shared(self, identity: str) -> bool:
         """Whether several agents use this credential or account."""
@@ -328,13 +350,13 @@ def _first(known: dict[tuple[str, str], Known], provider: str, identities: tuple
     return None
 
 
-def _protected(entries: tuple[Protected, ...]) -> frozenset[tuple[str, str]]:
-    return frozenset(
-        (provider_of(entry.provider), identity)
+def _protected(entries: tuple[Protected, ...]) -> dict[tuple[str, str], Protected]:
+    return {
+        (provider_of(entry.provider), identity): entry
         for entry in entries
         for identity in (entry.client, entry.role, entry.user, entry.account)
         if identity
-    )
+    }
 
 
 EMPTY = Registry(Content())

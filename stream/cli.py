@@ -129,7 +129,7 @@ def check(
     settings = _settings(policy=policy, baseline=baseline, registry=registry)
     obeyed = load_policy(settings.policy)
     learned = load_baseline(settings.baseline)
-    known = load_registry(settings.registry)
+    entered = load_registry(settings.registry)
     if show:
         sys.stdout.write(write_policy(obeyed).decode())
         return
@@ -147,7 +147,7 @@ def check(
             f"{len(learned.roles)} roles with enough seen"
         )
     if settings.registry:
-        out.print(f"registry {settings.registry}: {known.summary}")
+        out.print(f"registry {settings.registry}: {entered.summary}")
 
 
 @app.command()

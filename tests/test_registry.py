@@ -55,6 +55,27 @@ def test_an_agent_and_a_job_are_found_by_what_a_provider_calls_them() -> None:
     assert job.names == "*.svc.example.com"
 
 
+def test_what_runs_without_an_agent_has_a_name() -> None:
+    """A job's own, a client's, a pipeline's by the role it takes on, a responder's; strangers have none."""
+    known = documented()
+    names = [
+        known.job_name("aws.cloudtrail", "arn:aws:sts::111122223333:assumed-role/lambda-rotation/x"),
+        known.job_name("vault.audit", "cert-manager"),
+        known.job_name("okta.system_log", "0oa1example"),
+        known.job_name("aws.cloudtrail", "deployer"),
+        known.job_name("aws.cloudtrail", "chainbrake-hook"),
+        known.job_name("aws.cloudtrail", "mallory"),
+    ]
+    assert names == [
+        "secret-rotation",
+        "cert-manager/cert-manager",
+        "HR sync",
+        "apply",
+        "our own hook",
+        "",
+    ]
+
+
 def test_the_narrowest_network_decides() -> None:
     """A part of a network may have a name of its own."""
     content = b"networks: [{prefix: 10.0.0.0/8, name: all}, {prefix: 10.1.0.0/16, name: part}]"

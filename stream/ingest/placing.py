@@ -5,14 +5,16 @@ from msgspec.structs import replace
 
 from models.attested import Fact
 from models.event import FACTS_MAX, AnyEvent, CredentialKind, Grade, Operation, SessionStart
-from models.registry import Client, Job, Registry, names_of, provider_of
+from models.registry import Registry, provider_of
 from stream.ingest.memory import Table
-from stream.ingest.runs import UNKNOWN, Run, job_name
+from stream.ingest.runs import UNKNOWN, Run
 from stream.ingest.sighting import Sighting
 from stream.ingest.witnesses import Witnesses
 
 IDENTITIES_MAX = 16_384
 """Callers whose agent is remembered."""
+ASSUMES = "sts:AssumeRole"
+"""Whoever calls it acts as the role from then on."""
 USED_MAX = 200_000
 MADE_MAX = 200_000
 
@@ -31,6 +33,8 @@ class Place(Struct, frozen=True):
     sure: bool
     """Whether the session is known, rather than a provisional one."""
     run: Run = UNKNOWN
+    guessed: bool = False
+    """Whether only likeness in name and time leads there: then the event is no better evidence than that."""
 
     @property
     def workflow(self) -> str:
@@ -48,7 +52,7 @@ class Placer:
         self.used: Table[Used] = Table(Used, USED_MAX)
         """Session and provider: the credential."""
         self._registry = registry
-        self._identities: dict[tuple[str, str, str], tuple[str, str]] = {}
+        self._identities: dict[tuple[str, str, str, str], tuple[str, str]] = {}
 
     def placed(self, sighting: Sighting, seen_ms: int, place: Place) -> AnyEvent | None:
         """The event, or nothing for a record that only links others."""
@@ -86,6 +90,7 @@ class Placer:
             credential=used.credential,
             credential_kind=CredentialKind.STATIC if maker is not None else used.kind,
             facts=facts,
+            grade=Grade.INFERRED if place.guessed else event.grade,
         )
         return replace(moved, act=self.witnesses.act_of(sighting, moved, by_name=place.sure))
 
@@ -103,27 +108,19 @@ class Placer:
 
     def _identified(self, event: Operation) -> tuple[str, str]:
         """Agent and role by what the provider calls the caller, where no session says."""
-        key = (event.source, event.principal, event.facts.get(Fact.CLIENT, ""))
+        assumed = event.target if event.operation.startswith(ASSUMES) else ""
+        key = (event.source, event.principal, event.facts.get(Fact.CLIENT, ""), assumed)
         known = self._identities.get(key)
-        if known is not None:
-            return known
-        provider, identities = event.source, (event.principal, key[2], event.agent)
-        agent = self._registry.agent_of(provider, *identities)
+        if known is None:
+            known = self._looked_up(event.source, (assumed, event.principal, key[2], event.agent))
+            if len(self._identities) < IDENTITIES_MAX:
+                self._identities[key] = known
+        return known
+
+    def _looked_up(self, provider: str, identities: tuple[str, ...]) -> tuple[str, str]:
+        """The agent and its role; of what is none the job, by its registered name or else by its account."""
+        named = tuple(filter(None, identities))
+        agent = self._registry.agent_of(provider, *named)
         if agent is not None:
-            found = (agent.id, agent.role or agent.id)
-        else:
-            job = self._registry.job_of(provider, *identities)
-            client = self._registry.client(provider, key[2])
-            found = ("", _role(job, client, provider, event.principal))
-        if len(self._identities) < IDENTITIES_MAX:
-            self._identities[key] = found
-        return found
-
-
-def _role(job: Job | None, client: Client | None, provider: str, principal: str) -> str:
-    """The job behind a caller: by its registration, else by the short name of the account."""
-    if job is not None:
-        return job_name(job)
-    if client is not None and client.name:
-        return client.name
-    return names_of(provider, principal)[-1]
+            return agent.id, agent.role or agent.id
+        return "", self._registry.job_name(provider, *named) or next(iter(named), "")

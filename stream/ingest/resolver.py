@@ -129,7 +129,8 @@ class Resolver:
             if holding is None:
                 continue
             if holding.sure:
-                return Place(holding.session, sure=True, run=self.runs.of(holding.session))
+                guessed = handle.kind == "keycloak.call"
+                return Place(holding.session, sure=True, run=self.runs.of(holding.session), guessed=guessed)
             unsure = unsure or holding.session
         session = unsure or event.session
         return Place(session, sure=False, run=self.runs.of(session))

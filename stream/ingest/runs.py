@@ -4,7 +4,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from models.event import AnyEvent, Delegation, Operation, SessionEnd, SessionStart
-from models.registry import Job, Registry
+from models.registry import Registry
 from stream.ingest.memory import Table
 
 RUNS_MAX = 200_000
@@ -80,10 +80,3 @@ class Runs:
     def _role(self, agent: str) -> str:
         entered = self._registry.agent(agent)
         return (entered.role or entered.id) if entered is not None else agent
-
-
-def job_name(job: Job) -> str:
-    """How a job without an agent is called: a baseline is learned by it."""
-    return job.id or next(
-        getattr(job, field) for field in Job.__struct_fields__ if field != "id" and getattr(job, field)
-    )

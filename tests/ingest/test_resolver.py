@@ -6,120 +6,29 @@ from msgspec.structs import replace
 
 from models.attested import Fact, Registered
 from models.event import (
-    AnyEvent,
     CredentialKind,
     Delegation,
-    Grade,
     Join,
-    Operation,
     Registration,
-    SessionEnd,
     SessionStart,
 )
-from models.registry import EMPTY, Agent, Content, Job, Registry, Shared
+from models.registry import EMPTY, Content, Registry, Shared
 from stream.ingest.resolver import Resolver
 from stream.ingest.sighting import Handle, Sighting
-
-RUN, TREE = "conv-1", "wf-1"
-LONG_AFTER_MS = 1_000_000
-KEY = Handle("aws.access_key", "ASIA1")
-REQUEST = Handle("aws.request", "r-1")
-
-
-def started(session: str = RUN, workflow: str = TREE, at_ms: int = 0, parent: str = "") -> Sighting:
-    """The gateway says that a run began."""
-    event = SessionStart(
-        id=f"start-{session}",
-        source="chainbrake.event",
-        at_ms=at_ms,
-        session=session,
-        workflow=workflow,
-        agent="agent:planner",
-        parent_session=parent,
-        on_behalf_of="ada@example.com",
-        grade=Grade.ATTESTED,
-    )
-    return Sighting(event=event, settled=True, brings=(Handle("pod", f"pod-{session}"),))
-
-
-def ended(session: str = RUN, at_ms: int = 0) -> Sighting:
-    """The gateway says that a run is over."""
-    event = SessionEnd(
-        id=f"end-{session}", source="chainbrake.event", at_ms=at_ms, session=session, workflow=session
-    )
-    return Sighting(event=event, settled=True)
-
-
-def record(
-    number: int,
-    *follows: Handle,
-    at_ms: int = 0,
-    operation: str = "iam:ListRoles",
-    brings: tuple[Handle, ...] = (),
-    maker_of: tuple[Handle, ...] = (),
-    session: str = "aws:AROA1:run",
-    **fields: object,
-) -> Sighting:
-    """The platform's record of a call."""
-    event = Operation(
-        id=f"record-{number}",
-        source="aws.cloudtrail",
-        at_ms=at_ms,
-        session=session,
-        workflow=session,
-        agent="somebody",
-        operation=operation,
-        grade=Grade.ATTESTED,
-        act=f"request-{number}",
-    )
-    return Sighting(event=replace(event, **fields), follows=follows, brings=brings, maker_of=maker_of)
-
-
-def tool(number: int, at_ms: int = 0, operation: str = "iam_list_roles", session: str = RUN) -> Sighting:
-    """The agent's span of a tool call."""
-    event = Operation(
-        id=f"span-{number}",
-        source="otel.span",
-        at_ms=at_ms,
-        session=session,
-        workflow=TREE,
-        agent="agent:planner",
-        operation=operation,
-    )
-    return Sighting(event=event, settled=True, brings=(Handle("span", f"t:{number}"),))
-
-
-def server(number: int, parent: int, request: Handle, at_ms: int = 0) -> Sighting:
-    """The tool server's span of the call that the tool made."""
-    event = Operation(
-        id=f"server-{number}",
-        source="otel.span",
-        at_ms=at_ms,
-        session="span:t",
-        workflow="span:t",
-        agent="mcp-aws",
-        operation="GET",
-    )
-    return Sighting(event=event, follows=(Handle("span", f"t:{parent}"),), brings=(request,))
-
-
-def told(sightings: list[Sighting], registry: Registry = EMPTY) -> list[AnyEvent]:
-    """All events, in order, one sighting a second."""
-    resolver = Resolver(registry)
-    events = [event for number, one in enumerate(sightings) for event in resolver.take(one, number * 1000)]
-    return events + resolver.overdue(LONG_AFTER_MS)
-
-
-def final(events: list[AnyEvent]) -> dict[str, str]:
-    """Event: the session it was last sent under."""
-    return {event.id: event.session for event in events if not isinstance(event, Join)}
-
-
-def last(events: list[AnyEvent], event_id: str) -> Operation:
-    """The operation as it was last sent."""
-    found = [event for event in events if event.id == event_id][-1]
-    assert isinstance(found, Operation)
-    return found
+from tests.ingest.sightings import (
+    KEY,
+    REQUEST,
+    RUN,
+    TREE,
+    ended,
+    final,
+    last,
+    record,
+    server,
+    started,
+    told,
+    tool,
+)
 
 
 def test_a_minted_credential_belongs_to_the_run_that_minted_it() -> None:
@@ -304,60 +213,12 @@ def test_a_console_call_is_matched_by_path_and_second() -> None:
         assert final(told([started(), tool(1), near, server(1, 1, call, 10_000)]))["record-1"] == session
 
 
-def test_an_agent_is_known_by_its_account_where_no_run_is() -> None:
-    """A role that is an agent's tells the agent, though not which run; a job is named by its role."""
-    registry = Registry(
-        Content(agents=(Agent(id="agent:reader", aws_role="reader"),), jobs=(Job(aws_role="scanner"),))
-    )
-    arn = "arn:aws:sts::111122223333:assumed-role/{}/x"
-    events = told(
-        [record(1, principal=arn.format("reader")), record(2, principal=arn.format("scanner"))], registry
-    )
-    assert (last(events, "record-1").agent, last(events, "record-1").agent_role) == ("agent:reader",) * 2
-    assert last(events, "record-2").agent_role == "scanner"
-
-
 def test_the_same_event_twice_is_dropped_once_and_counted() -> None:
     """Same source, same id: delivered again."""
     resolver = Resolver(EMPTY)
     assert len(resolver.take(record(1), 0)) == 1
     assert resolver.take(record(1), 5) == []
     assert resolver.counted.duplicates == 1
-
-
-def test_span_and_record_of_one_call_are_one_act() -> None:
-    """By request id through the tool server's span, whatever the order of arrival."""
-    key = record(1, REQUEST, operation="GetThing")
-    for order in permutations([tool(1), server(1, 1, REQUEST), key]):
-        events = told([started(), *order])
-        acts = {last(events, name).act for name in ("span-1", "server-1", "record-1")}
-        assert len(acts) == 1, order
-
-
-def test_span_and_record_without_a_request_id_are_one_act_by_name_and_time() -> None:
-    """`iam_list_roles` at the agent and `iam:ListRoles` at the platform, seconds apart in one session."""
-    pod = Handle("pod", f"pod-{RUN}")
-    for apart_ms, acts in ((4_000, 1), (6_000, 2)):
-        events = told([started(), tool(1, at_ms=10_000), record(1, pod, at_ms=10_000 - apart_ms)])
-        assert len({last(events, name).act for name in ("span-1", "record-1")}) == acts
-
-
-def test_two_calls_of_one_tool_are_two_acts() -> None:
-    """A tool that writes twice has acted twice: the second record is not the first one's second witness."""
-    pod = Handle("pod", f"pod-{RUN}")
-    events = told([started(), tool(1), record(1, pod), record(2, pod)])
-    assert last(events, "span-1").act == last(events, "record-1").act != last(events, "record-2").act
-
-
-def test_an_agents_span_carries_the_credential_that_its_run_uses_there() -> None:
-    """A command earned by a span names what the platform has seen the run use on the same provider."""
-    key = record(1, Handle("pod", f"pod-{RUN}"), system="aws", credential="ASIA1")
-    span = tool(1, operation="iam_attach_role_policy")
-    there = replace(span, event=replace(span.event, system="aws"))
-    elsewhere = replace(span, event=replace(span.event, id="span-2", system="okta"))
-    events = told([started(), key, there, elsewhere])
-    assert last(events, "span-1").credential == "ASIA1"
-    assert last(events, "span-2").credential == ""
 
 
 def test_spans_tell_who_ordered_a_run() -> None:
