@@ -16,7 +16,7 @@ UV_COMPILE := $(LOCKER)/bin/uv pip compile --upgrade --universal --python-versio
 	--generate-hashes --no-header --no-annotate --no-emit-index-url --no-emit-find-links --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test test-fast test-servers lint schema bench lock clean
+.PHONY: help venv demo test test-fast test-corpus test-servers lint schema bench lock clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## */  make \1\t/' | expand -t 24
@@ -36,10 +36,13 @@ $(INSTALLED): pyproject.toml constraints.txt
 demo: $(INSTALLED)  ## a real broker, store, worker and hook, and chains being cut
 	$(BIN)/python -m demo
 
-test: test-fast test-servers  ## everything
+test: test-fast test-corpus test-servers  ## everything
 
 test-fast: lint  ## what needs no server: under a minute
-	$(BIN)/pytest -m "not servers"
+	$(BIN)/pytest -m "not servers and not corpus"
+
+test-corpus: $(INSTALLED)  ## recorded traffic (from ../shared, where that is) and mutations of it
+	$(BIN)/pytest -m corpus
 
 test-servers: $(INSTALLED)  ## against a real Kafka and Valkey
 	$(BIN)/pytest -m servers

@@ -163,6 +163,7 @@ def judged(record: Record, event: Operation) -> Iterator[str]:
     yield from (name for name, right in checks.items() if right)
 
 
+@pytest.mark.corpus
 @pytest.mark.parametrize("corpus", CORPORA)
 def test_records_of_others_are_read_as_they_say(corpus: str) -> None:
     """At least 99 of 100 records, in every respect; at least 98 of 100 with an operation that is known."""
@@ -197,6 +198,7 @@ LETTERS = {
 """Logins are written C there; a session of one's own is no credential for somebody else: OTHER that mints."""
 
 
+@pytest.mark.corpus
 def test_steps_of_the_scenarios_have_the_class_that_is_written_there() -> None:
     """Step by step, by the line that tells of it."""
     checked = 0

@@ -91,6 +91,7 @@ def reads_or_refuses(content: bytes) -> None:
         msgspec.json.decode(msgspec.json.encode(each.event), type=Operation)
 
 
+@pytest.mark.corpus
 @settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.data())
 def test_a_record_with_something_else_anywhere_is_read_or_refused(data: st.DataObject) -> None:
@@ -101,6 +102,7 @@ def test_a_record_with_something_else_anywhere_is_read_or_refused(data: st.DataO
     reads_or_refuses(json.dumps(sample).encode())
 
 
+@pytest.mark.corpus
 @settings(max_examples=EXAMPLES, deadline=None)
 @given(st.sampled_from(SAMPLES), st.data())
 def test_bytes_cut_swapped_or_put_in_are_read_or_refused(sample: dict[str, Any], data: st.DataObject) -> None:

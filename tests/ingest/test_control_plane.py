@@ -328,6 +328,7 @@ def test_nothing_leaves_that_is_no_name() -> None:
         assert planted not in str(normalise(encoded(told)))
 
 
+@pytest.mark.corpus
 @MUTATIONS
 @given(record=mutated(SAMPLES))
 def test_whatever_comes_in_is_a_sighting_or_an_error_with_its_reason(record: bytes) -> None:
@@ -335,6 +336,7 @@ def test_whatever_comes_in_is_a_sighting_or_an_error_with_its_reason(record: byt
     holds(normalise, record)
 
 
+@pytest.mark.corpus
 def test_every_fact_of_the_scenarios_is_read_as_it_is_written() -> None:
     """Checked against the fields themselves: the session, the time, and what each kind is about."""
     for record in sampled("chainbrake.event"):

@@ -56,6 +56,7 @@ def test_no_secret_leaves() -> None:
     assert b"planted" not in repr(normalise(encoded(note))).encode()
 
 
+@pytest.mark.corpus
 @MUTATIONS
 @given(record=mutated(SAMPLES))
 def test_whatever_comes_is_read_or_refused(record: bytes) -> None:
@@ -87,6 +88,7 @@ def test_operations_of_the_chains_are_classified(name: str, op_class: str) -> No
     assert load_vocabulary("entra").look_up(name).op_class == op_class
 
 
+@pytest.mark.corpus
 @pytest.mark.skipif(not SHARED.is_dir(), reason="the corpora are not beside the repository")
 def test_the_corpora_are_read_right() -> None:
     """Who, what, when and how it ended, by the raw fields; at least 99 of 100, and 98 of 100 classified."""

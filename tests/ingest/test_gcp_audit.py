@@ -332,6 +332,7 @@ def test_no_secret_leaves() -> None:
         never_tells(normalise, sample, NAMES | {"includedPermissions"})
 
 
+@pytest.mark.corpus
 @MUTATIONS
 @given(record=mutated(SAMPLES))
 def test_whatever_comes_is_read_or_refused(record: bytes) -> None:

@@ -9,6 +9,7 @@ from stream.ingest.gcp_audit import normalise
 from tests.ingest.clouds import SHARED, encoded, lines, recorded
 
 
+@pytest.mark.corpus
 @pytest.mark.skipif(not SHARED.is_dir(), reason="the corpora are not beside the repository")
 def test_the_corpora_are_read_right() -> None:
     """Who, what, when and how it ended, by the raw fields; at least 99 of 100, and 98 of 100 classified."""

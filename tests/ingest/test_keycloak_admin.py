@@ -270,6 +270,7 @@ SAMPLES: list[Any] = [
 ]
 
 
+@pytest.mark.corpus
 @MUTATIONS
 @given(record=mutated(SAMPLES))
 def test_no_record_breaks_it(record: bytes) -> None:
@@ -277,6 +278,7 @@ def test_no_record_breaks_it(record: bytes) -> None:
     holds(normalise, record)
 
 
+@pytest.mark.corpus
 def test_the_corpora_are_read_right() -> None:
     """Actor, operation, outcome, time and target against the raw fields, by another path."""
     found = [(record, read(record)) for record in scenario_records("keycloak.admin")]

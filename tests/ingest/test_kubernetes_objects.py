@@ -160,6 +160,7 @@ def test_a_certificate_request_says_for_whom() -> None:
 CUT = st.tuples(st.integers(0, 400), st.integers(0, 3), st.binary(max_size=3))
 
 
+@pytest.mark.corpus
 @MUTATIONS
 @given(cuts=st.lists(CUT, min_size=1, max_size=4))
 def test_a_broken_request_says_nothing(cuts: list[tuple[int, int, bytes]]) -> None:

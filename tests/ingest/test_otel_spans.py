@@ -316,6 +316,7 @@ def test_tools_are_classed_by_what_they_call(tool: str, op_class: OpClass) -> No
     assert load_vocabulary("agent_tools").look_up(tool).op_class is op_class
 
 
+@pytest.mark.corpus
 def test_the_scenarios_spans_are_read_as_they_are_written() -> None:
     """Checked against the attributes themselves: who, what, when, how it ended; few tools are unknown."""
     tools = unknown = 0

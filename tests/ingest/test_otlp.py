@@ -59,6 +59,7 @@ def test_what_is_no_request_is_refused(record: bytes) -> None:
         normalise(record)
 
 
+@pytest.mark.corpus
 @MUTATIONS
 @given(record=mutated(SAMPLES))
 def test_whatever_comes_in_as_json_is_sightings_or_an_error(record: bytes) -> None:
@@ -66,6 +67,7 @@ def test_whatever_comes_in_as_json_is_sightings_or_an_error(record: bytes) -> No
     holds(normalise, record)
 
 
+@pytest.mark.corpus
 @MUTATIONS
 @given(sample=st.sampled_from(SAMPLES), at=st.integers(0, 400), put=st.binary(max_size=4))
 def test_whatever_comes_in_as_protobuf_is_sightings_or_an_error(sample: Any, at: int, put: bytes) -> None:

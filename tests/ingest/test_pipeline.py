@@ -125,6 +125,7 @@ def test_replay_reads_a_source_and_a_scenario(tmp_path: Path) -> None:
         assert (summary["provisional"], summary["joined"]) == (0, 0)
 
 
+@pytest.mark.corpus
 def test_training_on_scenarios_keeps_files_apart_and_cuts_at_silences(tmp_path: Path) -> None:
     """One account, two files and two busy spells in one of them: three sessions that teach."""
     hours = 3 * 3600

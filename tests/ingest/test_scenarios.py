@@ -46,6 +46,7 @@ def misplaced(found: list[Ended]) -> Counter[tuple[str, str, str]]:
     )
 
 
+@pytest.mark.corpus
 @needed
 @pytest.mark.parametrize("seed", [None, 1, 2])
 def test_every_record_ends_in_its_true_session_and_workflow(seed: int | None) -> None:
@@ -58,6 +59,7 @@ LOGINS = ("AssumeRole", "token.grant", "/login", "Sign-in")
 """What an agent's platform does before any tool is called."""
 
 
+@pytest.mark.corpus
 @needed
 def test_a_call_that_the_agent_told_and_the_platform_recorded_is_one_act() -> None:
     """Platform records of instrumented sessions share the act of a tool span, all but the odd one."""
@@ -74,6 +76,7 @@ def test_a_call_that_the_agent_told_and_the_platform_recorded_is_one_act() -> No
     assert shared > 0
 
 
+@pytest.mark.corpus
 @needed
 def test_nothing_is_sent_under_a_session_that_others_share_while_its_link_is_on_its_way() -> None:
     """What arrives in its sources' own order goes to its true session, or to one that is its own, at once."""
@@ -92,6 +95,7 @@ def test_nothing_is_sent_under_a_session_that_others_share_while_its_link_is_on_
             assert sent == one.line.session or sent not in sessions, one
 
 
+@pytest.mark.corpus
 @needed
 def test_the_same_order_gives_the_same_events() -> None:
     """A replay of the sources is a replay: ids, sessions and joins included."""

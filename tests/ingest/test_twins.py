@@ -153,6 +153,7 @@ def test_a_chain_shows_what_sets_it_apart(family: str) -> None:
         assert all(any(map(shows, steps)) for shows in SHOWN[family]), each["id"]
 
 
+@pytest.mark.corpus
 def test_every_step_of_a_chain_has_the_class_of_its_letter() -> None:
     """As the catalogue of chains has it; a member added to a group is a role given."""
     wrong = set()

@@ -238,6 +238,7 @@ def test_what_is_no_entry_is_refused(changed: Any) -> None:
     assert caught.value.reason is Unreadable.INVALID
 
 
+@pytest.mark.corpus
 @MUTATIONS
 @given(record=mutated(SAMPLES))
 def test_whatever_comes_in_is_a_sighting_or_an_error_with_its_reason(record: bytes) -> None:
@@ -245,6 +246,7 @@ def test_whatever_comes_in_is_a_sighting_or_an_error_with_its_reason(record: byt
     holds(normalise, record)
 
 
+@pytest.mark.corpus
 def test_the_scenarios_entries_are_read_as_they_are_written() -> None:
     """Checked against the fields themselves: who, what, on what, when, and how it ended."""
     unknown = 0

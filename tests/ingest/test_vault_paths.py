@@ -125,4 +125,4 @@ def test_durations_are_read_as_vault_writes_them(written: Any, expected: int | N
 def test_every_pattern_of_the_vocabulary_says_something() -> None:
     """None sweeps up whatever has no name."""
     content = load_vocabulary("vault").content
-    assert all(pattern.match.strip("* ") for pattern in content.patterns)
+    assert all(match.strip("* ") for pattern in content.patterns for match in pattern.matches)
