@@ -119,7 +119,7 @@ class CredentialSettings(Struct, frozen=True, kw_only=True, forbid_unknown_field
     """A short-lived one for somebody else, or a lasting one of its own."""
     confidence_lasting: Share = 0.9
     """A lasting one for somebody else, or one made from a static or shared one."""
-    confidence_unknown: Share = 0.65
+    confidence_unknown: Share = 0.55
     """At most this for a job of which too little was seen: it may be what it does every night."""
 
 
@@ -239,7 +239,7 @@ class SecretThenChangeSettings(Struct, frozen=True, kw_only=True, forbid_unknown
     """From this surprise on a secret is none of the job's."""
     confidence: Share = 0.75
     """The secret is none of the job's."""
-    confidence_unknown: Share = 0.4
+    confidence_unknown: Share = 0.25
     """Nothing is known of the job."""
 
 

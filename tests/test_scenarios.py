@@ -98,7 +98,7 @@ def test_no_benign_run_is_stopped_before_anything_was_learned() -> None:
 
 
 def test_dangerous_runs_are_stopped_in_time_and_no_bystander_is_named(baseline: Baseline) -> None:
-    """The weakest acceptable action on what must be named, by the line that decides, not before it is fair."""
+    """The weakest acceptable action on what must be named, in time, and not before it is fair."""
     weight = {"observe": 0, "step_up": 1, "read_only": 1, "kill_session": 2, "revoke_token": 3}
     right, every = 0, scenarios("malicious", "twin")
     for scenario in every:

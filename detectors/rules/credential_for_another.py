@@ -34,7 +34,7 @@ class CredentialForAnother(Detector):
         confidence, why = self._weigh(event)
         if not confidence or self._habits.is_habit(event):
             return None
-        if not self._habits.knows(event.agent_role):
+        if event.credential_kind not in LASTING and not self._habits.knows(event.agent_role):
             confidence = min(confidence, self._settings.confidence_unknown)
         return Noticed(
             detector=self.name,
