@@ -34,6 +34,9 @@ CREDENTIALS_MAX = 8
 
 MEMORIES_MAX = 8
 
+SKEW_MS_MAX = 2_000
+"""Clocks of two sources differ by so much, and one dates an act by its beginning, another by its end."""
+
 STANDING_MAX = 16
 """Per session: ids of commands that a release names as lifted."""
 
@@ -60,6 +63,14 @@ class Step(Struct, frozen=True, array_like=True, gc=False):
     """What they gain: an approval of the change must name it, or whoever gains."""
     warrant: str = ""
     """What vouched for it when it was judged."""
+
+
+def pause_ms(earlier: Step, later: Step) -> int:
+    """From one step to the next; where two sources told of them, their clocks may differ a little."""
+    apart_ms = later.at_ms - earlier.at_ms
+    if apart_ms < 0 and earlier.source != later.source and -apart_ms <= SKEW_MS_MAX:
+        return 0
+    return apart_ms
 
 
 def step_of(

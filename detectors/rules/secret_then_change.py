@@ -12,7 +12,7 @@ from models.baselines.habits import Habits
 from models.event import OpClass, Operation, Outcome, weakest
 from models.finding import Noticed
 from models.registry import Registry
-from models.session import Session, Step, Workflow
+from models.session import Session, Step, Workflow, pause_ms
 
 STRANGE, UNKNOWN, CHANGED = "strange_secret", "unknown_secret", "unwarranted_change"
 
@@ -61,7 +61,7 @@ class SecretThenChange(Detector):
 
     def _best(self, pairs: list[tuple[str, Step | None, Step]]) -> Noticed | None:
         for kind, read, change in pairs:
-            if read is not None and 0 <= change.at_ms - read.at_ms <= self._settings.within_ms:
+            if read is not None and 0 <= pause_ms(read, change) <= self._settings.within_ms:
                 return self._noticed(kind, read, change)
         return None
 
@@ -71,7 +71,7 @@ class SecretThenChange(Detector):
             detector=self.name,
             confidence=self._settings.confidence if strange else self._settings.confidence_unknown,
             reason=f"{change.operation} on {change.target or 'no named target'} "
-            f"{(change.at_ms - read.at_ms) / 1000:.1f} s after {read.operation} of "
+            f"{pause_ms(read, change) / 1000:.1f} s after {read.operation} of "
             f"{read.target or 'a secret'}, "
             f"{'which is none of its own' if strange else 'whose owner is not known'}",
             evidence=(read.event_id, change.event_id),

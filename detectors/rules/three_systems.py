@@ -10,7 +10,7 @@ from models.attested import Effect
 from models.baselines.habits import Habits
 from models.event import CHANGES, OpClass, Operation, Outcome, weakest
 from models.finding import Noticed
-from models.session import Session, Step, Workflow
+from models.session import Session, Step, Workflow, pause_ms
 
 READ, FOUND, HELD = "ticket", "directory", "secret"
 
@@ -53,7 +53,7 @@ class ThreeSystems(Detector):
         if read is None or held is None:
             return None
         within_ms = self._settings.within_ms
-        if not (0 <= step.at_ms - held.at_ms <= within_ms and 0 <= held.at_ms - read.at_ms <= within_ms):
+        if not (0 <= pause_ms(held, step) <= within_ms and 0 <= pause_ms(read, held) <= within_ms):
             return None
         found = workflow.visited.get(FOUND)
         steps = [each for each in (read, found, held, step) if each is not None]

@@ -63,6 +63,10 @@ FIRES: Stories = {
             op("S", 0, agent_role=ROTATOR, target="secret/other"),
         ],
         "nobody knows the job": [op("S", 0), op("V", 60, **ADMIN)],
+        "another source's clock is a little behind": [
+            op("S", 1.5, agent_role=ROTATOR, target="secret/other"),
+            op("V", 0, agent_role=ROTATOR, source="okta", **GRANT),
+        ],
         "a strange secret, then a comment": [
             op("S", 0, agent_role=ROTATOR, target="secret/other"),
             op("X", 60, agent_role=ROTATOR, **COMMENT),
@@ -166,6 +170,7 @@ MUST_NOT: Stories = {
             op("V", 60, agent_role=ROTATOR, **GRANT),
         ],
         "the grant came first": [op("V", 0, **GRANT), op("S", 60)],
+        "the grant came first, by another clock": [op("V", 0, source="okta", **GRANT), op("S", 2.1)],
         "hours lie between": [op("S", 0), op("V", 4 * 3600 + 1, **GRANT)],
         "the secret was denied": [op("S", 0, outcome="denied"), op("V", 60, **GRANT)],
         "a membership without rights": [op("S", 0), op("R", 60)],
