@@ -177,7 +177,7 @@ class UnfamiliarSettings(Struct, frozen=True, kw_only=True, forbid_unknown_field
     """From here on it is surer."""
     confidence: Share = 0.4
     """New for the job."""
-    confidence_sure: Share = 0.6
+    confidence_sure: Share = 0.65
     """New for a job that hardly ever does anything new."""
 
 
