@@ -6,6 +6,7 @@ hubs wrap several in `records`, Graph in `value`. Formats: Azure Monitor, "Resou
 log event schema"; Microsoft Graph, "directoryAudit" and "signIn".
 """
 
+import re
 from typing import Any
 
 import msgspec
@@ -42,15 +43,14 @@ class Wrapper(Struct):
     value: list[Raw] | None = None
 
 
+WRAPPED = re.compile(rb'\s*\{\s*"(?:records|value|@odata)')
 _envelopes = msgspec.json.Decoder(Envelope)
 _wrappers = msgspec.json.Decoder(Wrapper)
 
 
 def normalise(record: bytes) -> tuple[Sighting, ...]:
     """What the bytes say. Raises `UnreadableEventError` for what is no record of Entra or Azure."""
-    if len(record) > EVENT_BYTES_MAX or record[:64].lstrip().startswith(
-        (b'{"records"', b'{"value"', b'{"@odata')
-    ):
+    if len(record) > EVENT_BYTES_MAX or WRAPPED.match(record):
         wrapper = decoded(_wrappers, record, BATCH_BYTES_MAX)
         inner = wrapper.records if wrapper.records is not None else wrapper.value
         if inner is not None:

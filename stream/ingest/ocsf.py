@@ -7,6 +7,7 @@ or `message_context` (1.8); OCSF's `agent` is a sensor, and no AI.
 """
 
 import re
+from functools import lru_cache
 
 import msgspec
 
@@ -69,6 +70,7 @@ USER_CLASSES = frozenset({3001, 3002, 3003, 3005, 3007})
 
 _decoder = msgspec.json.Decoder(Event)
 _vocabulary = load_vocabulary("ocsf")
+_provided = frozenset(providers())
 
 
 def normalise(record: bytes) -> tuple[Sighting, ...]:
@@ -112,7 +114,7 @@ def _sighting(event: Event, record: bytes) -> Sighting:
             effects=tuple(effects)[:EFFECTS_MAX],
             facts=dict(tuple(facts.items())[:FACTS_MAX]),
         ),
-        follows=_follows(event, request),
+        follows=_follows(event, request, system),
     )
 
 
@@ -128,7 +130,7 @@ def _meaning(event: Event) -> tuple[str, Entry, str]:
     if event.api is None or not event.api.operation:
         return label, entry, system
     operation = _called(provider, event.api.operation, event)
-    if provider in providers():
+    if provider in _provided:
         found = load_vocabulary(provider).look_up(operation)
         if found.op_class is not OpClass.UNCLASSIFIED:
             entry = found
@@ -148,7 +150,13 @@ def _qualified(label: str, event: Event) -> str:
 
 
 def _provider(event: Event) -> str:
-    told = f"{event.cloud.provider if event.cloud else ''} {_product(event)}"[:NAME_MAX].lower()
+    told = f"{event.cloud.provider if event.cloud else ''} {_product(event)}"[:NAME_MAX]
+    return _known_provider(told)
+
+
+@lru_cache(maxsize=1024)
+def _known_provider(told: str) -> str:
+    told = told.lower()
     return next((known for word, known in VOCABULARIES.items() if word in told), "")
 
 
@@ -259,14 +267,14 @@ def _credential_kind(credential: str) -> CredentialKind:
     return CredentialKind.EPHEMERAL if credential.startswith("ASIA") else CredentialKind.STATIC
 
 
-def _follows(event: Event, request: str) -> tuple[Handle, ...]:
+def _follows(event: Event, request: str, system: str) -> tuple[Handle, ...]:
     """The agent's run, then the request, then the key."""
     found = []
     if event.ai_agent and event.ai_agent.instance_uid:
         found.append(Handle("conversation", name(event.ai_agent.instance_uid)))
     if event.message_context and event.message_context.uid:
         found.append(Handle("conversation", name(event.message_context.uid)))
-    if request and _provider(event) == "aws":
+    if request and system == "aws":
         found.append(Handle("aws.request", request))
     if ACCESS_KEY.fullmatch(_credential(event)):
         found.append(Handle("aws.access_key", _credential(event)))
