@@ -1,5 +1,6 @@
-"""Sizes of records that may come alone or many at once."""
+"""Records that may come alone or many at once: how large they may be, and which is which."""
 
+from models.command import stable_id
 from models.errors import Unreadable, UnreadableEventError
 from models.event import EVENT_BYTES_MAX
 
@@ -12,3 +13,17 @@ def single(record: bytes) -> None:
     if len(record) > EVENT_BYTES_MAX:
         detail = f"{len(record)} bytes, at most {EVENT_BYTES_MAX} are read"
         raise UnreadableEventError(Unreadable.TOO_LARGE, detail)
+
+
+class Places:
+    """Ids for what has none of its own: a hash of the whole record, taken once, and the place in it."""
+
+    def __init__(self, source: str, record: bytes) -> None:
+        self.source = source
+        self.record = record
+        self._whole = ""
+
+    def id_of(self, at: int) -> str:
+        """The same record, the same ids."""
+        self._whole = self._whole or stable_id(self.source, self.record.hex())
+        return f"{self._whole}:{at}"

@@ -12,10 +12,9 @@ from msgspec import Struct
 from msgspec.json import Decoder
 
 from models.attested import Effect, Fact
-from models.command import stable_id
 from models.event import CredentialKind, Grade, Operation, Outcome
 from models.vocabulary.vocabulary import Entry
-from stream.ingest.batches import BATCH_BYTES_MAX, single
+from stream.ingest.batches import BATCH_BYTES_MAX, Places, single
 from stream.ingest.grants import effects_of, stated
 from stream.ingest.reading import AT_MS_MAX, decoded, invalid, listed, millis, name
 from stream.ingest.sighting import Handle, Sighting
@@ -111,10 +110,11 @@ def normalise(record: bytes) -> tuple[Sighting, ...]:
     else:
         entries = [content]
         single(record)
-    return tuple(_sighting(one, record, at) for at, one in enumerate(entries))
+    places = Places(SOURCE, record)
+    return tuple(_sighting(one, places, at) for at, one in enumerate(entries))
 
 
-def _sighting(one: AuditEntry, record: bytes, at: int) -> Sighting:
+def _sighting(one: AuditEntry, places: Places, at: int) -> Sighting:
     if not one.action:
         raise invalid("no action")
     entry = VOCABULARY.look_up(name(one.action))
@@ -122,7 +122,7 @@ def _sighting(one: AuditEntry, record: bytes, at: int) -> Sighting:
     session = name(call.session)
     return Sighting(
         event=Operation(
-            id=name(one.document) or stable_id(SOURCE, str(at), record.hex()),
+            id=name(one.document) or places.id_of(at),
             source=SOURCE,
             at_ms=_at_ms(one),
             workflow=session,

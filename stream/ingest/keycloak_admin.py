@@ -11,10 +11,9 @@ from msgspec import Struct
 from msgspec.json import Decoder
 
 from models.attested import Effect, Fact
-from models.command import stable_id
 from models.event import CredentialKind, Grade, OpClass, Operation, Outcome
 from models.vocabulary.vocabulary import Entry
-from stream.ingest.batches import BATCH_BYTES_MAX, single
+from stream.ingest.batches import BATCH_BYTES_MAX, Places, single
 from stream.ingest.grants import effects_of, references, stated
 from stream.ingest.keycloak_bodies import NOTHING, Said, said_by
 from stream.ingest.reading import AT_MS_MAX, decoded, invalid, name, nested
@@ -92,10 +91,11 @@ def normalise(record: bytes) -> tuple[Sighting, ...]:
     else:
         events = [content]
         single(record)
-    return tuple(_sighting(one, record, at) for at, one in enumerate(events))
+    places = Places(SOURCE, record)
+    return tuple(_sighting(one, places, at) for at, one in enumerate(events))
 
 
-def _sighting(one: KeycloakEvent, record: bytes, at: int) -> Sighting:
+def _sighting(one: KeycloakEvent, places: Places, at: int) -> Sighting:
     if one.time is None or not 0 <= one.time <= AT_MS_MAX:
         raise invalid("no time")
     if one.operationType and (one.resourceType or one.resourceTypeAsString):
@@ -108,7 +108,7 @@ def _sighting(one: KeycloakEvent, record: bytes, at: int) -> Sighting:
     session = name(f"keycloak:{call.handle or call.client or call.principal}")
     return Sighting(
         event=Operation(
-            id=name(one.id) or stable_id(SOURCE, str(at), record.hex()),
+            id=name(one.id) or places.id_of(at),
             source=SOURCE,
             at_ms=one.time,
             workflow=session,

@@ -11,10 +11,9 @@ from msgspec import Raw, Struct
 from msgspec.json import Decoder
 
 from models.attested import Effect, Fact
-from models.command import stable_id
 from models.event import CredentialKind, Grade, OpClass, Operation, Outcome
 from models.vocabulary.vocabulary import Entry
-from stream.ingest.batches import BATCH_BYTES_MAX, single
+from stream.ingest.batches import BATCH_BYTES_MAX, Places, single
 from stream.ingest.grants import effects_of, stated
 from stream.ingest.kubernetes_objects import (
     MASTERS,
@@ -108,10 +107,11 @@ def normalise(record: bytes) -> tuple[Sighting, ...]:
     else:
         events = [content]
         single(record)
-    return tuple(_sighting(one, record, at) for at, one in enumerate(events) if one.stage != UNFINISHED)
+    places = Places(SOURCE, record)
+    return tuple(_sighting(one, places, at) for at, one in enumerate(events) if one.stage != UNFINISHED)
 
 
-def _sighting(event: AuditEvent, record: bytes, at: int) -> Sighting:
+def _sighting(event: AuditEvent, places: Places, at: int) -> Sighting:
     when = event.requestReceivedTimestamp or event.stageTimestamp
     if not event.verb or not when:
         raise invalid("no verb or no time")
@@ -121,7 +121,7 @@ def _sighting(event: AuditEvent, record: bytes, at: int) -> Sighting:
     minted = call.minted
     return Sighting(
         event=Operation(
-            id=name(event.auditID) or stable_id(SOURCE, str(at), record.hex()),
+            id=name(event.auditID) or places.id_of(at),
             source=SOURCE,
             at_ms=millis(when),
             workflow=session,

@@ -11,10 +11,9 @@ from typing import Any
 from msgspec.json import Decoder
 
 from models.attested import Effect, Fact
-from models.command import stable_id
 from models.event import CredentialKind, Grade, OpClass, Operation, Outcome
 from models.vocabulary.vocabulary import Entry
-from stream.ingest.batches import BATCH_BYTES_MAX, single
+from stream.ingest.batches import BATCH_BYTES_MAX, Places, single
 from stream.ingest.grants import admin_name, effects_of, references, stated
 from stream.ingest.okta_records import (
     AuthenticationContext,
@@ -79,10 +78,11 @@ def normalise(record: bytes) -> tuple[Sighting, ...]:
     else:
         events = [content.detail or content]
         single(record)
-    return tuple(_sighting(event, record, at) for at, event in enumerate(events))
+    places = Places(SOURCE, record)
+    return tuple(_sighting(event, places, at) for at, event in enumerate(events))
 
 
-def _sighting(event: LogEvent, record: bytes, at: int) -> Sighting:
+def _sighting(event: LogEvent, places: Places, at: int) -> Sighting:
     operation = name(event.eventType or event.eventtype)
     if not operation or not event.published:
         raise invalid("no eventType or no published time")
@@ -92,7 +92,7 @@ def _sighting(event: LogEvent, record: bytes, at: int) -> Sighting:
     minted = call.minted(entry)
     return Sighting(
         event=Operation(
-            id=name(event.uuid) or stable_id(SOURCE, str(at), record.hex()),
+            id=name(event.uuid) or places.id_of(at),
             source=SOURCE,
             at_ms=millis(event.published),
             workflow=session,

@@ -270,6 +270,15 @@ def test_batches_are_read_one_by_one() -> None:
     assert normalise(encoded(wrapped)) == normalise(encoded(one))
 
 
+def test_what_has_no_id_is_known_by_its_place_in_its_record() -> None:
+    """The same bytes come again as the same events; a large batch is hashed once."""
+    nameless = [event("user.session.clear", ANN, uuid=None) for _ in range(300)]
+    ids = [operation(each).id for each in normalise(encoded(nameless))]
+    assert len(set(ids)) == 300
+    assert [operation(each).id for each in normalise(encoded(nameless))] == ids
+    assert operation(only(normalise(encoded(nameless[0])))).id not in ids
+
+
 def test_names_that_a_data_lake_has_lower_cased_are_read() -> None:
     """Column names of some warehouses know no capitals."""
     record = event("user.session.clear", ANN)
