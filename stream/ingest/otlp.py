@@ -291,9 +291,12 @@ def _of_pairs(pairs: "Sequence[common_pb2.KeyValue]") -> Attributes:
     kept: Attributes = {}
     for pair in pairs[:ATTRIBUTES_MAX]:
         value = pair.value
+        if text := value.string_value:  # most are texts
+            kept[pair.key] = text
+            continue
         match value.WhichOneof("value"):
             case "string_value":
-                kept[pair.key] = value.string_value
+                kept[pair.key] = ""
             case "bool_value":
                 kept[pair.key] = value.bool_value
             case "int_value":
