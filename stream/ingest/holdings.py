@@ -28,7 +28,7 @@ CREDENTIALS = frozenset(
         "github.hashed_token",
     }
 )
-"""Kinds that can be used by whoever has them: one that two live sessions hold names neither."""
+"""Kinds that can be used by whoever has them, and live as long as their record says."""
 REQUESTS = frozenset(
     {
         "aws.request",
@@ -41,6 +41,8 @@ REQUESTS = frozenset(
     }
 )
 """Kinds that name one call."""
+SHAREABLE = CREDENTIALS | {"pod", "pod_uid"}
+"""Kinds that can be several sessions' at a time: one that two live sessions hold names neither."""
 WORKLOADS = frozenset({"conversation", "pod", "pod_uid", "github.run"})
 
 HELD_FOR_MS = {
@@ -110,7 +112,7 @@ class Holdings:
                 return False
             if known.sure and (not new.sure or not known.session):
                 return False
-            if known.sure and alive and handle.kind in CREDENTIALS:
+            if known.sure and alive and handle.kind in SHAREABLE:
                 new = Holding("", known.from_ms, max(known.until_ms, new.until_ms), sure=True)
             elif known.sure and new.session != known.session and known.from_ms < new.from_ms:
                 before = Holding(known.session, known.from_ms, new.from_ms, sure=True)

@@ -6,6 +6,7 @@ from msgspec.structs import replace
 
 from models.attested import Fact, Registered
 from models.event import (
+    MOVED_MAX,
     CredentialKind,
     Delegation,
     Join,
@@ -158,6 +159,24 @@ def test_a_token_that_two_live_runs_hold_names_neither() -> None:
     first, second = started(), started("conv-2", "wf-2")
     events = told([replace(first, brings=(token,)), replace(second, brings=(token,)), record(1, token)])
     assert final(events)["record-1"] == "aws:AROA1:run"
+
+
+def test_a_pod_in_which_two_runs_live_names_neither() -> None:
+    """What the pod's account does may be either's: it is given to nobody."""
+    pod = Handle("pod", "pod-shared")
+    first, second = replace(started(), brings=(pod,)), replace(started("conv-2", "wf-2"), brings=(pod,))
+    events = told([first, record(1, pod), second, record(2, pod)])
+    assert (final(events)["record-1"], final(events)["record-2"]) == (RUN, "aws:AROA1:run")
+
+
+def test_a_join_names_every_event_that_moved() -> None:
+    """In parts, where there are more than one may name."""
+    sightings = [record(number, KEY) for number in range(MOVED_MAX + 44)]
+    events = told([*sightings, started(), record(999, Handle("conversation", RUN), brings=(KEY,))])
+    joins = [event for event in events if isinstance(event, Join)]
+    assert [len(join.moved) for join in joins] == [MOVED_MAX, 44]
+    assert len({join.id for join in joins}) == 2
+    assert {name for join in joins for name in join.moved} == {one.event.id for one in sightings}
 
 
 def test_a_token_handed_on_after_the_first_run_ended_names_the_second() -> None:
