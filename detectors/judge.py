@@ -317,9 +317,13 @@ class Judge:
     def _join(self, workflow: Workflow, event: Join) -> None:
         """What it did is judged again where it belongs; here nothing is held against it any more."""
         joined = workflow.sessions.get(event.session)
-        if joined is None or event.into_workflow == workflow.id:
+        if joined is None:
             return
-        self._leave(workflow, joined)
+        moved = set(event.moved)
+        for name in [name for name, alarm in joined.alarms.items() if not moved.isdisjoint(alarm.evidence)]:
+            del joined.alarms[name]
+        if joined.events <= len(moved):
+            self._leave(workflow, joined)
         if not workflow.sessions:
             workflow.chains.clear()
             workflow.denied.clear()

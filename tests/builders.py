@@ -21,6 +21,7 @@ from models.event import (
     CredentialKind,
     Delegation,
     Grade,
+    Join,
     OpClass,
     Operation,
     Outcome,
@@ -126,6 +127,12 @@ def registered(what: str, seconds: float, reference: str = "ref-1", **changed: A
     """A fact of the control plane about the session."""
     fields = {"reference": reference, "decided_by": HUMAN, "grade": Grade.ATTESTED, **changed}
     return Registration(what=Registered(what), **_fact(f"{what}-{reference}", seconds, fields))
+
+
+def join(seconds: float, **changed: Any) -> Join:
+    """What ran under `s1` belongs to another session of another workflow."""
+    into = {"into_session": "s9", "into_workflow": "w9", "session": "s1", **changed}
+    return Join(**_fact("join", seconds, into))
 
 
 def release(seconds: float, **changed: Any) -> Release:

@@ -1,11 +1,14 @@
 """The fold: what a stop survives, who is spared, and that what is remembered stays small."""
 
+from typing import Any
+
 import msgspec
 import pytest
 from msgspec.structs import replace
 
 from detectors.decision import INHERITED
 from detectors.policy import BudgetSettings, Level, Policy
+from models.attested import Effect
 from models.command import Action
 from models.event import AnyEvent, CredentialKind, Grade, OpClass
 from models.session import RECENT_IDS_MAX, SESSIONS_MAX, Workflow
@@ -18,6 +21,7 @@ from tests.builders import (
     at,
     delegation,
     end,
+    join,
     judged,
     op,
     release,
@@ -262,3 +266,14 @@ def test_a_session_that_answers_takes_the_room_of_the_longest_silent() -> None:
     assert heard.stopped == {"s1"}
     assert len(heard.workflows["w1"].sessions) == SESSIONS_MAX
     assert heard.session("n0").events == 2
+
+
+def test_what_moved_to_its_true_session_is_held_against_nobody_else() -> None:
+    """A provisional session answers for what is left to it, and for no more."""
+    grave: dict[str, Any] = {"effects": (Effect.EXPANDS, Effect.ADMIN)}
+    heard = judged([op("V", 0, outcome="denied", **grave), op("D", 1)])
+    assert set(heard.session().alarms) == {"unapproved_change"}
+    (moved,) = [event.id for event in told("V@0")]
+    heard.fold([join(2, moved=(moved,))])
+    assert heard.session().alarms == {}
+    assert heard.fold([join(3, moved=(moved, "w1/s1/D@1"))]).workflows["w1"].sessions == {}

@@ -1,0 +1,78 @@
+"""Somebody's word given for one session is told again where it is needed, once, and before the act."""
+
+from typing import Any
+
+from models.event import Approval, ApprovalRequest, Registration
+from stream.ingest.vouching import EACH_MAX, Vouching
+from tests.builders import approval, at, op, registered
+
+ASKED: dict[str, Any] = {"requested_by": "ann@example.org", "decided_by": "bob@example.org"}
+
+
+def act(seconds: float, **changed: Any) -> Any:
+    """Ann changes something, in her own session."""
+    return op("V", seconds, principal="ann@example.org", workflow="w9", session="s9", **changed)
+
+
+def test_an_approval_follows_whoever_asked_for_it() -> None:
+    """Asked for one session, acted on in another: both workflows hold it, under ids of their own."""
+    vouching = Vouching()
+    vouching.hear(ApprovalRequest(**_asked(-60)))
+    vouching.hear(approval(-10, **ASKED))
+    asked, granted = vouching.for_act(act(0))
+    assert isinstance(asked, ApprovalRequest)
+    assert isinstance(granted, Approval)
+    assert {(word.workflow, word.session) for word in (asked, granted)} == {("w9", "s9")}
+    assert granted.id != approval(-10).id
+
+
+def test_it_is_told_once_in_each_workflow() -> None:
+    """The judge keeps it; a second telling would be a second approval."""
+    vouching = Vouching()
+    vouching.hear(approval(-10, **ASKED))
+    assert len(vouching.for_act(act(0))) == 1
+    assert vouching.for_act(act(1)) == []
+    assert len(vouching.for_act(op("V", 2, principal="ann@example.org", workflow="w8"))) == 1
+
+
+def test_a_commit_follows_the_objects_that_it_names() -> None:
+    """Whoever merged it is not whoever applies it."""
+    vouching = Vouching()
+    vouching.hear(registered("change", -10, targets=("billing/RoleBinding/billing-ops",)))
+    (told,) = vouching.for_act(act(0, target="billing/billing-ops"))
+    assert isinstance(told, Registration)
+    assert vouching.for_act(act(1, target="billing/other")) == []
+
+
+def test_neither_reads_nor_strangers_nor_what_came_before_are_told_anything() -> None:
+    """A word is given beforehand, about somebody, for a change."""
+    vouching = Vouching()
+    vouching.hear(approval(10, **ASKED))
+    assert vouching.for_act(act(0)) == [], "it came later"
+    assert vouching.for_act(op("V", 20, workflow="w9", principal="eve@example.org")) == []
+    assert vouching.for_act(op("D", 20, workflow="w9", principal="ann@example.org")) == []
+    assert vouching.for_act(op("V", 20, principal="ann@example.org")) == [], "its own workflow has it"
+
+
+def test_a_flood_of_words_for_one_person_keeps_the_newest() -> None:
+    """Bounded, and the newest is what an act is most likely about."""
+    vouching = Vouching()
+    for k in range(3 * EACH_MAX):
+        vouching.hear(approval(k, **ASKED))
+    told = vouching.for_act(act(1000))
+    assert [word.at_ms for word in told] == [at(k) for k in range(2 * EACH_MAX, 3 * EACH_MAX)]
+
+
+def _asked(seconds: float) -> dict[str, Any]:
+    given = approval(seconds, **ASKED)
+    return {
+        "id": "asked",
+        "source": given.source,
+        "at_ms": given.at_ms,
+        "workflow": given.workflow,
+        "session": given.session,
+        "request": "apr-1",
+        "operation": given.operation,
+        "target": given.target,
+        "requested_by": given.requested_by,
+    }

@@ -1,0 +1,97 @@
+"""What a job is used to: counted by sessions, and honest about how little was seen."""
+
+import pytest
+
+from models.baselines.habits import SESSIONS_MIN, Habits, count_habits, shape_of
+from models.event import Operation
+from tests.builders import op
+
+
+def run(*targets: str, **changed: object) -> list[Operation]:
+    """One session that reads these secrets."""
+    return [op("S", k, target=target, agent_role="job", **changed) for k, target in enumerate(targets)]
+
+
+def habits(*runs: list[Operation]) -> Habits:
+    """The habits of a job with these recorded sessions."""
+    return Habits({"job": count_habits(runs)})
+
+
+def read(target: str, **changed: object) -> Operation:
+    """The job reads a secret."""
+    return op("S", 0, target=target, agent_role="job", **changed)
+
+
+CLOSED = [run("app1/db", "app2/db") for _ in range(30)]
+OPEN = [run(f"release/{k}/v{k}") for k in range(30)]
+
+
+def test_a_closed_set_makes_a_stranger_of_the_next() -> None:
+    """A job that has read the same two secrets thirty times says a lot by reading a third."""
+    known = habits(*CLOSED)
+    assert known.is_strange(read("platform/root-ca"), 5.0) is True
+    assert known.is_strange(read("app1/db"), 5.0) is False
+    assert known.surprise_bits(read("app1/db")) == 0.0
+
+
+def test_an_open_set_makes_none() -> None:
+    """A job that meets a new secret in every session says nothing by meeting another."""
+    assert habits(*OPEN).is_strange(read("release/31/v31"), 5.0) is False
+
+
+def test_the_same_kind_of_name_is_less_strange_than_another() -> None:
+    """Its shape was seen: another application's database is no root certificate."""
+    known = habits(*CLOSED)
+    alike, other = known.surprise_bits(read("app9/db")), known.surprise_bits(read("app9/root-ca"))
+    assert alike is not None
+    assert other is not None
+    assert 0 < alike < other
+
+
+@pytest.mark.parametrize("sessions", [0, 1, SESSIONS_MIN - 1])
+def test_a_job_seen_too_seldom_has_no_habits(sessions: int) -> None:
+    """Not enough seen is an answer of its own: neither strange nor familiar."""
+    known = habits(*CLOSED[:sessions])
+    assert known.surprise_bits(read("platform/root-ca")) is None
+    assert known.is_strange(read("platform/root-ca"), 5.0) is None
+    assert known.most_secrets("job") is None
+    assert not known.is_habit(read("app1/db"))
+
+
+def test_too_little_to_be_so_sure_is_not_enough_seen_either() -> None:
+    """Ten observations cannot make anything a one-in-a-thousand surprise."""
+    known = habits(*[run("app1/db") for _ in range(10)])
+    assert known.is_strange(read("platform/root-ca"), 10.0) is None
+
+
+def test_once_is_an_exception_and_twice_a_habit() -> None:
+    """And what was refused is neither."""
+    known = habits(*CLOSED, run("other/once"), run("other/denied", outcome="denied"), run("other/denied"))
+    assert known.is_habit(read("app1/db"))
+    assert not known.is_habit(read("other/once"))
+    assert not known.is_habit(read("other/denied"))
+
+
+def test_a_loop_of_a_thousand_calls_is_one_sessions_word() -> None:
+    """Counted are sessions, so that one run cannot teach a habit."""
+    known = habits(*CLOSED, run(*["other/loop"] * 1_000))
+    assert not known.is_habit(read("other/loop"))
+
+
+def test_whoever_gains_is_part_of_the_habit() -> None:
+    """A key for the same owner every night, and one night for another."""
+    nights = [
+        [op("C", 0, target="", agent_role="job", facts={"beneficiary": "svc-reports"})] for _ in range(20)
+    ]
+    known = habits(*nights)
+    assert known.is_habit(op("C", 0, target="", agent_role="job", facts={"beneficiary": "svc-reports"}))
+    assert not known.is_habit(op("C", 0, target="", agent_role="job", facts={"beneficiary": "svc-backup"}))
+
+
+@pytest.mark.parametrize(
+    ("target", "shape"),
+    [("app/v14", "v##"), ("secret", "secret"), ("a/b/c-7", "c-#"), ("", "")],
+)
+def test_a_shape_is_the_last_part_without_its_digits(target: str, shape: str) -> None:
+    """Release 14 looks like release 13."""
+    assert shape_of(target) == shape
