@@ -6,6 +6,7 @@ fires and one that must not in `tests/`.
 
 from detectors.chains.read_then_write import ReadThenWriteChain
 from detectors.detector import Detector
+from detectors.learned.unusual_provenance import UnusualProvenance
 from detectors.learned.unusual_transition import UnusualTransition
 from detectors.learned.unusual_velocity import UnusualVelocity
 from detectors.policy import Policy
@@ -16,7 +17,14 @@ from models.event import OpClass
 
 NAMES = tuple(
     kind.name
-    for kind in (ReadThenWriteChain, FasterThanHuman, UnusualVelocity, UnusualTransition, DeniedThenElsewhere)
+    for kind in (
+        ReadThenWriteChain,
+        FasterThanHuman,
+        UnusualVelocity,
+        UnusualTransition,
+        UnusualProvenance,
+        DeniedThenElsewhere,
+    )
 )
 
 
@@ -34,6 +42,12 @@ def detectors(policy: Policy, baseline: Baseline | None) -> list[Detector]:
         ),
         (settings.unusual_velocity.enabled, UnusualVelocity(settings.unusual_velocity, baseline)),
         (settings.unusual_transition.enabled, UnusualTransition(settings.unusual_transition, baseline)),
+        (
+            settings.unusual_provenance.enabled,
+            UnusualProvenance(
+                settings.unusual_provenance, policy.wrong_stops_per_1000_sessions / 1000, baseline
+            ),
+        ),
         (
             settings.denied_then_elsewhere.enabled,
             DeniedThenElsewhere(settings.denied_then_elsewhere, approvals),

@@ -88,6 +88,14 @@ class TransitionSettings(Struct, frozen=True, kw_only=True, forbid_unknown_field
     """On its own a finding to watch."""
 
 
+class ProvenanceSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`unusual_provenance`, see `docs/detectors/unusual_provenance.md`."""
+
+    enabled: bool = True
+    confidence: Share = 0.5
+    """On its own a finding to watch; with another learned one it reaches step-up."""
+
+
 class DeniedSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """`denied_then_elsewhere`, see `docs/detectors/denied_then_elsewhere.md`."""
 
@@ -107,6 +115,7 @@ class DetectorSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     faster_than_human: FasterThanHumanSettings = FasterThanHumanSettings()
     unusual_velocity: VelocitySettings = VelocitySettings()
     unusual_transition: TransitionSettings = TransitionSettings()
+    unusual_provenance: ProvenanceSettings = ProvenanceSettings()
     denied_then_elsewhere: DeniedSettings = DeniedSettings()
 
 
@@ -148,6 +157,13 @@ class FleetSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     """Changes and secret reads of one principal, over all its sessions."""
 
 
+class LearningSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Who may teach a baseline; see `docs/baselines.md`."""
+
+    sessions_per_agent_day_max: Annotated[int, Meta(ge=1)] = 10_000
+    """Of one source, agent and day, so many sessions teach, spread evenly: a flood teaches no more."""
+
+
 class Policy(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Levels, what may stop, and the settings of every detector."""
 
@@ -163,6 +179,8 @@ class Policy(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Only these findings count towards a stop; the others may alert and ask for step-up."""
     grades_that_stop: tuple[Grade, ...] = (Grade.ATTESTED, Grade.OBSERVED)
     """Findings on weaker evidence do not count towards a stop."""
+    wrong_stops_per_1000_sessions: Annotated[float, Meta(gt=0.0, le=500.0)] = 10.0
+    """The budget of what is learned: of a thousand honest sessions, so many may be called surprising."""
     half_life_ms: DurationMs = 15 * MINUTE
     """In this time, of the event's clock, a finding loses half its weight."""
     inherited_share: Share = 0.5
@@ -182,6 +200,7 @@ class Policy(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     commands: CommandSettings = CommandSettings()
     budget: BudgetSettings = BudgetSettings()
     fleet: FleetSettings = FleetSettings()
+    learning: LearningSettings = LearningSettings()
 
     def __post_init__(self) -> None:
         rising = [level.risk_min for level in self.levels]

@@ -9,7 +9,6 @@ import msgspec
 import typer
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
 
 from detectors.catalog import NAMES
 from detectors.policy import write_policy
@@ -26,6 +25,10 @@ hooks = typer.Typer(no_args_is_help=True, help="Enforcement hooks: they act on c
 app.add_typer(hooks, name="hook")
 
 Files = Annotated[list[str], typer.Argument(metavar="FILE…", help="NDJSON, .gz too, - for standard input")]
+Recordings = Annotated[
+    list[str], typer.Argument(metavar="FILE…", help="files, or folders, of the format that --source names")
+]
+Source = Annotated[str, typer.Option("--source", help="format of the files: events, agent-runs, hdfs")]
 PolicyPath = Annotated[str | None, typer.Option("--policy", help="policy file (YAML)")]
 BaselinePath = Annotated[str | None, typer.Option("--baseline", help="baseline made by `chainbrake train`")]
 Kafka = Annotated[str | None, typer.Option("--kafka", help="bootstrap servers, host:port[,host:port]")]
@@ -44,6 +47,15 @@ def main() -> None:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the reader has gone: nothing to say
         sys.exit(1)
+
+
+def _known(source: str) -> str:
+    from stream.sources.known import NAMES as SOURCES  # noqa: PLC0415 - start-up time of the other commands
+
+    if source not in SOURCES:
+        known = ", ".join(SOURCES)
+        raise typer.BadParameter(f"{source!r} is not known; known are: {known}", param_hint="--source")
+    return source
 
 
 def _settings(**options: Any) -> Any:
@@ -143,25 +155,35 @@ def replay(
 
 @app.command()
 def train(
-    files: Files,
+    files: Recordings,
     to: Annotated[Path, typer.Option("--out", help="the baseline to write")],
     policy: PolicyPath = None,
-    source: Annotated[str, typer.Option("--source", help="format of the files: events")] = "events",
+    source: Source = "events",
 ) -> None:
     """Learn what normal looks like from recorded sessions."""
-    from stream.files import lines  # noqa: PLC0415 - scikit-learn takes two seconds to import
-    from stream.training import train as learn  # noqa: PLC0415
+    from stream.commands.train import run_train  # noqa: PLC0415 - scipy takes a second to import
 
-    if source != "events":
-        raise typer.BadParameter(f"{source!r} is not known; known is: events", param_hint="--source")
-    trained = learn(lines(files), load_policy(_settings(policy=policy).policy), to)
-    table = Table("role", "sessions", title=f"learned from {trained.header.events} events")
-    for role, sessions in sorted(trained.roles.items()):
-        table.add_row(role or "(none)", str(sessions))
-    out.print(table)
-    for reason, count in sorted({**trained.header.left_out, **trained.dead_letters}.items()):
-        out.print(f"left out: {count} ({reason})")
-    out.print(f"written: {to} (baseline@{trained.header.checksum[:12]})")
+    run_train(out, files, _known(source), to, load_policy(_settings(policy=policy).policy))
+
+
+@app.command()
+def score(
+    files: Recordings,
+    baseline: Annotated[str, typer.Option("--baseline", help="baseline made by `chainbrake train`")],
+    policy: PolicyPath = None,
+    source: Source = "events",
+    json: Annotated[
+        bool, typer.Option("--json", help="one JSON object per session, and nothing else")
+    ] = False,
+) -> None:
+    """How surprising recorded sessions are to a baseline, and which would be alarms."""
+    from stream.commands.score import run_score  # noqa: PLC0415 - start-up time of the other commands
+
+    settings = _settings(policy=policy, baseline=baseline)
+    learned = load_baseline(settings.baseline)
+    if learned is None:
+        raise typer.BadParameter("names no file", param_hint="--baseline")
+    run_score(out, files, _known(source), learned, load_policy(settings.policy), json=json)
 
 
 @app.command()

@@ -1,7 +1,7 @@
-"""Recorded events to a baseline file. Sessions that alerted, or were stopped, never teach."""
+"""Recorded sessions to a baseline file. Sessions that alerted, or were stopped, never teach."""
 
-from collections import Counter
-from collections.abc import Iterable
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
 from operator import attrgetter
 from pathlib import Path
 
@@ -16,9 +16,12 @@ from models.command import RANK, Action
 from models.errors import InputError, UnreadableEventError
 from models.event import Operation
 from models.session import Workflow
+from stream.sources.recorded_run import RecordedRun
 
 SESSION_EVENTS_MAX = 20_000
 """A longer session teaches by its first part: one endless run must not drown the others."""
+
+DAY_MS = 24 * 3_600_000
 
 
 class Trained(Struct, frozen=True):
@@ -40,11 +43,34 @@ def train(lines: Iterable[bytes], policy: Policy, out: Path) -> Trained:
         if line:
             recorded.add(line)
     honest, left_out = recorded.honest()
-    if not honest:
-        refused = {**left_out, **recorded.dead_letters}
+    runs = [RecordedRun(run[0].session, run) for run in honest]
+    return _learned(runs, left_out, recorded.dead_letters, policy, out)
+
+
+def train_runs(runs: Iterable[RecordedRun], policy: Policy, out: Path) -> Trained:
+    """Learn from whole sessions of another format, all of them taken to be honest. Raises as `train` does."""
+    told = list(runs)
+    honest = [run for run in told if run.operations]
+    empty = {"empty": len(told) - len(honest)} if len(honest) < len(told) else {}
+    return _learned(honest, empty, {}, policy, out)
+
+
+def _learned(
+    runs: list[RecordedRun],
+    left_out: dict[str, int],
+    dead_letters: dict[str, int],
+    policy: Policy,
+    out: Path,
+) -> Trained:
+    taught = capped(runs, policy.learning.sessions_per_agent_day_max)
+    if len(taught) < len(runs):
+        left_out = {**left_out, "cap:agent_day": len(runs) - len(taught)}
+    if not taught:
+        refused = {**left_out, **dead_letters}
         reasons = ", ".join(f"{count} {reason}" for reason, count in refused.items()) or "the files are empty"
         raise InputError(f"no session to learn from: {reasons}")
-    header, payload = learn(honest, left_out)
+    variants = [run.variant for run in taught]
+    header, payload = learn([run.operations for run in taught], left_out, variants if all(variants) else None)
     content = write_artifact(header, payload)
     temporary = out.with_name(out.name + ".part")
     try:
@@ -53,7 +79,23 @@ def train(lines: Iterable[bytes], policy: Policy, out: Path) -> Trained:
     except OSError as error:
         raise InputError(f"{out}: {error.strerror}") from error
     roles = {name: role.sessions for name, role in payload.roles.items()}
-    return Trained(header, roles, dict(recorded.dead_letters))
+    return Trained(header, roles, dict(dead_letters))
+
+
+def capped(runs: Sequence[RecordedRun], most: int) -> list[RecordedRun]:
+    """At most so many sessions per source, agent and day, spread evenly over that day's."""
+    days: dict[tuple[str, str, int], list[int]] = defaultdict(list)
+    for place, run in enumerate(runs):
+        first = run.operations[0]
+        days[first.source, first.agent, first.at_ms // DAY_MS].append(place)
+    kept = [
+        place
+        for places in days.values()
+        for place in (
+            places if len(places) <= most else [places[k * len(places) // most] for k in range(most)]
+        )
+    ]
+    return [runs[place] for place in sorted(kept)]
 
 
 class Recorded:
