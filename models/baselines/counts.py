@@ -1,6 +1,5 @@
 """What was counted of a cohort's sessions; the part of the artifact that surprise is computed from."""
 
-from collections.abc import Iterable
 from math import log2
 from typing import Annotated
 
@@ -76,40 +75,43 @@ def add_to(row: Row, symbol: str, times: int = 1) -> None:
     row[symbol] = row.get(symbol, 0) + times
 
 
-def merged(parts: Iterable[CohortCounts]) -> CohortCounts:
-    """The sum of what was counted apart."""
-    total = CohortCounts()
-    for part in parts:
-        total.sessions += part.sessions
-        _add_rows(total.after, part.after)
-        for operation, arguments in part.arguments.items():
-            known = total.arguments.setdefault(operation, {})
-            for name, counts in arguments.items():
-                _add_argument(known.setdefault(name, ArgumentCounts()), counts)
-        for sums, lists in ((total.gaps, part.gaps), (total.repeats, part.repeats)):
-            for name, numbers in lists.items():
-                sums[name] = _added(sums.get(name, []), numbers)
-    return total
+def without(total: CohortCounts, held_out: CohortCounts) -> CohortCounts:
+    """What is left of `total` without what `held_out` counted. Rows that stay as they are, are shared."""
+    arguments = dict(total.arguments)
+    for operation, held in held_out.arguments.items():
+        known = arguments[operation]
+        arguments[operation] = known | {
+            name: _argument_without(known[name], counts) for name, counts in held.items()
+        }
+    return CohortCounts(
+        sessions=total.sessions - held_out.sessions,
+        after=_rows_without(total.after, held_out.after),
+        arguments=arguments,
+        gaps=_lists_without(total.gaps, held_out.gaps),
+        repeats=_lists_without(total.repeats, held_out.repeats),
+    )
 
 
-def _add_argument(known: ArgumentCounts, counts: ArgumentCounts) -> None:
-    for row, more in ((known.origins, counts.origins), (known.sources, counts.sources)):
-        for symbol, times in more.items():
-            add_to(row, symbol, times)
-    _add_rows(known.fields, counts.fields)
-    _add_rows(known.shapes, counts.shapes)
+def _argument_without(total: ArgumentCounts, held_out: ArgumentCounts) -> ArgumentCounts:
+    return ArgumentCounts(
+        _row_without(total.origins, held_out.origins),
+        _row_without(total.sources, held_out.sources),
+        _rows_without(total.fields, held_out.fields),
+        _rows_without(total.shapes, held_out.shapes),
+    )
 
 
-def _add_rows(rows: dict[str, Row], more: dict[str, Row]) -> None:
-    for key, row in more.items():
-        known = rows.get(key)
-        if known is None:
-            rows[key] = dict(row)
-            continue
-        for symbol, times in row.items():
-            known[symbol] = known.get(symbol, 0) + times
+def _rows_without(total: dict[str, Row], held_out: dict[str, Row]) -> dict[str, Row]:
+    return total | {key: _row_without(total[key], row) for key, row in held_out.items()}
 
 
-def _added(one: list[int], other: list[int]) -> list[int]:
-    longer, shorter = (one, other) if len(one) >= len(other) else (other, one)
-    return [n + (shorter[k] if k < len(shorter) else 0) for k, n in enumerate(longer)]
+def _row_without(total: Row, held_out: Row) -> Row:
+    left = ((symbol, times - held_out.get(symbol, 0)) for symbol, times in total.items())
+    return {symbol: times for symbol, times in left if times > 0}
+
+
+def _lists_without(total: dict[str, list[int]], held_out: dict[str, list[int]]) -> dict[str, list[int]]:
+    return total | {
+        key: [n - numbers[k] if k < len(numbers) else n for k, n in enumerate(total[key])]
+        for key, numbers in held_out.items()
+    }

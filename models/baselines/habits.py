@@ -1,8 +1,8 @@
 """Learns the habits of sequences and origins, and what whole held-out sessions reach under them.
 
-Every session is counted once, into one of `FOLDS` x `FOLDS` cells: by its group (the variant of the agent
-that ran it, or else its stretch of time) and by its job. A model without some groups, or without some jobs,
-is the sum of the other cells; its held-out sessions calibrate the limits (cross-conformal, Vovk 2015).
+Limits are cross-conformal (Vovk 2015): a model without one fold of the sessions is what was counted in all
+less what that fold counted, and the fold's sessions are scored by it. Folds are held out whole: once by the
+variant of the agent that ran the session (or else its stretch of time), once by its job.
 """
 
 from collections import Counter, defaultdict
@@ -12,11 +12,8 @@ from msgspec import Struct
 
 from models.baselines.calibration import Calibration, Peaks, peaks_of
 from models.baselines.cohorts import EVERYBODY, SESSIONS_MIN, agent_key, job_key, levels, tally
-from models.baselines.counts import END, CohortCounts, merged, repeat_bucket, symbol_of
-from models.baselines.origins import count_origins, count_other, leaves
-from models.baselines.sequences import count_gap, count_symbol
-from models.baselines.surprise import Habits, SurpriseCounts, SurpriseModel, remember, score_of, sequence_of
-from models.event import Operation, Outcome
+from models.baselines.counting import Cohorts, Run, count_runs, left_without
+from models.baselines.surprise import Habits, SurpriseCounts, SurpriseModel, score_of, sequence_of
 from models.session import Session
 
 FOLDS = 5
@@ -24,19 +21,17 @@ FOLDS = 5
 JOBS_MIN = 10
 """With fewer jobs, nobody can say what an honest session of an unseen one looks like."""
 
-CALIBRATED_MAX = 20_000
-"""Sessions whose peaks are taken, spread evenly over all: more would not move a limit."""
-
-Run = Sequence[Operation]
-Cohorts = dict[str, CohortCounts]
+CALIBRATED_MAX = 5_000
+"""Sessions that are enough to calibrate with: where one fold has more, the others need not be held out."""
 
 
-class Recorded(Struct):
-    """An honest session, and where it is held out."""
+class Placed(Struct):
+    """An honest session, its cohorts, and the folds that it is held out with."""
 
     run: Run
     agent: str
     role: str
+    keys: tuple[str, ...]
     group: int
     job: int
 
@@ -49,45 +44,40 @@ class Reached(Struct):
     sequence: float = 0.0
 
 
+Found = list[tuple[Placed, Reached]]
+
+
 def learn_habits(runs: Sequence[Run], groups: Sequence[str] | None = None) -> SurpriseCounts:
     """Habits of honest runs in order of time; `groups` names the variant of the agent of each, if told."""
-    recorded = _recorded(runs, groups)
-    seen = tally((session.agent, session.role) for session in recorded)
-    cells: dict[tuple[int, int], Cohorts] = {}
-    for session in recorded:
-        cell = cells.setdefault((session.group, session.job), {})
-        _count(cell, levels(seen, session.agent, session.role), session.run)
-    counts = SurpriseCounts(
-        sessions=dict(seen),
-        cohorts=_sum(cells.values()),
-        score=Calibration({}, {}),
-        score_with_end=Calibration({}, {}),
-        sequence=Calibration({}, {}),
+    seen = tally((run[0].agent, run[0].agent_role) for run in runs)
+    placed = _placed(runs, seen, groups)
+    total = count_runs((session.keys, session.run) for session in placed)
+    many = _of_many_jobs(placed)
+    known = _reached(total, seen, [[s for s in placed if s.group == fold] for fold in range(FOLDS)])
+    new = _reached(total, seen, [[s for s in many if s.job == fold] for fold in range(FOLDS)])
+    score, score_with_end, sequence = (
+        Calibration(_peaks(known, name, by_job=False), _peaks(new, name, by_job=True))
+        for name in ("score", "score_with_end", "sequence")
     )
-    sample = recorded[:: -(-len(recorded) // CALIBRATED_MAX)] if recorded else []
-    known = [_reached(cells, seen, sample, held_out, by_job=False) for held_out in range(FOLDS)]
-    new = [_reached(cells, seen, _of_many_jobs(sample), held_out, by_job=True) for held_out in range(FOLDS)]
-    for name in Reached.__struct_fields__:
-        calibration: Calibration = getattr(counts, name)
-        calibration.known = _peaks(known, name, by_job=False)
-        calibration.new = _peaks(new, name, by_job=True)
-    return counts
+    return SurpriseCounts(
+        sessions=dict(seen), cohorts=total, score=score, score_with_end=score_with_end, sequence=sequence
+    )
 
 
-def _recorded(runs: Sequence[Run], groups: Sequence[str] | None) -> list[Recorded]:
+def _placed(runs: Sequence[Run], seen: Counter[str], groups: Sequence[str] | None) -> list[Placed]:
     """Whole groups and whole jobs share a fold; without groups, so do neighbours in time."""
-    names = sorted(set(groups)) if groups is not None else []
-    stems = [_stem(name, names) for name in names]
-    fold = {name: sorted(set(stems)).index(stem) % FOLDS for name, stem in zip(names, stems, strict=True)}
+    names = sorted(set(groups or ()))
+    stems = {name: _stem(name, names) for name in names}
+    stem_fold = {stem: place % FOLDS for place, stem in enumerate(sorted(set(stems.values())))}
     jobs: dict[str, dict[str, int]] = defaultdict(dict)
-    recorded = []
+    placed = []
     for place, run in enumerate(runs):
         agent, role = run[0].agent, run[0].agent_role
         theirs = jobs[agent]
         job = theirs.setdefault(job_key(agent, role), len(theirs))
-        group = fold[groups[place]] if groups is not None else place * FOLDS // len(runs)
-        recorded.append(Recorded(run, agent, role, group, job % FOLDS))
-    return recorded
+        group = stem_fold[stems[groups[place]]] if groups is not None else place * FOLDS // len(runs)
+        placed.append(Placed(run, agent, role, levels(seen, agent, role), group, job % FOLDS))
+    return placed
 
 
 def _stem(name: str, names: Sequence[str]) -> str:
@@ -95,78 +85,28 @@ def _stem(name: str, names: Sequence[str]) -> str:
     return next((other for other in names if name == other or name.startswith(f"{other}-")), name)
 
 
-def _count(cell: Cohorts, keys: Sequence[str], run: Run) -> None:
-    everybody = cell.setdefault(EVERYBODY, CohortCounts())
-    own = [cell.setdefault(key, CohortCounts()) for key in keys]
-    symbols: list[str] = []
-    results: dict[str, str] = {}
-    repeats: Counter[str] = Counter()
-    before_ms = -1
-    for event in run:
-        symbol = symbol_of(event.operation, event.target_kind)
-        if event.outcome is not Outcome.ERROR:
-            for argument, leaf in leaves(event, results):
-                if leaf is None:
-                    count_other(everybody, own, event, argument)
-                else:
-                    count_origins(everybody, own, event, leaf)
-            count_symbol(everybody, own, symbols, symbol)
-            if symbols:
-                count_gap(own, event.op_class, event.at_ms - before_ms)
-            repeats[symbol] += 1
-        symbols.append(symbol)
-        del symbols[:-8]
-        before_ms = event.at_ms
-        remember(results, event)
-    count_symbol(everybody, own, symbols, END)
-    for cohort in (everybody, *own):
-        cohort.sessions += 1
-        for symbol, times in repeats.items():
-            _count_repeats(cohort, symbol, repeat_bucket(times))
-
-
-def _count_repeats(cohort: CohortCounts, symbol: str, bucket: int) -> None:
-    reached = cohort.repeats.setdefault(symbol, [])
-    reached.extend([0] * (bucket - len(reached)))
-    for place in range(bucket):
-        reached[place] += 1
-
-
-def _sum(cells: Iterable[Cohorts]) -> Cohorts:
-    parts: dict[str, list[CohortCounts]] = defaultdict(list)
-    for cell in cells:
-        for key, counts in cell.items():
-            parts[key].append(counts)
-    return {key: merged(theirs) for key, theirs in parts.items()}
-
-
-def _of_many_jobs(sample: Sequence[Recorded]) -> list[Recorded]:
+def _of_many_jobs(placed: Sequence[Placed]) -> list[Placed]:
     jobs: dict[str, set[str]] = defaultdict(set)
-    for session in sample:
+    for session in placed:
         jobs[session.agent].add(job_key(session.agent, session.role))
-    return [session for session in sample if len(jobs[session.agent]) >= JOBS_MIN]
+    return [session for session in placed if len(jobs[session.agent]) >= JOBS_MIN]
 
 
-def _reached(
-    cells: dict[tuple[int, int], Cohorts],
-    seen: Counter[str],
-    sample: Sequence[Recorded],
-    held_out: int,
-    *,
-    by_job: bool,
-) -> list[tuple[Recorded, Reached]]:
-    """The peaks of the sessions of one fold, under the habits of all the others."""
-    theirs = [session for session in sample if (session.job if by_job else session.group) == held_out]
-    if not theirs:
-        return []
-    cohorts = _sum(cell for (group, job), cell in cells.items() if (job if by_job else group) != held_out)
-    nothing = Calibration({}, {})
-    model = SurpriseModel(
-        SurpriseCounts(
-            sessions=dict(seen), cohorts=cohorts, score=nothing, score_with_end=nothing, sequence=nothing
+def _reached(total: Cohorts, seen: Counter[str], folds: Iterable[list[Placed]]) -> Found:
+    """The peaks of sessions under the habits of the sessions of all other folds."""
+    found: Found = []
+    for held_out in folds:
+        if not held_out or len(found) >= CALIBRATED_MAX:
+            continue
+        left = left_without(total, ((session.keys, session.run) for session in held_out))
+        nothing = Calibration({}, {})
+        counts = SurpriseCounts(
+            sessions=dict(seen), cohorts=left, score=nothing, score_with_end=nothing, sequence=nothing
         )
-    )
-    return [(session, reached(model.habits(session.agent, session.role), session.run)) for session in theirs]
+        model = SurpriseModel(counts)
+        for session in held_out[:: -(-len(held_out) // CALIBRATED_MAX)]:
+            found.append((session, reached(model.habits(session.agent, session.role), session.run)))
+    return found
 
 
 def reached(habits: Habits, run: Run) -> Reached:
@@ -181,17 +121,15 @@ def reached(habits: Habits, run: Run) -> Reached:
     return peak
 
 
-def _peaks(
-    folds: Iterable[Iterable[tuple[Recorded, Reached]]], name: str, *, by_job: bool
-) -> dict[str, Peaks]:
+def _peaks(found: Found, name: str, *, by_job: bool) -> dict[str, Peaks]:
     """Per cohort with enough sessions, and pooled; of unseen jobs, per agent."""
     values: dict[str, list[float]] = defaultdict(list)
-    for fold in folds:
-        for session, peak in fold:
-            agent = agent_key(session.agent)
-            keys = {EVERYBODY, agent} if by_job else {EVERYBODY, agent, job_key(session.agent, session.role)}
-            for key in keys:
-                values[key].append(getattr(peak, name))
+    for session, peak in found:
+        keys = {EVERYBODY, agent_key(session.agent)}
+        if not by_job:
+            keys.add(job_key(session.agent, session.role))
+        for key in keys:
+            values[key].append(getattr(peak, name))
     return {
         key: peaks_of(theirs)
         for key, theirs in values.items()

@@ -23,7 +23,8 @@ from models.baselines.baseline import (
     Payload,
     RoleBaseline,
 )
-from models.baselines.habits import Run, learn_habits
+from models.baselines.counting import Run
+from models.baselines.habits import learn_habits
 from models.baselines.rates import HORIZONS_MS, count
 from models.event import CHANGES, READS, OpClass, Outcome
 

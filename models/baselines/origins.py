@@ -7,8 +7,10 @@ stranger's wish. Arguments that came from the same operation are one piece of ev
 counts.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+from models.baselines.cohorts import EVERYBODY, SEPARATOR
 from models.baselines.counts import ArgumentCounts, CohortCounts, add_to
 from models.baselines.smoothing import bits
 from models.event import Operation, Origin
@@ -61,21 +63,23 @@ def leaves(event: Operation, results: Mapping[str, str]) -> Iterator[tuple[str, 
             yield argument, leaf
 
 
-def count_origins(everybody: CohortCounts, own: Sequence[CohortCounts], event: Operation, leaf: Leaf) -> None:
-    """Count a value that came from a result."""
-    for counts in _rows(everybody, own, event.operation, leaf[0], create=True):
-        add_to(counts.origins, TOOL)
-        add_to(counts.sources, leaf[1])
-        add_to(counts.fields.setdefault(leaf[1], {}), leaf[2])
-        add_to(counts.shapes.setdefault(f"{leaf[1]}\x1f{leaf[2]}", {}), leaf[3])
+OriginTally = Counter[tuple[tuple[str, ...], str, str, Leaf | None]]
+"""Of (cohorts of the session, operation, argument, where its value came from): how often."""
 
 
-def count_other(
-    everybody: CohortCounts, own: Sequence[CohortCounts], event: Operation, argument: str
-) -> None:
-    """Count a value that came from elsewhere."""
-    for counts in _rows(everybody, own, event.operation, argument, create=True):
-        add_to(counts.origins, OTHER)
+def add_origins(cohorts: dict[str, CohortCounts], tally: OriginTally) -> None:
+    """Add what was counted of sessions to everybody and to their cohorts."""
+    for (keys, operation, argument, leaf), times in tally.items():
+        own = [cohorts[key] for key in keys]
+        for counts in _rows(cohorts[EVERYBODY], own, operation, argument, create=True):
+            if leaf is None:
+                add_to(counts.origins, OTHER, times)
+                continue
+            _, source, name, shape = leaf
+            add_to(counts.origins, TOOL, times)
+            add_to(counts.sources, source, times)
+            add_to(counts.fields.setdefault(source, {}), name, times)
+            add_to(counts.shapes.setdefault(f"{source}{SEPARATOR}{name}", {}), shape, times)
 
 
 def _rows(
@@ -120,7 +124,7 @@ class OriginModel:
     def _bits(self, operation: str, leaf: Leaf) -> float:
         argument, source, name, shape = leaf
         rows = _rows(self._everybody, self._own, operation, argument, create=False)
-        place = f"{source}\x1f{name}"
+        place = f"{source}{SEPARATOR}{name}"
         found = (
             bits([row.origins for row in rows], TOOL)
             + bits([row.sources for row in rows], source)

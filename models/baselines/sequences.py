@@ -24,17 +24,38 @@ def averaged(average: float, surprise: float) -> float:
 def count_symbol(
     everybody: CohortCounts, own: Sequence[CohortCounts], symbols: list[str], symbol: str
 ) -> None:
-    """Count what came after `symbols`."""
+    """Count what came after `symbols`.
+
+    A history of two symbols or more is begun when the one shorter by its oldest had been seen twice before:
+    what it could tell until then, the shorter one tells. So memory grows with what repeats.
+    """
     add_to(everybody.after.setdefault("", {}), symbol)
     keys = histories(symbols)
     for cohort in own:
         after = cohort.after
-        for key in keys:
+        worth = True
+        for length, key in enumerate(keys):
             row = after.get(key)
             if row is None:
+                if not worth:
+                    break
                 after[key] = {symbol: 1}
+                worth = length == 0
             else:
+                worth = length == 0 or len(row) > 1 or next(iter(row.values())) > 1
                 row[symbol] = row.get(symbol, 0) + 1
+
+
+def count_known(
+    total: Sequence[CohortCounts], own: Sequence[CohortCounts], symbols: list[str], symbol: str
+) -> None:
+    """Count in `own` what `total` counts as well: what is held out of it."""
+    keys = histories(symbols)
+    for whole, cohort in zip(total, own, strict=True):
+        for key in keys:
+            if symbol not in whole.after.get(key, {}):
+                break
+            add_to(cohort.after.setdefault(key, {}), symbol)
 
 
 def count_gap(own: Sequence[CohortCounts], op_class: str, gap_ms: int) -> None:
