@@ -255,7 +255,7 @@ def recorded(sessions: int = 120) -> list[list[AnyEvent]]:
     """Honest sessions of all four roles, each a workflow of its own."""
     runs = [fast_run(f"f{k}", k, workflow=f"wf{k}") for k in range(sessions)]
     runs += [slow_run(f"h{k}", 10_000 + k, workflow=f"wh{k}") for k in range(sessions)]
-    runs += [slow_run(f"i{k}", 20_000 + k, workflow=f"wi{k}", agent_role=RARE) for k in range(10)]
+    runs += [slow_run(f"i{k}", 20_000 + k, workflow=f"wi{k}", agent_role=RARE) for k in range(9)]
     runs += [clerk_run(f"c{k}", 30_000 + k, workflow=f"wc{k}") for k in range(sessions)]
     return runs
 

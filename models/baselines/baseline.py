@@ -15,7 +15,7 @@ from msgspec import Meta, Raw, Struct
 
 from models.baselines.calibration import Peaks
 from models.baselines.cohorts import SESSIONS_MIN
-from models.baselines.counts import GAPS_MS, ORDER
+from models.baselines.counts import GAPS_MS, ORDER, History
 from models.baselines.rates import HORIZONS_MS
 from models.baselines.sequences import MEMORY
 from models.baselines.surprise import RESULTS_MAX, SurpriseCounts, SurpriseModel
@@ -163,8 +163,13 @@ def _wrong(payload: Payload) -> Iterator[str]:
         for op_class, rows in role.rate_limits.items():
             if len(rows) != len(TAILS) or any(len(row) != len(HORIZONS_MS) for row in rows):
                 yield f"role {name}: rate_limits of {op_class} have the wrong shape"
-    surprise = payload.surprise
+    yield from _wrong_surprise(payload.surprise)
+
+
+def _wrong_surprise(surprise: SurpriseCounts) -> Iterator[str]:
     for key, cohort in surprise.cohorts.items():
+        if not _adds_up(cohort.after):
+            yield f"cohort {key!r}: what came after a history does not add up"
         for op_class, row in cohort.gaps.items():
             if len(row) != len(GAPS_MS) + 1:
                 yield f"cohort {key!r}: gaps of {op_class} have the wrong shape"
@@ -175,3 +180,7 @@ def _wrong(payload: Payload) -> Iterator[str]:
 
 def _falls(peaks: Peaks) -> bool:
     return peaks.highest != sorted(peaks.highest) or len(peaks.highest) > peaks.sessions
+
+
+def _adds_up(history: History) -> bool:
+    return history.seen == sum(history.next.values()) and all(map(_adds_up, history.older.values()))

@@ -16,8 +16,8 @@ EVERYBODY = ""
 SESSIONS_MIN = 30
 """Seen in fewer sessions, an agent or a role has no baseline of its own: not enough seen."""
 
-JOB_SESSIONS_MIN = SESSIONS_MIN // 2
-"""A job seen in so many is known: an agent that was seen enough carries the other half."""
+JOB_SESSIONS_MIN = 10
+"""A job seen in so many is known, if its agent was seen enough to carry it."""
 
 
 def agent_key(agent: str) -> str:

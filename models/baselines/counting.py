@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from models.baselines.cohorts import EVERYBODY
 from models.baselines.counts import END, ORDER, CohortCounts, add_to, repeat_bucket, symbol_of, without
 from models.baselines.origins import OriginTally, add_origins, leaves
-from models.baselines.sequences import count_gap, count_known, count_symbol
+from models.baselines.sequences import count_gap, count_known, count_next
 from models.baselines.surprise import remember
 from models.event import Operation, Outcome
 
@@ -23,7 +23,9 @@ def count_runs(sessions: Iterable[tuple[Sequence[str], Run]]) -> Cohorts:
     for keys, run in sessions:
         everybody, *own = (cohorts.setdefault(key, CohortCounts()) for key in (EVERYBODY, *keys))
         for symbols, symbol in _steps(run):
-            count_symbol(everybody, own, symbols, symbol)
+            _count_everybody(everybody, symbol)
+            for cohort in own:
+                count_next(cohort.after, symbols, symbol)
         _count_rest(everybody, own, run)
         _count_origins(origins, tuple(keys), run)
     add_origins(cohorts, origins)
@@ -36,14 +38,21 @@ def left_without(total: Cohorts, sessions: Iterable[tuple[Sequence[str], Run]]) 
     origins: OriginTally = Counter()
     for keys, run in sessions:
         everybody, *own = (held.setdefault(key, CohortCounts()) for key in (EVERYBODY, *keys))
-        whole = [total[key] for key in keys]
+        pairs = [(total[key].after, cohort.after) for key, cohort in zip(keys, own, strict=True)]
         for symbols, symbol in _steps(run):
-            add_to(everybody.after.setdefault("", {}), symbol)
-            count_known(whole, own, symbols, symbol)
+            _count_everybody(everybody, symbol)
+            for whole, part in pairs:
+                count_known(whole, part, symbols, symbol)
         _count_rest(everybody, own, run)
         _count_origins(origins, tuple(keys), run)
     add_origins(held, origins)
     return total | {key: without(total[key], counts) for key, counts in held.items()}
+
+
+def _count_everybody(everybody: CohortCounts, symbol: str) -> None:
+    """Without history: what one agent does after a step says nothing of another."""
+    everybody.after.seen += 1
+    add_to(everybody.after.next, symbol)
 
 
 def _count_origins(origins: OriginTally, keys: tuple[str, ...], run: Run) -> None:

@@ -5,8 +5,6 @@ from typing import Annotated
 
 from msgspec import Meta, Struct, field
 
-from models.baselines.cohorts import SEPARATOR
-
 START = "<start>"
 END = "<end>"
 ORDER = 5
@@ -25,22 +23,23 @@ def symbol_of(operation: str, target_kind: str) -> str:
     return f"{operation}|{target_kind}"
 
 
-def histories(symbols: list[str]) -> list[str]:
-    """Keys of the contexts that end in the newest of `symbols`, from none of them to `ORDER` of them."""
-    padded = [START] * (ORDER - len(symbols)) + symbols[-ORDER:]
-    keys, key = [""], ""
-    for symbol in reversed(padded):
-        key = f"{symbol}{SEPARATOR}{key}"
-        keys.append(key)
-    return keys
-
-
 REPEATS_EXACT = 16
 
 
 def repeat_bucket(times: int) -> int:
     """Bucket of a number of repeats: exact up to 16, then eight to the octave."""
     return times if times <= REPEATS_EXACT else REPEATS_EXACT + int(8 * log2(times / REPEATS_EXACT))
+
+
+class History(Struct, array_like=True):
+    """What came after one history, and the histories that are longer by one older symbol."""
+
+    seen: int = 0
+    """How often it was seen: the sum of `next`."""
+    next: Row = field(default_factory=dict)
+    """Symbol that came next: how often."""
+    older: "dict[str, History]" = field(default_factory=dict)
+    """Symbol before this history: the longer one."""
 
 
 class ArgumentCounts(Struct, array_like=True):
@@ -60,8 +59,8 @@ class CohortCounts(Struct, array_like=True):
     """What the sessions of one cohort did."""
 
     sessions: int = 0
-    after: dict[str, Row] = field(default_factory=dict)
-    """History (newest last, each symbol followed by U+001F): next symbol: how often."""
+    after: History = field(default_factory=History)
+    """What came after no history at all; longer ones hang below it."""
     arguments: dict[str, dict[str, ArgumentCounts]] = field(default_factory=dict)
     """Operation: argument: its origins."""
     gaps: dict[str, list[int]] = field(default_factory=dict)
@@ -85,11 +84,17 @@ def without(total: CohortCounts, held_out: CohortCounts) -> CohortCounts:
         }
     return CohortCounts(
         sessions=total.sessions - held_out.sessions,
-        after=_rows_without(total.after, held_out.after),
+        after=_history_without(total.after, held_out.after),
         arguments=arguments,
         gaps=_lists_without(total.gaps, held_out.gaps),
         repeats=_lists_without(total.repeats, held_out.repeats),
     )
+
+
+def _history_without(total: History, held_out: History) -> History:
+    left = _row_without(total.next, held_out.next)
+    older = {name: _history_without(total.older[name], history) for name, history in held_out.older.items()}
+    return History(sum(left.values()), left, total.older | older)
 
 
 def _argument_without(total: ArgumentCounts, held_out: ArgumentCounts) -> ArgumentCounts:

@@ -16,7 +16,7 @@ from models.baselines.counting import Cohorts, Run, count_runs, left_without
 from models.baselines.surprise import Habits, SurpriseCounts, SurpriseModel, score_of, sequence_of
 from models.session import Session
 
-FOLDS = 5
+FOLDS = 10
 
 JOBS_MIN = 10
 """With fewer jobs, nobody can say what an honest session of an unseen one looks like."""

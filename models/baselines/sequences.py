@@ -9,11 +9,14 @@ from bisect import bisect_right
 from collections.abc import Sequence
 from math import log2
 
-from models.baselines.counts import GAPS_MS, ORDER, CohortCounts, add_to, histories, repeat_bucket
-from models.baselines.smoothing import Row, bits
+from models.baselines.counts import GAPS_MS, ORDER, START, CohortCounts, History, add_to, repeat_bucket
 
 MEMORY = 0.7
 """Share of the old average that stays at each event: peaks of a few odd events in a row stand out."""
+
+
+WORTH_MIN = 2
+"""A history that came so often is worth being told apart by what was before it."""
 
 
 def averaged(average: float, surprise: float) -> float:
@@ -21,41 +24,42 @@ def averaged(average: float, surprise: float) -> float:
     return MEMORY * average + (1.0 - MEMORY) * surprise
 
 
-def count_symbol(
-    everybody: CohortCounts, own: Sequence[CohortCounts], symbols: list[str], symbol: str
-) -> None:
-    """Count what came after `symbols`.
+def count_next(history: History, symbols: Sequence[str], symbol: str) -> None:
+    """Count what came after `symbols`, newest last.
 
     A history of two symbols or more is begun when the one shorter by its oldest had been seen twice before:
     what it could tell until then, the shorter one tells. So memory grows with what repeats.
     """
-    add_to(everybody.after.setdefault("", {}), symbol)
-    keys = histories(symbols)
-    for cohort in own:
-        after = cohort.after
-        worth = True
-        for length, key in enumerate(keys):
-            row = after.get(key)
-            if row is None:
-                if not worth:
-                    break
-                after[key] = {symbol: 1}
-                worth = length == 0
-            else:
-                worth = length == 0 or len(row) > 1 or next(iter(row.values())) > 1
-                row[symbol] = row.get(symbol, 0) + 1
+    worth = True
+    for place in range(ORDER + 1):
+        before, history.seen = history.seen, history.seen + 1
+        add_to(history.next, symbol)
+        if not worth or place == ORDER:
+            return
+        oldest = symbols[-1 - place] if place < len(symbols) else START
+        longer = history.older.get(oldest)
+        if longer is None:
+            if place > 0 and before < WORTH_MIN:
+                return
+            longer = history.older[oldest] = History()
+            worth = place == 0
+        history = longer
 
 
-def count_known(
-    total: Sequence[CohortCounts], own: Sequence[CohortCounts], symbols: list[str], symbol: str
-) -> None:
-    """Count in `own` what `total` counts as well: what is held out of it."""
-    keys = histories(symbols)
-    for whole, cohort in zip(total, own, strict=True):
-        for key in keys:
-            if symbol not in whole.after.get(key, {}):
-                break
-            add_to(cohort.after.setdefault(key, {}), symbol)
+def count_known(total: History, held: History, symbols: Sequence[str], symbol: str) -> None:
+    """Count in `held` what `total` counts as well: what is held out of it."""
+    for place in range(ORDER + 1):
+        if symbol not in total.next:
+            return
+        held.seen += 1
+        add_to(held.next, symbol)
+        if place == ORDER:
+            return
+        oldest = symbols[-1 - place] if place < len(symbols) else START
+        longer = total.older.get(oldest)
+        if longer is None:
+            return
+        total, held = longer, held.older.setdefault(oldest, History())
 
 
 def count_gap(own: Sequence[CohortCounts], op_class: str, gap_ms: int) -> None:
@@ -66,21 +70,36 @@ def count_gap(own: Sequence[CohortCounts], op_class: str, gap_ms: int) -> None:
 
 
 class SequenceModel:
-    """Bits of surprise of one cohort's sequences; what was seen before is one look-up."""
+    """Bits of surprise of one cohort's sequences: a walk down each cohort's histories, and nothing kept."""
 
     def __init__(self, everybody: CohortCounts, own: Sequence[CohortCounts], paced: CohortCounts) -> None:
-        self._unigram = everybody.after.get("", {})
-        self._own = own
-        self._usual: dict[tuple[str, ...], float] = {}
-        """Bits of what the narrowest cohort has done: as large as what it did, and no larger."""
+        self._everybody = everybody.after
+        self._own = [cohort.after for cohort in own]
         self._gap_bits = {op_class: _smoothed_bits(row) for op_class, row in paced.gaps.items()}
         self._paced = paced
 
     def bits(self, symbols: Sequence[str], symbol: str) -> float:
-        """Surprise of `symbol` after `symbols`, oldest first."""
-        key = (*symbols[-ORDER:], symbol)
-        known = self._usual.get(key)
-        return self._interpolated(key) if known is None else known
+        """Surprise of `symbol` after `symbols`, newest last."""
+        everybody = self._everybody
+        distinct = len(everybody.next)
+        if not distinct:
+            return 0.0
+        chance = everybody.next.get(symbol, 0) + distinct / (distinct + 1)
+        chance /= everybody.seen + distinct
+        length = len(symbols)
+        for root in self._own:
+            history, place = root, 0
+            while True:
+                row = history.next
+                distinct = len(row)
+                if distinct:
+                    chance = (row.get(symbol, 0) + distinct * chance) / (history.seen + distinct)
+                place += 1
+                longer = history.older.get(symbols[-place] if place <= length else START)
+                if longer is None:
+                    break
+                history = longer
+        return -log2(chance)
 
     def gap_bits(self, op_class: str, gap_ms: int) -> float:
         """Surprise of the pause before an operation of this class; 0 for a class never timed."""
@@ -93,17 +112,6 @@ class SequenceModel:
         place = repeat_bucket(times) - 1
         sessions = reached[place] if place < len(reached) else 0
         return log2((self._paced.sessions + 1) / (sessions + 1))
-
-    def _interpolated(self, key: tuple[str, ...]) -> float:
-        *symbols, symbol = key
-        keys = histories(symbols)
-        rows: list[Row] = [self._unigram]
-        for cohort in self._own:
-            rows.extend(cohort.after.get(history, {}) for history in keys)
-        found = bits(rows, symbol)
-        if symbol in rows[-1]:
-            self._usual[key] = found
-        return found
 
 
 def _smoothed_bits(row: list[int]) -> list[float]:
