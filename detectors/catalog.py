@@ -10,6 +10,7 @@ from detectors.chains.read_then_write import ReadThenWriteChain
 from detectors.detector import Detector
 from detectors.learned.mass_secret_read import MassSecretRead
 from detectors.learned.unfamiliar_act import UnfamiliarAct
+from detectors.learned.unusual_provenance import UnusualProvenance
 from detectors.learned.unusual_transition import UnusualTransition
 from detectors.learned.unusual_velocity import UnusualVelocity
 from detectors.learned.workload_elsewhere import WorkloadElsewhere
@@ -77,6 +78,7 @@ def _learned(policy: Policy, knowledge: Knowledge) -> tuple[Detector, ...]:
     return (
         UnusualVelocity(settings.unusual_velocity, baseline),
         UnusualTransition(settings.unusual_transition, baseline),
+        UnusualProvenance(settings.unusual_provenance, policy.wrong_stops_per_1000_sessions / 1000, baseline),
         UnfamiliarAct(settings.unfamiliar_act, _habits(knowledge)),
         WorkloadElsewhere(settings.workload_elsewhere, _habits(knowledge)),
         MassSecretRead(settings.mass_secret_read, _habits(knowledge)),

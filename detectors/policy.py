@@ -68,6 +68,13 @@ class FleetSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     """Changes and secret reads of one principal, over all its sessions."""
 
 
+class LearningSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Who may teach a baseline; see `docs/baselines.md`."""
+
+    sessions_per_agent_day_max: Annotated[int, Meta(ge=1)] = 10_000
+    """Of one source, agent and day, so many sessions teach, spread evenly: a flood teaches no more."""
+
+
 class Policy(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Levels, what may stop, and the settings of every detector."""
 
@@ -99,6 +106,8 @@ class Policy(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Only these findings count towards a stop; the others may alert and ask for step-up."""
     grades_that_stop: tuple[Grade, ...] = (Grade.ATTESTED, Grade.OBSERVED)
     """Findings on weaker evidence do not count towards a stop."""
+    wrong_stops_per_1000_sessions: Annotated[float, Meta(gt=0.0, le=500.0)] = 10.0
+    """The budget of what is learned: of a thousand honest sessions, so many may be called surprising."""
     half_life_ms: DurationMs = 15 * MINUTE
     """In this time, of the event's clock, a finding loses half its weight."""
     inherited_share: Share = 0.5
@@ -118,6 +127,7 @@ class Policy(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     commands: CommandSettings = CommandSettings()
     budget: BudgetSettings = BudgetSettings()
     fleet: FleetSettings = FleetSettings()
+    learning: LearningSettings = LearningSettings()
 
     def __post_init__(self) -> None:
         rising = [level.risk_min for level in self.levels]

@@ -67,6 +67,14 @@ class TransitionSettings(Struct, frozen=True, kw_only=True, forbid_unknown_field
     """On its own a finding to watch."""
 
 
+class ProvenanceSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`unusual_provenance`, see `docs/detectors/unusual_provenance.md`."""
+
+    enabled: bool = True
+    confidence: Share = 0.5
+    """On its own a finding to watch; with another learned one it reaches step-up."""
+
+
 class DeniedSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """`denied_then_elsewhere`, see `docs/detectors/denied_then_elsewhere.md`."""
 
@@ -260,6 +268,7 @@ class DetectorSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     faster_than_human: FasterThanHumanSettings = FasterThanHumanSettings()
     unusual_velocity: VelocitySettings = VelocitySettings()
     unusual_transition: TransitionSettings = TransitionSettings()
+    unusual_provenance: ProvenanceSettings = ProvenanceSettings()
     denied_then_elsewhere: DeniedSettings = DeniedSettings()
     unapproved_change: UnapprovedSettings = UnapprovedSettings()
     guardrail_tampering: TamperingSettings = TamperingSettings()

@@ -116,7 +116,7 @@ class Provenance(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False
     """Where the value of one argument came from; never the value."""
 
     argument: Name
-    """Name of the argument."""
+    """Name of the argument; `()` stands for the operation's own name: who spoke of it."""
     origin: Origin
     """Where its value was first seen: what the user, the system prompt or a tool said, what the agent wrote
     itself, a constant, or nowhere."""
@@ -125,7 +125,8 @@ class Provenance(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False
     source_field: Label = ""
     """Where in that result."""
     shape: Label = ""
-    """What the value looks like, such as `arn` or `email`."""
+    """`=` the value is the whole field; `text` much of a free text's words; `token` a name, address or id in
+    a free text; anything else: a part of the field."""
 
 
 class Event(Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="kind"):

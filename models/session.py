@@ -190,9 +190,10 @@ class Session(Struct, array_like=True):
     rates: dict[str, list[float]] = field(default_factory=dict)
     """Op class: the newest event's time (ms), then one decayed count a horizon."""
     symbol: str = ""
+    """Of an older format, and kept for its place."""
     symbol_ms: int = 0
     surprise: float = 0.0
-    """Decayed average of the surprise of transitions, in bits."""
+    """Decayed average of the surprise of operations and pauses, in bits."""
     last_read: Step | None = None
     last_write: Step | None = None
     alarms: dict[str, Alarm] = field(default_factory=dict)
@@ -225,6 +226,18 @@ class Session(Struct, array_like=True):
     attested_principal: str = ""
     standing: tuple[str, ...] = ()
     """Ids of the newest commands against it: what a release lifts."""
+    symbols: list[str] = field(default_factory=list)
+    """The newest operations, oldest first: what the next one is expected from."""
+    repeats: dict[str, int] = field(default_factory=dict)
+    """Operation: how often it came."""
+    results: dict[str, str] = field(default_factory=dict)
+    """Id of an event: its operation. What later arguments name as their source."""
+    origins: float = 0.0
+    """Surprise of the newest event's arguments, in bits."""
+    repeated: float = 0.0
+    """Surprise of the newest event's repeats, in bits."""
+    surprised_at: int = 0
+    """Events of the session when the surprise was last brought up to date."""
 
 
 class Workflow(Struct, array_like=True):

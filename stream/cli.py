@@ -10,7 +10,6 @@ import msgspec
 import typer
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
 
 from detectors.catalog import NAMES
 from detectors.policy import write_policy
@@ -27,11 +26,15 @@ hooks = typer.Typer(no_args_is_help=True, help="Enforcement hooks: they act on c
 app.add_typer(hooks, name="hook")
 
 Files = Annotated[list[str], typer.Argument(metavar="FILE…", help="NDJSON, .gz too, - for standard input")]
+Recordings = Annotated[
+    list[str], typer.Argument(metavar="FILE…", help="files, or folders, of the format that --source names")
+]
 PolicyPath = Annotated[str | None, typer.Option("--policy", help="policy file (YAML)")]
 BaselinePath = Annotated[str | None, typer.Option("--baseline", help="baseline made by `chainbrake train`")]
 RegistryPath = Annotated[str | None, typer.Option("--registry", help="registry file (YAML or JSON)")]
 SourceName = Annotated[
-    str, typer.Option("--source", help="format of the input: events, scenario, or a source")
+    str,
+    typer.Option("--source", help="format: events, scenario, a source; to learn: agent-runs, hdfs, too"),
 ]
 Kafka = Annotated[str | None, typer.Option("--kafka", help="bootstrap servers, host:port[,host:port]")]
 Redis = Annotated[str | None, typer.Option("--redis", help="redis://host:port/db")]
@@ -188,32 +191,46 @@ def replay(
 
 @app.command()
 def train(
-    files: Files,
+    files: Recordings,
     to: Annotated[Path, typer.Option("--out", help="the baseline to write")],
     policy: PolicyPath = None,
     source: SourceName = "events",
     registry: RegistryPath = None,
 ) -> None:
     """Learn what normal looks like from recorded sessions."""
-    from stream.files import lines  # noqa: PLC0415 - scikit-learn takes two seconds to import
-    from stream.scenarios import recordings  # noqa: PLC0415
-    from stream.training import train as learn  # noqa: PLC0415
-    from stream.training import train_recorded  # noqa: PLC0415
+    from stream.commands.train import run_train  # noqa: PLC0415 - scipy takes a second to import
 
     settings = _settings(policy=policy, registry=registry)
-    obeyed = load_policy(settings.policy)
-    if source == "events":
-        trained = learn(lines(files), obeyed, to)
-    else:
-        known = load_registry(settings.registry)
-        trained = train_recorded(recordings(source, files, obeyed, known), to)
-    table = Table("role", "sessions", title=f"learned from {trained.header.events} events")
-    for role, sessions in sorted(trained.roles.items()):
-        table.add_row(role or "(none)", str(sessions))
-    out.print(table)
-    for reason, count in sorted({**trained.header.left_out, **trained.dead_letters}.items()):
-        out.print(f"left out: {count} ({reason})")
-    out.print(f"written: {to} (baseline@{trained.header.checksum[:12]})")
+    run_train(out, files, source, to, load_policy(settings.policy), registry=load_registry(settings.registry))
+
+
+@app.command()
+def score(
+    files: Recordings,
+    baseline: Annotated[str, typer.Option("--baseline", help="baseline made by `chainbrake train`")],
+    policy: PolicyPath = None,
+    source: SourceName = "events",
+    registry: RegistryPath = None,
+    json: Annotated[
+        bool, typer.Option("--json", help="one JSON object per session, and nothing else")
+    ] = False,
+) -> None:
+    """How surprising recorded sessions are to a baseline, and which would be alarms."""
+    from stream.commands.score import run_score  # noqa: PLC0415 - start-up time of the other commands
+
+    settings = _settings(policy=policy, baseline=baseline, registry=registry)
+    learned = load_baseline(settings.baseline)
+    if learned is None:
+        raise typer.BadParameter("names no file", param_hint="--baseline")
+    run_score(
+        out,
+        files,
+        source,
+        learned,
+        load_policy(settings.policy),
+        registry=load_registry(settings.registry),
+        json=json,
+    )
 
 
 @app.command()

@@ -1,12 +1,15 @@
 """Recorded sources to learn from: each file is a world of its own, and sessions follow their credentials."""
 
 from collections.abc import Iterator
+from operator import attrgetter
 
 from detectors.policy import Policy
+from models.event import Join, Operation
 from models.registry import Registry
 from stream.files import lines
 from stream.ingest.pipeline import Pipeline
 from stream.recorded import Arrival, arrivals, bytes_max, known_source
+from stream.sources.recorded_run import RecordedRun
 from stream.training import Recorded
 
 
@@ -21,3 +24,24 @@ def recordings(source: str, paths: list[str], policy: Policy, registry: Registry
             else:
                 recorded.dead_letters[arrival.reason] += 1
         yield recorded
+
+
+def resolved_runs(source: str, paths: list[str], registry: Registry) -> Iterator[RecordedRun]:
+    """Every session of every path, in the order in which they began; what moved is where it belongs."""
+    known_source(source)
+    for path in paths:
+        runs: dict[tuple[str, str], list[Operation]] = {}
+        for arrival in arrivals(source, lines([path], bytes_max(source)), Pipeline(registry)):
+            event = arrival.event if isinstance(arrival, Arrival) else None
+            if isinstance(event, Operation):
+                runs.setdefault((event.workflow, event.session), []).append(event)
+            elif isinstance(event, Join):
+                _leave(runs, event)
+        for (_, session), operations in runs.items():
+            operations.sort(key=attrgetter("at_ms"))
+            yield RecordedRun(session, operations)
+
+
+def _leave(runs: dict[tuple[str, str], list[Operation]], event: Join) -> None:
+    moved, place = set(event.moved), (event.workflow, event.session)
+    runs[place] = [operation for operation in runs.get(place, []) if operation.id not in moved]

@@ -1,7 +1,7 @@
-"""Recorded events to a baseline file. Sessions that alerted, or were stopped, never teach."""
+"""Recorded sessions to a baseline file. Sessions that alerted, or were stopped, never teach."""
 
-from collections import Counter
-from collections.abc import Iterable
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
 from operator import attrgetter
 from pathlib import Path
 
@@ -18,9 +18,12 @@ from models.errors import InputError, UnreadableEventError
 from models.event import AnyEvent, Join, Operation
 from models.registry import EMPTY, Registry
 from models.session import Workflow
+from stream.sources.recorded_run import RecordedRun
 
 SESSION_EVENTS_MAX = 20_000
 """A longer session teaches by its first part: one endless run must not drown the others."""
+
+DAY_MS = 24 * 3_600_000
 
 
 class Trained(Struct, frozen=True):
@@ -59,23 +62,46 @@ def train(lines: Iterable[bytes], policy: Policy, out: Path) -> Trained:
     for line in lines:
         if line:
             recorded.add(line)
-    return train_recorded([recorded], out)
+    return train_recorded([recorded], policy, out)
 
 
-def train_recorded(recordings: Iterable["Recorded"], out: Path) -> Trained:
+def train_recorded(recordings: Iterable["Recorded"], policy: Policy, out: Path) -> Trained:
     """Learn from recordings that know nothing of each other. Raises as `train` does."""
-    honest: list[list[Operation]] = []
+    runs: list[RecordedRun] = []
     left_out: Counter[str] = Counter()
     dead_letters: Counter[str] = Counter()
     for recorded in recordings:
-        runs, refused = recorded.honest()
-        honest += runs
+        honest, refused = recorded.honest()
+        runs += [RecordedRun(run[0].session, run) for run in honest]
         left_out.update(refused)
         dead_letters.update(recorded.dead_letters)
-    if not honest:
-        reasons = ", ".join(f"{count} {reason}" for reason, count in {**left_out, **dead_letters}.items())
-        raise InputError(f"no session to learn from: {reasons or 'the files are empty'}")
-    header, payload = learn(honest, dict(left_out))
+    return _learned(runs, dict(left_out), dict(dead_letters), policy, out)
+
+
+def train_runs(runs: Iterable[RecordedRun], policy: Policy, out: Path) -> Trained:
+    """Learn from whole sessions of another format, all of them taken to be honest. Raises as `train` does."""
+    told = list(runs)
+    honest = [run for run in told if run.operations]
+    empty = {"empty": len(told) - len(honest)} if len(honest) < len(told) else {}
+    return _learned(honest, empty, {}, policy, out)
+
+
+def _learned(
+    runs: list[RecordedRun],
+    left_out: dict[str, int],
+    dead_letters: dict[str, int],
+    policy: Policy,
+    out: Path,
+) -> Trained:
+    taught = capped(runs, policy.learning.sessions_per_agent_day_max)
+    if len(taught) < len(runs):
+        left_out = {**left_out, "cap:agent_day": len(runs) - len(taught)}
+    if not taught:
+        refused = {**left_out, **dead_letters}
+        reasons = ", ".join(f"{count} {reason}" for reason, count in refused.items()) or "the files are empty"
+        raise InputError(f"no session to learn from: {reasons}")
+    variants = [run.variant for run in taught]
+    header, payload = learn([run.operations for run in taught], left_out, variants if all(variants) else None)
     content = write_artifact(header, payload)
     temporary = out.with_name(out.name + ".part")
     try:
@@ -85,6 +111,22 @@ def train_recorded(recordings: Iterable["Recorded"], out: Path) -> Trained:
         raise InputError(f"{out}: {error.strerror}") from error
     roles = {name: role.sessions for name, role in payload.roles.items()}
     return Trained(header, roles, dict(dead_letters))
+
+
+def capped(runs: Sequence[RecordedRun], most: int) -> list[RecordedRun]:
+    """At most so many sessions per source, agent and day, spread evenly over that day's."""
+    days: dict[tuple[str, str, int], list[int]] = defaultdict(list)
+    for place, run in enumerate(runs):
+        first = run.operations[0]
+        days[first.source, first.agent, first.at_ms // DAY_MS].append(place)
+    kept = [
+        place
+        for places in days.values()
+        for place in (
+            places if len(places) <= most else [places[k * len(places) // most] for k in range(most)]
+        )
+    ]
+    return [runs[place] for place in sorted(kept)]
 
 
 class Recorded:

@@ -24,7 +24,9 @@ from models.event import (
     Join,
     OpClass,
     Operation,
+    Origin,
     Outcome,
+    Provenance,
     Registration,
     Release,
     SessionEnd,
@@ -226,8 +228,12 @@ def judged(
     return Judged(policy, baseline).fold(events)
 
 
-FAST, SLOW, RARE, ROTATOR = "deployer", "helpdesk", "intern", "rotator"
-"""Roles of the trained baseline: hundreds of operations a minute; a few; too seldom seen; ever the same."""
+FAST, SLOW, RARE, CLERK, ROTATOR = "deployer", "helpdesk", "intern", "clerk", "rotator"
+"""Roles of the trained baseline: hundreds of operations a minute; a few; too seldom seen; one of another
+agent that says where its arguments come from; and one that does the same every time."""
+
+CLERKS = "agent-9"
+"""The agent of all clerks."""
 
 
 def fast_run(session: str, seed: int, **changed: Any) -> list[AnyEvent]:
@@ -265,11 +271,42 @@ def rotation(session: str, **changed: Any) -> list[AnyEvent]:
     ]
 
 
+def origin(argument: str, told: Origin, source: str = "", field: str = "", shape: str = "=") -> Provenance:
+    """Where one argument came from; `source` is the id of the event whose result held it."""
+    return Provenance(argument=argument, origin=told, source_event=source, source_field=field, shape=shape)
+
+
+def asked(argument: str) -> Provenance:
+    """The user named it."""
+    return origin(argument, Origin.USER)
+
+
+def clerk_run(session: str, seed: int, mail_to: Provenance | None = None, **changed: Any) -> list[AnyEvent]:
+    """Reads the ticket that the user named, finds the requester, writes to the address in the directory."""
+    random = np.random.default_rng(seed)
+    fields = {"session": session, "agent": CLERKS, "agent_role": CLERK} | changed
+
+    def call(letter: str, place: int, operation: str, *told: Provenance) -> Operation:
+        return op(
+            letter, 30.0 * place, id=f"{session}#{place}", operation=operation, provenance=told, **fields
+        )
+
+    events = [call("X", 0, "ticket:Get", asked("ticket"))]
+    if random.random() < 0.5:
+        events.append(call("X", 1, "ticket:Comments", origin("ticket", Origin.TOOL, f"{session}#0", "id")))
+    events.append(call("D", 2, "directory:Find", origin("name", Origin.TOOL, f"{session}#0", "requester")))
+    to = mail_to or origin("to", Origin.TOOL, f"{session}#2", "email")
+    text = origin("text", Origin.UNSEEN, shape="text")
+    events.append(call("X", 3, "mail:Send", to, text))
+    return list[AnyEvent](events)
+
+
 def recorded(sessions: int = 120) -> list[list[AnyEvent]]:
-    """Honest sessions of all three roles, each a workflow of its own."""
+    """Honest sessions of all four roles, each a workflow of its own."""
     runs = [fast_run(f"f{k}", k, workflow=f"wf{k}") for k in range(sessions)]
     runs += [slow_run(f"h{k}", 10_000 + k, workflow=f"wh{k}") for k in range(sessions)]
-    runs += [slow_run(f"i{k}", 20_000 + k, workflow=f"wi{k}", agent_role=RARE) for k in range(10)]
+    runs += [slow_run(f"i{k}", 20_000 + k, workflow=f"wi{k}", agent_role=RARE) for k in range(9)]
+    runs += [clerk_run(f"c{k}", 30_000 + k, workflow=f"wc{k}") for k in range(sessions)]
     runs += [rotation(f"r{k}", workflow=f"wr{k}") for k in range(sessions // 6)]
     return runs
 

@@ -16,6 +16,7 @@ import pytest
 from models.event import EVENT_BYTES_MAX, AnyEvent
 from stream.cli import main
 from tests.builders import CHAIN, SLOW, artifact, op, recorded, told
+from tests.test_sources import folder
 
 SHARED = {
     "session",
@@ -241,7 +242,7 @@ def test_check_says_what_it_has_read(run: Run, tmp_path: Path) -> None:
     ran = run("check", "--policy", policy, "--baseline", baseline)
     assert ran.code == 0
     assert "policy ours@" in ran.out
-    assert "2 roles with enough seen" in ran.out
+    assert "3 roles with enough seen" in ran.out
     printed.write_text(run("check", "--policy", policy, "--print").out)
     assert run("check", "--policy", printed).out == run("check", "--policy", policy).out
 
@@ -267,6 +268,30 @@ def test_a_baseline_is_trained_and_used(run: Run, tmp_path: Path) -> None:
     rows = run("replay", "-", "--baseline", baseline, "--json", stdin=burst).of_kind("finding")
     assert "unusual_velocity" in {row["detector"] for row in rows}
     assert all(row["model"].startswith("baseline@") for row in rows)
+
+
+def test_recorded_runs_are_trained_on_and_scored(run: Run, tmp_path: Path) -> None:
+    """One object a session, with the names that whoever measures it expects."""
+    calls: list[dict[str, Any]] = [{"op": "look"}, {"op": "pay", "prov": {"to": ["user"]}}]
+    runs, baseline = folder(tmp_path / "runs", calls), tmp_path / "baseline.json"
+    ran = run("train", "--source", "agent-runs", "--out", baseline, runs)
+    assert ran.code == 0
+    assert "bank/t1" in ran.out
+    (row,) = run("score", "--source", "agent-runs", "--baseline", baseline, "--json", runs).rows
+    assert {"session", "events", "score", "score_with_end", "alarm", "first_alarm_index"} <= row.keys()
+    assert (row["session"], row["events"]) == ("r/1", 2)
+    assert "not enough seen" in run("score", "--source", "agent-runs", "--baseline", baseline, runs).out
+
+
+def test_own_events_are_scored(run: Run, tmp_path: Path) -> None:
+    """By the same command, against what was learned of their agent."""
+    baseline = tmp_path / "baseline.json"
+    baseline.write_bytes(artifact())
+    session = lines(*(op("S", k, agent_role=SLOW) for k in range(20)))
+    (row,) = map(
+        json.loads, run("score", "-", "--baseline", baseline, "--json", stdin=session).out.splitlines()
+    )
+    assert row["alarm"] is True
 
 
 def test_nothing_to_learn_from_is_an_error_and_leaves_no_file(run: Run, tmp_path: Path, chain: Path) -> None:

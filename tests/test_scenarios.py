@@ -41,7 +41,7 @@ def baseline(tmp_path_factory: pytest.TempPathFactory) -> Baseline:
     assert FOLDER is not None
     out = tmp_path_factory.mktemp("trained") / "baseline.json"
     files = sorted(str(path) for path in (FOLDER / "history").glob("*.ndjson.gz"))
-    train_recorded(recordings("scenario", files, Policy(), registry()), out)
+    train_recorded(recordings("scenario", files, Policy(), registry()), Policy(), out)
     return read_artifact(out.read_bytes(), out)
 
 

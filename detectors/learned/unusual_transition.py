@@ -1,22 +1,21 @@
-"""A run of operations that honest sessions of this role do not make in this order and rhythm.
+"""A run of operations that honest sessions of this job do not make in this order and rhythm.
 
-The surprise of each step is averaged over the last few; the limit is set on whole honest sessions, held out
-from the counting. Known gap: a hijacked agent that only makes its usual calls.
+The surprise of each step, given up to five before it, is averaged over the last few; the limit is set on
+whole honest sessions, held out from the counting. Known gap: a hijacked agent that only makes its usual
+calls.
 """
-
-from math import inf
 
 from detectors.detector import Detector
 from detectors.thresholds import TransitionSettings
 from models.baselines.baseline import Baseline
-from models.baselines.transitions import START, averaged, symbol_of
+from models.baselines.surprise import sequence_of
 from models.event import OpClass, Operation
 from models.finding import Noticed
 from models.session import Session, Step, Workflow
 
 
 class UnusualTransition(Detector):
-    """Fires when the session's decayed surprise exceeds what `p_max` of honest sessions reach."""
+    """Fires when the surprise of the sequence exceeds what `p_max` of honest sessions reach."""
 
     name = "unusual_transition"
     counts = True
@@ -25,32 +24,25 @@ class UnusualTransition(Detector):
 
     def __init__(self, settings: TransitionSettings, baseline: Baseline | None) -> None:
         self._settings = settings
-        models = baseline.transition_models() if baseline is not None else {}
-        limits = baseline.surprise_limits(settings.p_max) if baseline is not None else {}
-        self._roles = {role: (model, limits.get(role, inf)) for role, model in models.items()}
+        self._model = baseline.surprise if baseline is not None else None
 
     def inspect(self, session: Session, workflow: Workflow, event: Operation, step: Step) -> Noticed | None:
         """See `Detector.inspect`."""
-        known = self._roles.get(session.agent_role)
-        if known is None:
+        if self._model is None:
             return None
-        model, limit = known
-        symbol = symbol_of(event.operation, event.target_kind)
-        before = session.symbol
-        if before:
-            bits = model.surprise(before, symbol, event.op_class, event.at_ms - session.symbol_ms)
-        else:
-            bits = model.bits(START, symbol)
-        session.symbol = symbol
-        session.symbol_ms = event.at_ms
-        session.surprise = average = averaged(session.surprise, bits)
-        if average <= limit:
+        habits = self._model.habits(event.agent, event.agent_role)
+        habits.follow(session, event)
+        found = sequence_of(session, event)
+        limit = habits.sequence_limit(self._settings.p_max)
+        if limit is None or found <= limit:
             return None
+        often = session.repeated > session.surprise
+        what = "how often it came by now" if often else "the last operations"
         return Noticed(
             detector=self.name,
             confidence=self._settings.confidence,
-            reason=f"{event.operation} brings the surprise of the last operations to {average:.1f} bits; "
-            f"all but {self._settings.p_max:.1%} of honest sessions of this role stay below {limit:.1f}",
+            reason=f"{event.operation} brings the surprise of {what} to {found:.1f} bits; "
+            f"all but {self._settings.p_max:.1%} of honest sessions of this job stay below {limit:.1f}",
             evidence=(event.id,),
             grade=event.grade,
             tags=self.tags,

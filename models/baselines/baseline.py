@@ -5,6 +5,7 @@ names the format, the feature set and the SHA-256 of the payload's bytes as they
 """
 
 from bisect import bisect_left
+from collections.abc import Iterator
 from hashlib import sha256
 from pathlib import Path
 from typing import Annotated
@@ -12,43 +13,47 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta, Raw, Struct
 
+from models.baselines.calibration import Peaks
+from models.baselines.cohorts import SESSIONS_MIN
+from models.baselines.counts import GAPS_MS, ORDER, History
 from models.baselines.habits import Habit, Habits
 from models.baselines.rates import HORIZONS_MS
-from models.baselines.transitions import GAPS_MS, MEMORY, TransitionCounts, TransitionModel
+from models.baselines.sequences import MEMORY
+from models.baselines.surprise import RESULTS_MAX, SurpriseCounts, SurpriseModel
 from models.errors import ArtifactError
 from models.event import OpClass
 
 FORMAT = "chainbrake-baseline"
-FORMAT_VERSION = 1
-FEATURE_SET = 1
-"""Raised when rates, symbols or gaps are computed in another way than before."""
+FORMAT_VERSION = 2
+FEATURES = 2
+"""Raised when rates, symbols, origins or gaps are computed in another way than before."""
+
+COMPUTED = [FEATURES, list(HORIZONS_MS), list(GAPS_MS), MEMORY, ORDER, RESULTS_MAX]
+FEATURE_SET = f"{FEATURES}-{sha256(msgspec.json.encode(COMPUTED)).hexdigest()[:12]}"
+"""Names all that a number in the file depends on."""
 
 ARTIFACT_BYTES_MAX = 256 * 1024 * 1024
-SESSIONS_MIN = 30
-"""A role seen in fewer sessions has no baseline: not enough seen."""
 
 TAILS = (1e-3, 1e-4, 1e-5, 1e-6)
 """Chances of an honest peak for which limits are stored, largest first."""
 
 
 class RoleBaseline(Struct, kw_only=True):
-    """What was learned of one agent role."""
+    """The pace of one agent role."""
 
     sessions: int
     events: int
     rate_limits: dict[str, list[list[float]]]
     """Op class: per tail of `TAILS`, per horizon, the count that an honest session stays below."""
-    transitions: TransitionCounts
-    surprise_peaks: list[float]
-    """Highest decayed surprise of each held-out session, ascending, in bits; at most 512 of them."""
     pause_floor_ms: int | None = None
     """The shortest pauses from a read to a change that honest sessions make (1 % quantile), if enough."""
 
 
 class Payload(Struct, kw_only=True):
-    """All roles."""
+    """All that was learned."""
 
     roles: dict[str, RoleBaseline]
+    surprise: SurpriseCounts
     habits: dict[str, Habit] = {}
     """Job: what it is used to."""
 
@@ -58,16 +63,15 @@ class Header(Struct, kw_only=True):
 
     format: str
     version: int
-    feature_set: int
-    horizons_ms: list[int]
-    gaps_ms: list[int]
-    memory: float
+    feature_set: str
     sessions: int
     events: int
     left_out: dict[str, int]
     """Reason: sessions that did not teach."""
     from_ms: Annotated[int, Meta(ge=0)]
     to_ms: Annotated[int, Meta(ge=0)]
+    data_digest: str
+    """SHA-256 over the sessions that taught, whatever their order, hex."""
     checksum: str
     """SHA-256 of the payload's bytes, hex."""
 
@@ -84,25 +88,9 @@ class Baseline:
         self.header = header
         self.version = f"baseline@{header.checksum[:12]}"
         self.roles = {name: role for name, role in payload.roles.items() if role.sessions >= SESSIONS_MIN}
-        """Those with enough seen; any other role is unknown to the detectors."""
+        """Those whose pace was seen enough; any other role is unknown to the detectors of pace."""
+        self.surprise = SurpriseModel(payload.surprise)
         self.habits = Habits(payload.habits)
-
-    def transition_models(self) -> dict[str, TransitionModel]:
-        """Role: its model, logarithms taken."""
-        return {name: TransitionModel(role.transitions) for name, role in self.roles.items()}
-
-    def surprise_limits(self, p_max: float) -> dict[str, float]:
-        """Role: the surprise that at most `p_max` of honest sessions reach, where enough were seen to say so.
-
-        Split conformal on whole sessions: with n calibration peaks, a new honest session's peak exceeds the
-        k-th largest with a chance of at most k / (n + 1); no k fits where p_max < 1 / (n + 1).
-        """
-        limits = {}
-        for name, role in self.roles.items():
-            allowed = int(p_max * (len(role.surprise_peaks) + 1))
-            if allowed >= 1:
-                limits[name] = role.surprise_peaks[-allowed]
-        return limits
 
     def rate_limits(self, tail: float) -> dict[str, dict[str, tuple[float, ...]]]:
         """Role and op class: the count per horizon that an honest session stays below, but for `tail`."""
@@ -132,48 +120,71 @@ def read_artifact(content: bytes, path: Path) -> Baseline:
     if len(content) > ARTIFACT_BYTES_MAX:
         raise ArtifactError(f"{path}: {len(content)} bytes, at most {ARTIFACT_BYTES_MAX} are read")
     try:
-        file = msgspec.json.decode(content, type=_File)
+        told = msgspec.json.decode(content, type=_Told).header
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise ArtifactError(f"{path}: not a baseline: {error}; fetch or train it again") from error
-    header = file.header
-    if header.format != FORMAT or header.version != FORMAT_VERSION:
+    if told.format != FORMAT or told.version != FORMAT_VERSION:
         raise ArtifactError(
-            f"{path}: {header.format} version {header.version}; "
+            f"{path}: {told.format} version {told.version}; "
             f"this build reads {FORMAT} version {FORMAT_VERSION}. "
             f"Retrain it with: chainbrake train FILE… --out {path}"
         )
-    computed = (FEATURE_SET, list(HORIZONS_MS), list(GAPS_MS), MEMORY)
-    if (header.feature_set, header.horizons_ms, header.gaps_ms, header.memory) != computed:
+    if str(told.feature_set) != FEATURE_SET:
         raise ArtifactError(
-            f"{path} was trained on feature set {header.feature_set}, but this build computes {FEATURE_SET}. "
+            f"{path} was trained on feature set {told.feature_set}, but this build computes {FEATURE_SET}. "
             f"Retrain it with: chainbrake train FILE… --out {path}"
         )
-    if sha256(bytes(file.payload)).hexdigest() != header.checksum:
-        raise ArtifactError(f"{path}: its checksum does not fit its content; fetch or train it again")
     try:
+        file = msgspec.json.decode(content, type=_File)
+        if sha256(bytes(file.payload)).hexdigest() != file.header.checksum:
+            raise ArtifactError(f"{path}: its checksum does not fit its content; fetch or train it again")
         payload = msgspec.json.decode(file.payload, type=Payload)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise ArtifactError(f"{path}: not a baseline: {error}; fetch or train it again") from error
-    _check(payload, path)
-    return Baseline(header, payload)
+    for wrong in _wrong(payload):
+        raise ArtifactError(f"{path}: {wrong}; train it again")
+    return Baseline(file.header, payload)
 
 
-def _check(payload: Payload, path: Path) -> None:
+class _Named(Struct, kw_only=True):
+    """The part of a header that every version has."""
+
+    format: str
+    version: int
+    feature_set: int | str
+
+
+class _Told(Struct, kw_only=True):
+    header: _Named
+
+
+def _wrong(payload: Payload) -> Iterator[str]:
+    """What the types cannot say about the shapes inside."""
     for name, role in payload.roles.items():
-        if role.surprise_peaks != sorted(role.surprise_peaks):
-            raise ArtifactError(f"{path}: role {name}: surprise_peaks must ascend; train it again")
         missing = set(OpClass) - {OpClass.UNCLASSIFIED} - set(role.rate_limits)
         if missing:
-            raise ArtifactError(
-                f"{path}: role {name}: no rate_limits of {', '.join(sorted(missing))}; train it again"
-            )
+            yield f"role {name}: no rate_limits of {', '.join(sorted(missing))}"
         for op_class, rows in role.rate_limits.items():
             if len(rows) != len(TAILS) or any(len(row) != len(HORIZONS_MS) for row in rows):
-                raise ArtifactError(
-                    f"{path}: role {name}: rate_limits of {op_class} have the wrong shape; train it again"
-                )
-        for op_class, row in role.transitions.gaps.items():
+                yield f"role {name}: rate_limits of {op_class} have the wrong shape"
+    yield from _wrong_surprise(payload.surprise)
+
+
+def _wrong_surprise(surprise: SurpriseCounts) -> Iterator[str]:
+    for key, cohort in surprise.cohorts.items():
+        if not _adds_up(cohort.after):
+            yield f"cohort {key!r}: what came after a history does not add up"
+        for op_class, row in cohort.gaps.items():
             if len(row) != len(GAPS_MS) + 1:
-                raise ArtifactError(
-                    f"{path}: role {name}: gaps of {op_class} have the wrong shape; train it again"
-                )
+                yield f"cohort {key!r}: gaps of {op_class} have the wrong shape"
+    for calibration in (surprise.score, surprise.score_with_end, surprise.sequence):
+        for peaks in (calibration.known, calibration.new):
+            yield from (f"peaks of {key!r} must ascend" for key, told in peaks.items() if _falls(told))
+
+
+def _falls(peaks: Peaks) -> bool:
+    return peaks.highest != sorted(peaks.highest) or len(peaks.highest) > peaks.sessions
+
+
+def _adds_up(history: History) -> bool:
+    return history.seen == sum(history.next.values()) and all(map(_adds_up, history.older.values()))

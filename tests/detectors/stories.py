@@ -3,7 +3,9 @@
 The sentence says what is special about the session.
 """
 
-from models.event import AnyEvent, CredentialKind
+from msgspec.structs import replace
+
+from models.event import AnyEvent, CredentialKind, Operation, Origin, Outcome
 from tests.builders import (
     AGENT,
     CHAIN,
@@ -12,9 +14,12 @@ from tests.builders import (
     SLOW,
     Stories,
     approval,
+    asked,
+    clerk_run,
     delegation,
     fast_run,
     op,
+    origin,
     slow_run,
     told,
 )
@@ -23,6 +28,7 @@ from tests.detectors import stories_of_changes, stories_of_conduct
 _LOOKED = told("D@0 P@30 S@60")
 _WRITE = told("V@90")
 _FOUR_HOURS = 4 * 3600
+_IN_THE_TEXT = origin("to", Origin.TOOL, "s1#0", "body", "in")
 _CLUSTER = {"system": "k8s", "operation": "k8s:create clusterrolebindings"}
 
 
@@ -91,6 +97,18 @@ FIRES: Stories = {
             "X@0 D@30 S@60 C@61 L@62 T@63 S@64", agent_role=SLOW
         ),
         "a fast role turns to secrets and guard rails": told("P@0 V@0.05 S@0.1 L@0.2 C@0.3", agent_role=FAST),
+    },
+    "unusual_provenance": {
+        "the recipient stood in the ticket's text": clerk_run("s1", 1, _IN_THE_TEXT),
+        "the recipient is the requester, out of the ticket": clerk_run(
+            "s1", 1, origin("to", Origin.TOOL, "s1#0", "requester")
+        ),
+        "the recipient is part of the address in the directory": clerk_run(
+            "s1", 1, origin("to", Origin.TOOL, "s1#2", "email", "in")
+        ),
+        "nobody knows the call that it came from": clerk_run(
+            "s1", 1, origin("to", Origin.TOOL, "gone", "email")
+        ),
     },
     "denied_then_elsewhere": {
         "another principal does it": [op("V", 0, outcome="denied"), op("V", 60, principal="svc-shared")],
@@ -179,6 +197,22 @@ MUST_NOT: Stories = {
         "two rare operations in a row": told("X@0 D@40 R@80 R@120 X@160", agent_role=SLOW),
         "a role seen too seldom": told("X@0 S@1 C@2 L@3 T@4", agent_role=RARE),
         "a role nobody trained on": told("X@0 S@1 C@2 L@3 T@4", agent_role="stranger"),
+    },
+    "unusual_provenance": {
+        "a clerk at work": clerk_run("s1", 2),
+        "the user named the recipient": clerk_run("s1", 2, asked("to")),
+        "the agent made the recipient up": clerk_run("s1", 2, origin("to", Origin.UNSEEN)),
+        "the odd call failed": [
+            replace(event, outcome=Outcome.ERROR) if event.id == "s1#3" else event
+            for event in clerk_run("s1", 2, _IN_THE_TEXT)
+            if isinstance(event, Operation)
+        ],
+        "an agent nobody trained on": clerk_run("s1", 2, _IN_THE_TEXT, agent="stranger", agent_role=""),
+        "nobody says where its arguments came from": [
+            replace(event, provenance=())
+            for event in clerk_run("s1", 2, _IN_THE_TEXT)
+            if isinstance(event, Operation)
+        ],
     },
     "denied_then_elsewhere": {
         "a retry that is allowed": told("V@0:denied V@60"),

@@ -3,8 +3,9 @@
 import pytest
 
 from models.baselines.baseline import Baseline
+from models.baselines.surprise_learning import reached
 from models.event import AnyEvent, Operation
-from tests.builders import FAST, RARE, SLOW, fast_run, judged, only, op, slow_run, told, trained
+from tests.builders import AGENT, FAST, RARE, SLOW, fast_run, judged, only, op, slow_run, told, trained
 
 VELOCITY = only("unusual_velocity")
 TRANSITION = only("unusual_transition")
@@ -90,16 +91,15 @@ def test_the_surprise_a_session_is_judged_by_is_the_one_it_was_calibrated_with()
     peak = 0.0
     heard = judged([], TRANSITION, baseline)
     for event in run:
-        peak = max(peak, heard.fold([event]).session().surprise)
+        session = heard.fold([event]).session()
+        peak = max(peak, session.surprise, session.repeated)
     assert peak == pytest.approx(calibrated(baseline, run))
 
 
 def calibrated(baseline: Baseline, run: list[AnyEvent]) -> float:
-    """The peak as training computes it."""
-    from models.baselines.learning import _surprise_peak, _symbols  # noqa: PLC0415 - compared
-
+    """The peak of the sequence as training computes it."""
     operations = [event for event in run if isinstance(event, Operation)]
-    return _surprise_peak(baseline.transition_models()[SLOW], _symbols(operations))
+    return reached(baseline.surprise.habits(AGENT, SLOW), operations).sequence
 
 
 def test_honest_sessions_that_never_taught_are_mostly_silent() -> None:

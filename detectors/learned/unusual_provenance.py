@@ -1,0 +1,53 @@
+"""A call whose arguments came from where honest sessions of this job do not take them.
+
+A recipient out of an e-mail's body, where it used to be the user who named it. Known gap: a value that was
+rewritten on its way, so that nobody can say where it came from.
+"""
+
+from detectors.detector import Detector
+from detectors.thresholds import ProvenanceSettings
+from models.baselines.baseline import Baseline
+from models.baselines.surprise import score_of
+from models.event import OpClass, Operation, Origin
+from models.finding import EVIDENCE_MAX, Noticed
+from models.session import Session, Step, Workflow
+
+
+class UnusualProvenance(Detector):
+    """Fires when origins and sequence together exceed what the budget's share of honest sessions reach."""
+
+    name = "unusual_provenance"
+    listens_to = frozenset(OpClass)
+    tags = ("AML.T0051.001", "ASI01", "ASI02")
+
+    def __init__(self, settings: ProvenanceSettings, share: float, baseline: Baseline | None) -> None:
+        self._settings = settings
+        self._share = share
+        self._model = baseline.surprise if baseline is not None else None
+
+    def inspect(self, session: Session, workflow: Workflow, event: Operation, step: Step) -> Noticed | None:
+        """See `Detector.inspect`."""
+        if self._model is None:
+            return None
+        habits = self._model.habits(event.agent, event.agent_role)
+        habits.follow(session, event)
+        if session.origins <= 0.0:
+            return None
+        found = score_of(session, event)
+        limit = habits.score_limit(self._share)
+        if limit is None or found <= limit:
+            return None
+        told = [origin for origin in event.provenance if origin.origin is Origin.TOOL]
+        names = ", ".join(dict.fromkeys(origin.argument for origin in told))
+        sources = dict.fromkeys(origin.source_event for origin in told)
+        calls = [call for call in sources if call in session.results]
+        return Noticed(
+            detector=self.name,
+            confidence=self._settings.confidence,
+            reason=f"{event.operation} takes {names[:200]} from results: {session.origins:.1f} bits, "
+            f"{found:.1f} with its sequence; all but {self._share:.1%} of honest sessions of this job stay "
+            f"below {limit:.1f}",
+            evidence=(event.id, *calls)[:EVIDENCE_MAX],
+            grade=event.grade,
+            tags=self.tags,
+        )

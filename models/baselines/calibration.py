@@ -1,0 +1,66 @@
+"""From bits to a promise: how many honest sessions reach so much.
+
+Split conformal on whole sessions, by their running maximum: with n held-out honest peaks, a new honest
+session's peak exceeds the k-th largest with a chance of at most k / (n + 1), whenever in the session that
+happens. Per cohort where enough was seen to say so, pooled where not (Mondrian); apart for jobs that were
+seen in training and jobs that were not. `docs/baselines.md` states what that assumes.
+"""
+
+from bisect import bisect_left
+from collections.abc import Sequence
+
+from msgspec import Struct
+
+HIGHEST_MAX = 1024
+"""Peaks kept of a cohort: the largest. A limit lies among them unless more than that many may exceed it."""
+
+
+class Peaks(Struct, array_like=True):
+    """What whole held-out honest sessions reached, in bits."""
+
+    sessions: int
+    highest: list[float]
+    """The largest, ascending."""
+
+    def limit(self, share: float) -> float | None:
+        """What at most `share` of honest sessions exceed; None if too few were seen to promise that."""
+        allowed = int(share * (self.sessions + 1) + 1e-9)
+        if allowed < 1 or not self.highest:
+            return None
+        return self.highest[-min(allowed, len(self.highest))]
+
+    def p_value(self, peak: float) -> float:
+        """Chance of an honest session to reach `peak`; conservative below the peaks that were kept."""
+        reached = len(self.highest) - bisect_left(self.highest, peak)
+        if reached == len(self.highest):
+            reached = self.sessions
+        return (reached + 1) / (self.sessions + 1)
+
+
+def peaks_of(values: Sequence[float]) -> Peaks:
+    """Of the sessions of a cohort."""
+    return Peaks(len(values), sorted(values)[-HIGHEST_MAX:])
+
+
+class Calibration(Struct):
+    """Peaks by cohort, broad to narrow as in `cohorts.levels`; the key `""` is everybody's."""
+
+    known: dict[str, Peaks]
+    """Of sessions whose agent variant, or stretch of time, was held out, while their job was not."""
+    new: dict[str, Peaks]
+    """Of sessions whose whole job was held out."""
+
+
+def strictest(limits: Sequence[float | None]) -> float | None:
+    """The limit that keeps all of these promises; None if one of them cannot be made."""
+    found = [limit for limit in limits if limit is not None]
+    return max(found) if found and len(found) == len(limits) else None
+
+
+def narrowest(peaks: dict[str, Peaks], keys: Sequence[str], share: float) -> Peaks | None:
+    """The peaks of the narrowest of these cohorts (broad to narrow) that can back a promise of `share`."""
+    for key in reversed(keys):
+        found = peaks.get(key)
+        if found is not None and found.limit(share) is not None:
+            return found
+    return None

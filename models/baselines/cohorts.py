@@ -1,0 +1,62 @@
+"""Whose habits count: everybody's, the agent's, the role's (the job), the agent's in that role.
+
+Each backs off to the broader one by how much was seen, so there is no cliff. Whether an agent or a role is
+the broader of the two differs between deployments (one assistant with a thousand jobs; a thousand runners of
+one job): whichever was seen in more sessions.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+
+SEPARATOR = "\x1f"
+"""Between the parts of a key: names hold no control characters."""
+
+EVERYBODY = ""
+
+SESSIONS_MIN = 30
+"""Seen in fewer sessions, an agent or a role has no baseline of its own: not enough seen."""
+
+JOB_SESSIONS_MIN = 10
+"""A job seen in so many is known, if its agent was seen enough to carry it."""
+
+
+def agent_key(agent: str) -> str:
+    """All sessions of an agent."""
+    return f"agent{SEPARATOR}{agent}"
+
+
+def role_key(role: str) -> str:
+    """All sessions of a role, whoever plays it."""
+    return f"role{SEPARATOR}{role}"
+
+
+def pair_key(agent: str, role: str) -> str:
+    """The sessions of an agent in a role."""
+    return f"pair{SEPARATOR}{agent}{SEPARATOR}{role}"
+
+
+def job_key(agent: str, role: str) -> str:
+    """What a session's job is called: its role; if none is told, what its agent does without one."""
+    return role_key(role) if role else pair_key(agent, "")
+
+
+def tally(sessions: Iterable[tuple[str, str]]) -> Counter[str]:
+    """Sessions per cohort, of (agent, role) pairs."""
+    seen: Counter[str] = Counter()
+    for agent, role in sessions:
+        seen.update((agent_key(agent), role_key(role), pair_key(agent, role)))
+    return seen
+
+
+def levels(seen: Mapping[str, int], agent: str, role: str) -> tuple[str, ...]:
+    """The cohorts of a session that were seen at all, broad to narrow; one that adds nothing is left out."""
+    named = [agent_key(agent)] if agent else []
+    if role:
+        named.append(role_key(role))
+    known = sorted((key for key in named if seen.get(key)), key=lambda key: -seen[key])
+    together = seen.get(pair_key(agent, role), 0) if agent and role else 0
+    if not together:
+        return tuple(known)
+    if together == seen[known[0]]:
+        return (known[0],)
+    return (*known, pair_key(agent, role)) if together < seen[known[-1]] else tuple(known)

@@ -1,0 +1,136 @@
+"""Where the values of a call came from, and how surprising that is.
+
+Only what came out of an operation's result is charged: P(tool) · P(source operation) · P(field | source) ·
+P(whole or part | source, field), each interpolated from everybody over the argument's name to the cohorts
+that the session belongs to. A value that the user named, the agent made up or repeated cannot carry a
+stranger's wish. Arguments that came from the same operation are one piece of evidence: the oddest of them
+counts.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+from models.baselines.cohorts import EVERYBODY, SEPARATOR
+from models.baselines.counts import ArgumentCounts, CohortCounts, add_to
+from models.baselines.smoothing import bits
+from models.event import Operation, Origin
+
+TOOL, OTHER = "tool", "other"
+
+NAME = "()"
+"""Stands for the operation's own name among its arguments: who spoke of it."""
+
+WORDS, TOKEN = "text", "token"
+WHOLE, PART = "=", "in"
+UNNAMED = frozenset({"", "*", "<key>"})
+"""Fields without a name of their own: whether a result parses as structured changes with its content."""
+
+ANY = ""
+"""Key of what is counted over all operations, and over all arguments."""
+
+Leaf = tuple[str, str, str, str]
+"""Argument, operation whose result held its value, field of that result, whole or part."""
+
+
+def kind_of(shape: str) -> str:
+    """`=`, `text` and `token` are told apart; whatever else a producer says is a part of a longer value.
+
+    How long the longer value is, is left out: an injection changes that, whether it was obeyed or not.
+    """
+    return shape if shape in {WHOLE, WORDS, TOKEN} else PART
+
+
+def argument_of(name: str, shape: str) -> str:
+    """Free text and the tokens in it have other habits than an argument that is one value."""
+    return f"{name}~{shape}" if shape in {WORDS, TOKEN} else name
+
+
+def leaves(event: Operation, results: Mapping[str, str]) -> Iterator[tuple[str, Leaf | None]]:
+    """Argument, and where its value came from if that was a result; each once.
+
+    `results` says of which operation an earlier event was, by id; a source that is not in it has no name.
+    """
+    seen = set()
+    for told in event.provenance:
+        argument = argument_of(told.argument, told.shape)
+        leaf: Leaf | None = None
+        if told.origin is Origin.TOOL:
+            name = "" if told.source_field in UNNAMED else told.source_field
+            source = results.get(told.source_event, "")
+            leaf = (argument, source, name, kind_of(told.shape))
+        if (argument, leaf) not in seen:
+            seen.add((argument, leaf))
+            yield argument, leaf
+
+
+OriginTally = Counter[tuple[tuple[str, ...], str, str, Leaf | None]]
+"""Of (cohorts of the session, operation, argument, where its value came from): how often."""
+
+
+def add_origins(cohorts: dict[str, CohortCounts], tally: OriginTally) -> None:
+    """Add what was counted of sessions to everybody and to their cohorts."""
+    for (keys, operation, argument, leaf), times in tally.items():
+        own = [cohorts[key] for key in keys]
+        for counts in _rows(cohorts[EVERYBODY], own, operation, argument, create=True):
+            if leaf is None:
+                add_to(counts.origins, OTHER, times)
+                continue
+            _, source, name, shape = leaf
+            add_to(counts.origins, TOOL, times)
+            add_to(counts.sources, source, times)
+            add_to(counts.fields.setdefault(source, {}), name, times)
+            add_to(counts.shapes.setdefault(f"{source}{SEPARATOR}{name}", {}), shape, times)
+
+
+def _rows(
+    everybody: CohortCounts, own: Iterable[CohortCounts], operation: str, argument: str, *, create: bool
+) -> list[ArgumentCounts]:
+    """The contexts of an argument, coarse to fine; who spoke of an operation is no habit of a single job."""
+    places = [(everybody, ANY, ANY), (everybody, ANY, argument)]
+    cohorts = [(cohort, operation, argument) for cohort in own]
+    places += cohorts[:1] if argument == NAME else cohorts
+    if create:
+        return [
+            cohort.arguments.setdefault(first, {}).setdefault(second, ArgumentCounts())
+            for cohort, first, second in places
+        ]
+    found = (cohort.arguments.get(first, {}).get(second) for cohort, first, second in places)
+    return [counts for counts in found if counts is not None]
+
+
+class OriginModel:
+    """Bits of surprise of one cohort's arguments; what was seen before is one look-up."""
+
+    def __init__(self, everybody: CohortCounts, own: Sequence[CohortCounts]) -> None:
+        self._everybody = everybody
+        self._own = own
+        self._usual: dict[tuple[str, Leaf], float] = {}
+        """Bits of what the narrowest cohort has done: as large as what it did, and no larger."""
+
+    def surprise(self, event: Operation, results: Mapping[str, str]) -> float:
+        """Bits of an event: the oddest value of each source operation, summed over the sources."""
+        oddest: dict[str, float] = {}
+        for argument, leaf in leaves(event, results):
+            if leaf is None:
+                continue
+            found = self._usual.get((event.operation, leaf))
+            if found is None:
+                found = self._bits(event.operation, leaf)
+            source = leaf[1] or argument
+            if found > oddest.get(source, 0.0):
+                oddest[source] = found
+        return sum(oddest.values())
+
+    def _bits(self, operation: str, leaf: Leaf) -> float:
+        argument, source, name, shape = leaf
+        rows = _rows(self._everybody, self._own, operation, argument, create=False)
+        place = f"{source}{SEPARATOR}{name}"
+        found = (
+            bits([row.origins for row in rows], TOOL)
+            + bits([row.sources for row in rows], source)
+            + bits([row.fields.get(source, {}) for row in rows], name)
+            + bits([row.shapes.get(place, {}) for row in rows], shape)
+        )
+        if rows and shape in rows[-1].shapes.get(place, {}):
+            self._usual[operation, leaf] = found
+        return found

@@ -1,0 +1,120 @@
+"""How surprising the next operation is, given up to five before it, in bits.
+
+A variable-order Markov model: interpolated Witten-Bell from order 0 to `ORDER` over the broader cohort, then
+again over the narrower one, so that a history seen too seldom falls back on a shorter one, and a job seen too
+seldom on its agent. The pause before it is scored beside it, P(gap | op class), Laplace.
+"""
+
+from bisect import bisect_right
+from collections.abc import Sequence
+from math import log2
+
+from models.baselines.counts import GAPS_MS, ORDER, START, CohortCounts, History, add_to, repeat_bucket
+
+MEMORY = 0.7
+"""Share of the old average that stays at each event: peaks of a few odd events in a row stand out."""
+
+
+WORTH_MIN = 2
+"""A history that came so often is worth being told apart by what was before it."""
+
+
+def averaged(average: float, surprise: float) -> float:
+    """The session's decayed average after one more event."""
+    return MEMORY * average + (1.0 - MEMORY) * surprise
+
+
+def count_next(history: History, symbols: Sequence[str], symbol: str) -> None:
+    """Count what came after `symbols`, newest last.
+
+    A history of two symbols or more is begun when the one shorter by its oldest had been seen twice before:
+    what it could tell until then, the shorter one tells. So memory grows with what repeats.
+    """
+    worth = True
+    for place in range(ORDER + 1):
+        before, history.seen = history.seen, history.seen + 1
+        add_to(history.next, symbol)
+        if not worth or place == ORDER:
+            return
+        oldest = symbols[-1 - place] if place < len(symbols) else START
+        longer = history.older.get(oldest)
+        if longer is None:
+            if place > 0 and before < WORTH_MIN:
+                return
+            longer = history.older[oldest] = History()
+            worth = place == 0
+        history = longer
+
+
+def count_known(total: History, held: History, symbols: Sequence[str], symbol: str) -> None:
+    """Count in `held` what `total` counts as well: what is held out of it."""
+    for place in range(ORDER + 1):
+        if symbol not in total.next:
+            return
+        held.seen += 1
+        add_to(held.next, symbol)
+        if place == ORDER:
+            return
+        oldest = symbols[-1 - place] if place < len(symbols) else START
+        longer = total.older.get(oldest)
+        if longer is None:
+            return
+        total, held = longer, held.older.setdefault(oldest, History())
+
+
+def count_gap(own: Sequence[CohortCounts], op_class: str, gap_ms: int) -> None:
+    """Count a pause."""
+    for cohort in own:
+        row = cohort.gaps.setdefault(op_class, [0] * (len(GAPS_MS) + 1))
+        row[bisect_right(GAPS_MS, gap_ms)] += 1
+
+
+class SequenceModel:
+    """Bits of surprise of one cohort's sequences: a walk down each cohort's histories, and nothing kept."""
+
+    def __init__(self, everybody: CohortCounts, own: Sequence[CohortCounts], paced: CohortCounts) -> None:
+        self._everybody = everybody.after
+        self._own = [cohort.after for cohort in own]
+        self._gap_bits = {op_class: _smoothed_bits(row) for op_class, row in paced.gaps.items()}
+        self._paced = paced
+
+    def bits(self, symbols: Sequence[str], symbol: str) -> float:
+        """Surprise of `symbol` after `symbols`, newest last."""
+        everybody = self._everybody
+        distinct = len(everybody.next)
+        if not distinct:
+            return 0.0
+        chance = everybody.next.get(symbol, 0) + distinct / (distinct + 1)
+        chance /= everybody.seen + distinct
+        length = len(symbols)
+        for root in self._own:
+            history, place = root, 0
+            while True:
+                row = history.next
+                distinct = len(row)
+                if distinct:
+                    chance = (row.get(symbol, 0) + distinct * chance) / (history.seen + distinct)
+                place += 1
+                longer = history.older.get(symbols[-place] if place <= length else START)
+                if longer is None:
+                    break
+                history = longer
+        return -log2(chance)
+
+    def gap_bits(self, op_class: str, gap_ms: int) -> float:
+        """Surprise of the pause before an operation of this class; 0 for a class never timed."""
+        row = self._gap_bits.get(op_class)
+        return row[bisect_right(GAPS_MS, gap_ms)] if row is not None else 0.0
+
+    def repeat_bits(self, symbol: str, times: int) -> float:
+        """Surprise of a session in which `symbol` comes at least so often."""
+        reached = self._paced.repeats.get(symbol, ())
+        place = repeat_bucket(times) - 1
+        sessions = reached[place] if place < len(reached) else 0
+        return log2((self._paced.sessions + 1) / (sessions + 1))
+
+
+def _smoothed_bits(row: list[int]) -> list[float]:
+    """One pseudo-count a bucket (Laplace): a pause never seen is odd, not impossible."""
+    total = sum(row) + len(row)
+    return [-log2((n + 1) / total) for n in row]

@@ -1,0 +1,175 @@
+"""The surprise of a session, event by event: one number in bits, and what it is made of.
+
+    sequence = max(decayed average of operation and pause, repeats)
+    score    = max(origins + decayed average, repeats)
+
+Plain sums of bits, no weights. A session is judged by the running maximum; a call that failed scores nothing
+once that is known, and is remembered as part of the sequence.
+"""
+
+from collections.abc import Mapping
+
+from msgspec import Struct
+
+from models.baselines.calibration import Calibration, Peaks, narrowest, strictest
+from models.baselines.cohorts import (
+    EVERYBODY,
+    JOB_SESSIONS_MIN,
+    SESSIONS_MIN,
+    agent_key,
+    job_key,
+    levels,
+)
+from models.baselines.counts import END, ORDER, CohortCounts, symbol_of
+from models.baselines.origins import OriginModel
+from models.baselines.sequences import SequenceModel, averaged
+from models.event import Operation, Outcome
+from models.session import Session
+
+RESULTS_MAX = 64
+"""Per session: calls that may still be named as a source. Older ones have no name: one step coarser."""
+
+SYMBOLS_MAX = 64
+"""Per session: kinds of operation whose repeats are counted; it is the first ones that repeat."""
+
+
+class SurpriseCounts(Struct, kw_only=True):
+    """What is learned of sequences and origins; part of the artifact."""
+
+    sessions: dict[str, int]
+    """Cohort: sessions that taught."""
+    cohorts: dict[str, CohortCounts]
+    score: Calibration
+    score_with_end: Calibration
+    sequence: Calibration
+
+
+class Habits:
+    """One cohort's habits: what a session of this agent and role is compared with."""
+
+    def __init__(self, counts: SurpriseCounts, agent: str, role: str) -> None:
+        cohorts = counts.cohorts
+        self.keys = levels(counts.sessions, agent, role)
+        own = [cohorts[key] for key in self.keys if key in cohorts]
+        everybody = cohorts.get(EVERYBODY, CohortCounts())
+        paced = [cohort for cohort in own if cohort.sessions >= SESSIONS_MIN] or own[:1] or [everybody]
+        self._origins = OriginModel(everybody, own)
+        self._sequences = SequenceModel(everybody, own, paced[-1])
+        self._counts = counts
+        self._score_limits: dict[float, float | None] = {}
+        self._sequence_limits: dict[float, float | None] = {}
+        self._names_sources = any(cohort.arguments for cohort in own)
+        self.enough_seen = bool(own) and own[0].sessions >= SESSIONS_MIN
+        self._job_sessions = counts.sessions.get(job_key(agent, role), 0)
+        self._agent = agent
+
+    def limit(self, calibration: Calibration, share: float) -> float | None:
+        """What at most `share` of honest sessions exceed, in bits; None is "not enough seen".
+
+        A job seen a few times only has to exceed both what known and what new jobs reach.
+        """
+        limits = [peaks.limit(share) if peaks else None for peaks in self._peaks(calibration, share)]
+        return strictest(limits) if self.enough_seen else None
+
+    def score_limit(self, share: float) -> float | None:
+        """The limit of the score, looked up once."""
+        if share not in self._score_limits:
+            self._score_limits[share] = self.limit(self._counts.score, share)
+        return self._score_limits[share]
+
+    def sequence_limit(self, share: float) -> float | None:
+        """The limit of the sequence alone, looked up once."""
+        if share not in self._sequence_limits:
+            self._sequence_limits[share] = self.limit(self._counts.sequence, share)
+        return self._sequence_limits[share]
+
+    def p_value(self, calibration: Calibration, peak: float, share: float) -> float | None:
+        """Chance of an honest session to reach `peak`, from the peaks that back a promise of `share`."""
+        backing = self._peaks(calibration, share)
+        found = [peaks.p_value(peak) for peaks in backing if peaks is not None]
+        return max(found) if self.enough_seen and len(found) == len(backing) else None
+
+    def follow(self, session: Session, event: Operation) -> None:
+        """`fold`, once per event however many detectors ask."""
+        if session.surprised_at != session.events:
+            session.surprised_at = session.events
+            self.fold(session, event)
+
+    def fold(self, session: Session, event: Operation) -> None:
+        """Bring the session's surprise up to the event. Changed in place; nothing grows without a limit."""
+        symbol = symbol_of(event.operation, event.target_kind)
+        symbols = session.symbols
+        if event.outcome is Outcome.ERROR:
+            session.origins = session.repeated = 0.0
+        else:
+            self._score(session, event, symbol)
+        symbols.append(symbol)
+        if len(symbols) > ORDER:
+            del symbols[0]
+        session.symbol_ms = event.at_ms
+        if self._names_sources:
+            remember(session.results, event)
+
+    def ended(self, session: Session) -> float:
+        """The decayed average with the session's end as its last event, in bits."""
+        return averaged(session.surprise, self._sequences.bits(session.symbols, END))
+
+    def _score(self, session: Session, event: Operation, symbol: str) -> None:
+        sequences = self._sequences
+        found = sequences.bits(session.symbols, symbol)
+        if session.symbols:
+            found += sequences.gap_bits(event.op_class, event.at_ms - session.symbol_ms)
+        session.surprise = averaged(session.surprise, found)
+        session.origins = self._origins.surprise(event, session.results) if event.provenance else 0.0
+        repeats = session.repeats
+        times = repeats.get(symbol, 0) + 1
+        if times > 1 or len(repeats) < SYMBOLS_MAX:
+            repeats[symbol] = times
+        session.repeated = sequences.repeat_bits(symbol, times)
+
+    def _peaks(self, calibration: Calibration, share: float) -> list[Peaks | None]:
+        known = narrowest(calibration.known, (EVERYBODY, *self.keys), share)
+        new = narrowest(calibration.new, (EVERYBODY, agent_key(self._agent)), share)
+        if self._job_sessions >= JOB_SESSIONS_MIN:
+            return [known]
+        return [known, new] if self._job_sessions else [new]
+
+
+def remember(results: dict[str, str], event: Operation) -> None:
+    """Of which operation the event was, for arguments that name it as their source."""
+    results[event.id] = event.operation
+    if len(results) > RESULTS_MAX:
+        del results[next(iter(results))]
+
+
+def score_of(session: Session, event: Operation) -> float:
+    """Bits of the event that was folded in last; a failed call has none."""
+    if event.outcome is Outcome.ERROR:
+        return 0.0
+    return max(session.origins + session.surprise, session.repeated)
+
+
+def sequence_of(session: Session, event: Operation) -> float:
+    """The same without the origins of its arguments."""
+    return 0.0 if event.outcome is Outcome.ERROR else max(session.surprise, session.repeated)
+
+
+class SurpriseModel:
+    """All habits, made when first asked for."""
+
+    def __init__(self, counts: SurpriseCounts) -> None:
+        self.counts = counts
+        self._habits: dict[tuple[str, str], Habits] = {}
+
+    def habits(self, agent: str, role: str) -> Habits:
+        """Those of an agent in a role. Whoever was never seen shares those of whoever is nearest to them."""
+        known = self._habits.get((agent, role))
+        if known is None:
+            known = Habits(self.counts, agent, role)
+            if _seen(self.counts.sessions, agent, role):
+                self._habits[agent, role] = known
+        return known
+
+
+def _seen(sessions: Mapping[str, int], agent: str, role: str) -> bool:
+    return agent_key(agent) in sessions and job_key(agent, role) in sessions

@@ -1,0 +1,137 @@
+"""Learns the habits of sequences and origins, and what whole held-out sessions reach under them.
+
+Limits are cross-conformal (Vovk 2015): a model without one fold of the sessions is what was counted in all
+less what that fold counted, and the fold's sessions are scored by it. Folds are held out whole: once by the
+variant of the agent that ran the session (or else its stretch of time), once by its job.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+
+from msgspec import Struct
+
+from models.baselines.calibration import Calibration, Peaks, peaks_of
+from models.baselines.cohorts import EVERYBODY, SESSIONS_MIN, agent_key, job_key, levels, tally
+from models.baselines.counting import Cohorts, Run, count_runs, left_without
+from models.baselines.surprise import Habits, SurpriseCounts, SurpriseModel, score_of, sequence_of
+from models.session import Session
+
+FOLDS = 10
+
+JOBS_MIN = 10
+"""With fewer jobs, nobody can say what an honest session of an unseen one looks like."""
+
+CALIBRATED_MAX = 5_000
+"""Sessions that are enough to calibrate with: where one fold has more, the others need not be held out."""
+
+
+class Placed(Struct):
+    """An honest session, its cohorts, and the folds that it is held out with."""
+
+    run: Run
+    agent: str
+    role: str
+    keys: tuple[str, ...]
+    group: int
+    job: int
+
+
+class Reached(Struct):
+    """The running maxima of a session, in bits."""
+
+    score: float = 0.0
+    score_with_end: float = 0.0
+    sequence: float = 0.0
+
+
+Found = list[tuple[Placed, Reached]]
+
+
+def learn_surprise(runs: Sequence[Run], groups: Sequence[str] | None = None) -> SurpriseCounts:
+    """Habits of honest runs in order of time; `groups` names the variant of the agent of each, if told."""
+    seen = tally((run[0].agent, run[0].agent_role) for run in runs)
+    placed = _placed(runs, seen, groups)
+    total = count_runs((session.keys, session.run) for session in placed)
+    many = _of_many_jobs(placed)
+    known = _reached(total, seen, [[s for s in placed if s.group == fold] for fold in range(FOLDS)])
+    new = _reached(total, seen, [[s for s in many if s.job == fold] for fold in range(FOLDS)])
+    score, score_with_end, sequence = (
+        Calibration(_peaks(known, name, by_job=False), _peaks(new, name, by_job=True))
+        for name in ("score", "score_with_end", "sequence")
+    )
+    return SurpriseCounts(
+        sessions=dict(seen), cohorts=total, score=score, score_with_end=score_with_end, sequence=sequence
+    )
+
+
+def _placed(runs: Sequence[Run], seen: Counter[str], groups: Sequence[str] | None) -> list[Placed]:
+    """Whole groups and whole jobs share a fold; without groups, so do neighbours in time."""
+    names = sorted(set(groups or ()))
+    stems = {name: _stem(name, names) for name in names}
+    stem_fold = {stem: place % FOLDS for place, stem in enumerate(sorted(set(stems.values())))}
+    jobs: dict[str, dict[str, int]] = defaultdict(dict)
+    placed = []
+    for place, run in enumerate(runs):
+        agent, role = run[0].agent, run[0].agent_role
+        theirs = jobs[agent]
+        job = theirs.setdefault(job_key(agent, role), len(theirs))
+        group = stem_fold[stems[groups[place]]] if groups is not None else place * FOLDS // len(runs)
+        placed.append(Placed(run, agent, role, levels(seen, agent, role), group, job % FOLDS))
+    return placed
+
+
+def _stem(name: str, names: Sequence[str]) -> str:
+    """A variant is held out with what it is a variant of: `m-filtered` with `m`."""
+    return next((other for other in names if name == other or name.startswith(f"{other}-")), name)
+
+
+def _of_many_jobs(placed: Sequence[Placed]) -> list[Placed]:
+    jobs: dict[str, set[str]] = defaultdict(set)
+    for session in placed:
+        jobs[session.agent].add(job_key(session.agent, session.role))
+    return [session for session in placed if len(jobs[session.agent]) >= JOBS_MIN]
+
+
+def _reached(total: Cohorts, seen: Counter[str], folds: Iterable[list[Placed]]) -> Found:
+    """The peaks of sessions under the habits of the sessions of all other folds."""
+    found: Found = []
+    for held_out in folds:
+        if not held_out or len(found) >= CALIBRATED_MAX:
+            continue
+        left = left_without(total, ((session.keys, session.run) for session in held_out))
+        nothing = Calibration({}, {})
+        counts = SurpriseCounts(
+            sessions=dict(seen), cohorts=left, score=nothing, score_with_end=nothing, sequence=nothing
+        )
+        model = SurpriseModel(counts)
+        for session in held_out[:: -(-len(held_out) // CALIBRATED_MAX)]:
+            found.append((session, reached(model.habits(session.agent, session.role), session.run)))
+    return found
+
+
+def reached(habits: Habits, run: Run) -> Reached:
+    """The running maxima of a run."""
+    session = Session(id="")
+    peak = Reached()
+    for event in run:
+        habits.fold(session, event)
+        peak.score = max(peak.score, score_of(session, event))
+        peak.sequence = max(peak.sequence, sequence_of(session, event))
+    peak.score_with_end = max(peak.score, habits.ended(session))
+    return peak
+
+
+def _peaks(found: Found, name: str, *, by_job: bool) -> dict[str, Peaks]:
+    """Per cohort with enough sessions, and pooled; of unseen jobs, per agent."""
+    values: dict[str, list[float]] = defaultdict(list)
+    for session, peak in found:
+        keys = {EVERYBODY, agent_key(session.agent)}
+        if not by_job:
+            keys.add(job_key(session.agent, session.role))
+        for key in keys:
+            values[key].append(getattr(peak, name))
+    return {
+        key: peaks_of(theirs)
+        for key, theirs in values.items()
+        if len(theirs) >= SESSIONS_MIN or key == EVERYBODY
+    }

@@ -1,0 +1,37 @@
+"""`chainbrake train`: what was learned, and what was left out and why."""
+
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from detectors.policy import Policy
+from models.registry import Registry
+from stream.files import lines
+from stream.scenarios import recordings
+from stream.sources.known import EVENTS, RUNS, recorded_runs
+from stream.training import train, train_recorded, train_runs
+
+ROLES_SHOWN = 40
+
+
+def run_train(
+    out: Console, files: list[str], source: str, to: Path, policy: Policy, *, registry: Registry
+) -> None:
+    """Learn, write, and tell. Raises `InputError`."""
+    if source == EVENTS:
+        trained = train(lines(files), policy, to)
+    elif source in RUNS:
+        trained = train_runs(recorded_runs(source, files), policy, to)
+    else:
+        trained = train_recorded(recordings(source, files, policy, registry), policy, to)
+    header = trained.header
+    table = Table("role", "sessions", title=f"learned from {header.events} events")
+    for role, sessions in sorted(trained.roles.items())[:ROLES_SHOWN]:
+        table.add_row(role or "(none)", str(sessions))
+    out.print(table)
+    if len(trained.roles) > ROLES_SHOWN:
+        out.print(f"and {len(trained.roles) - ROLES_SHOWN} more roles")
+    for reason, count in sorted({**header.left_out, **trained.dead_letters}.items()):
+        out.print(f"left out: {count} ({reason})")
+    out.print(f"written: {to} (baseline@{header.checksum[:12]})")

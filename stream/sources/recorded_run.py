@@ -1,0 +1,14 @@
+"""A recorded session, whatever the format it came in."""
+
+from msgspec import Struct
+
+from models.event import Operation
+
+
+class RecordedRun(Struct, frozen=True):
+    """One session's operations in order."""
+
+    session: str
+    operations: list[Operation]
+    variant: str = ""
+    """Which variant of the agent ran it, such as its language model; empty if nobody says."""

@@ -1,0 +1,117 @@
+"""Scores of recorded sessions: the running maximum, and the alarm that the budget allows."""
+
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from detectors.policy import Policy
+from models.baselines.surprise import score_of
+from models.errors import InputError
+from models.event import AnyEvent, Operation, Origin
+from models.session import Session
+from stream.scoring import Scorer
+from stream.sources.recorded_run import RecordedRun
+from stream.training import DAY_MS, capped, train_runs
+from tests.builders import CLERK, CLERKS, RARE, clerk_run, only, origin, slow_run, trained
+from tests.builders import judged as folded
+
+ODD = origin("to", Origin.TOOL, "s1#0", "body", "in")
+
+
+def as_run(events: list[AnyEvent]) -> RecordedRun:
+    """A recorded session."""
+    return RecordedRun(events[0].session, [event for event in events if isinstance(event, Operation)])
+
+
+def scorer(share: float = 0.05) -> Scorer:
+    """With the trained baseline."""
+    return Scorer(trained(), share)
+
+
+def test_an_odd_session_is_an_alarm_at_its_odd_event() -> None:
+    """And a usual one is none."""
+    odd, usual = scorer().runs([as_run(clerk_run("s1", 1, ODD)), as_run(clerk_run("s2", 1))])
+    assert odd["alarm"] is True
+    assert odd["first_alarm_index"] == odd["events"] - 1
+    assert odd["score"] > odd["limit"] > usual["score"]
+    assert odd["p_value"] < 0.05 < usual["p_value"]
+    assert usual["alarm"] is False
+    assert usual["first_alarm_index"] is None
+
+
+def test_the_score_is_the_running_maximum_of_its_events() -> None:
+    """And the end can only add to it."""
+    run = as_run(clerk_run("s1", 1, ODD))
+    (row,) = scorer().runs([run])
+    habits, session = trained().surprise.habits(CLERKS, CLERK), Session(id="s1")
+    peak = 0.0
+    for event in run.operations:
+        habits.fold(session, event)
+        peak = max(peak, score_of(session, event))
+    assert row["score"] == pytest.approx(peak, abs=1e-5)
+    assert row["score_with_end"] >= row["score"]
+
+
+def test_our_own_events_score_as_recorded_runs_do() -> None:
+    """Interleaved with another session, delivered twice, among lines that are no operation."""
+    odd, usual = clerk_run("s1", 1, ODD), slow_run("s2", 3)
+    mixed = [event for pair in zip(odd, usual, strict=False) for event in pair for _ in range(2)]
+    lines = [b"", b"{", *map(msgspec.json.encode, mixed)]
+    from_lines = list(scorer().lines(lines))
+    count = min(len(odd), len(usual))
+    assert from_lines == list(scorer().runs([as_run(odd[:count]), as_run(usual[:count])]))
+
+
+def test_the_judge_agrees_with_the_score() -> None:
+    """`unusual_provenance` fires at the event that `score` calls the alarm."""
+    policy, run = only("unusual_provenance"), clerk_run("s1", 1, ODD)
+    (row,) = Scorer(trained(), policy.wrong_stops_per_1000_sessions / 1000).runs([as_run(run)])
+    heard = folded(run, policy, trained())
+    assert [finding.event_id for finding in heard.findings] == [run[row["first_alarm_index"]].id]
+
+
+def test_not_enough_seen_is_an_answer_of_its_own() -> None:
+    """Neither an alarm nor none."""
+    (row,) = scorer().runs([as_run(slow_run("s1", 1, agent_role=RARE))])
+    assert row["alarm"] is row["p_value"] is row["limit"] is None
+    (row,) = scorer().runs([RecordedRun("nothing", [])])
+    assert (row["events"], row["score"], row["score_with_end"], row["alarm"]) == (0, 0.0, 0.0, None)
+
+
+def test_a_flood_of_one_agent_on_one_day_teaches_no_more_than_its_cap() -> None:
+    """Spread evenly over the day; other agents, and other days, are not concerned."""
+    flood = [as_run(slow_run(f"s{k}", k)) for k in range(50)]
+    other = [as_run(slow_run(f"o{k}", k, agent="agent-8")) for k in range(5)]
+    later = [
+        RecordedRun(run.session, [msgspec.structs.replace(run.operations[0], at_ms=2 * DAY_MS)])
+        for run in flood[:5]
+    ]
+    kept = capped([*flood, *other, *later], 10)
+    assert [run.session for run in kept[:10]] == [f"s{5 * k}" for k in range(10)]
+    assert kept[10:] == [*other, *later]
+
+
+def test_what_the_cap_left_out_is_reported(tmp_path: Path) -> None:
+    """And so are sessions without operations."""
+    runs = [as_run(slow_run(f"s{k}", k)) for k in range(50)] + [RecordedRun("nothing", [])]
+    policy = msgspec.convert({"learning": {"sessions_per_agent_day_max": 40}}, Policy)
+    header = train_runs(runs, policy, tmp_path / "b.json").header
+    assert header.left_out == {"empty": 1, "cap:agent_day": 10}
+    assert header.sessions == 40
+
+
+def test_nothing_but_empty_sessions_is_nothing_to_learn_from(tmp_path: Path) -> None:
+    """Said as such."""
+    with pytest.raises(InputError, match="1 empty"):
+        train_runs([RecordedRun("nothing", [])], Policy(), tmp_path / "b.json")
+
+
+def test_the_digest_names_the_sessions_that_taught(tmp_path: Path) -> None:
+    """Whatever their order; other sessions have another one."""
+    runs = [as_run(slow_run(f"s{k}", k)) for k in range(30)]
+    digests = {
+        train_runs(told, Policy(), tmp_path / "b.json").header.data_digest
+        for told in (runs, runs[::-1], runs[:-1])
+    }
+    assert len(digests) == 2
