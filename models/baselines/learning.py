@@ -3,7 +3,8 @@
 Rates: of every session, the peak of each decayed count is taken; over a role's sessions these peaks are
 modelled as Gamma-Poisson (negative binomial), with mean and dispersion drawn towards all roles' by
 `PRIOR_SESSIONS`, so a count that never varied still has a tail. A limit is that distribution's quantile,
-and at least the highest peak seen. Sequences and origins: `models/baselines/surprise_learning.py`.
+and at least the highest peak seen. Sequences and origins: `models/baselines/surprise_learning.py`. Both count
+an act once, by who told of it first, as judging does; habits are what all witnesses say.
 """
 
 from collections import defaultdict
@@ -27,7 +28,7 @@ from models.baselines.counting import Run
 from models.baselines.habits import count_habits
 from models.baselines.rates import HORIZONS_MS, count
 from models.baselines.surprise_learning import learn_surprise
-from models.event import CHANGES, READS, OpClass, Outcome
+from models.event import CHANGES, READS, OpClass, Operation, Outcome
 
 PRIOR_SESSIONS = 5.0
 PAUSES_MIN = 20
@@ -51,7 +52,11 @@ def learn(
     by_role: dict[str, list[Run]] = defaultdict(list)
     for run in honest:
         by_role[run[0].agent_role].append(run)
-    peaks = {role: np.array([_rate_peaks(run) for run in theirs]) for role, theirs in by_role.items()}
+    once = [_told_first(run) for run in honest]
+    by_role_once: dict[str, list[Run]] = defaultdict(list)
+    for run in once:
+        by_role_once[run[0].agent_role].append(run)
+    peaks = {role: np.array([_rate_peaks(run) for run in theirs]) for role, theirs in by_role_once.items()}
     prior = _prior(list(peaks.values()))
     roles = {role: _role(theirs, peaks[role], prior) for role, theirs in by_role.items()}
     times = [event.at_ms for run in honest for event in (run[0], run[-1])]
@@ -68,7 +73,24 @@ def learn(
         checksum="",
     )
     habits = {role: count_habits(theirs) for role, theirs in by_role.items() if role}
-    return header, Payload(roles=roles, surprise=learn_surprise(honest, groups), habits=habits)
+    return header, Payload(roles=roles, surprise=learn_surprise(once, groups), habits=habits)
+
+
+def _told_first(run: Run) -> Run:
+    """Every act once, as whoever told of it first told it."""
+    if not any(event.act for event in run):
+        return run
+    first: dict[str, Operation] = {}
+    for event in run:
+        if event.act:
+            known = first.get(event.act)
+            if known is None or _told_ms(event) < _told_ms(known):
+                first[event.act] = event
+    return [event for event in run if not event.act or first[event.act] is event]
+
+
+def _told_ms(event: Operation) -> int:
+    return event.seen_ms if event.seen_ms is not None else event.at_ms
 
 
 def _digest(runs: Iterable[Run]) -> str:
