@@ -16,7 +16,7 @@ UV_COMPILE := $(LOCKER)/bin/uv pip compile --upgrade --universal --python-versio
 	--generate-hashes --no-header --no-annotate --no-emit-index-url --no-emit-find-links --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test test-fast test-corpus test-servers lint schema bench lock clean
+.PHONY: help venv demo test test-fast test-corpus test-servers figures lint schema bench lock clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## */  make \1\t/' | expand -t 24
@@ -46,6 +46,9 @@ test-corpus: $(INSTALLED)  ## recorded traffic (from ../shared, where that is) a
 
 test-servers: $(INSTALLED)  ## against a real Kafka and Valkey
 	$(BIN)/pytest -m servers
+
+figures: $(INSTALLED)  ## measures docs/baselines.md anew, where ../shared is at hand; minutes
+	CHAINBRAKE_FIGURES=1 $(BIN)/pytest -q tests/test_figures.py
 
 lint: $(INSTALLED)  ## ruff and mypy
 	$(BIN)/ruff check .

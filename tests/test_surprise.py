@@ -169,6 +169,15 @@ def test_what_no_result_held_is_never_charged(told: Origin) -> None:
     assert session.origins == 0.0
 
 
+def test_strangers_share_habits_and_none_are_made_for_them() -> None:
+    """However many agents and roles somebody invents."""
+    model = SurpriseModel(trained().surprise.counts)
+    for k in range(1000):
+        assert model.habits(f"stranger{k}", FAST) is model.habits("stranger", FAST)
+        assert model.habits(AGENT, f"role{k}") is model.habits(AGENT, "role")
+    assert len(model._habits) == 2  # noqa: SLF001 - what is kept is tested
+
+
 def test_a_session_stays_bounded() -> None:
     """Whatever it does, and however long."""
     habits = trained().surprise.habits(CLERKS, CLERK)

@@ -27,7 +27,7 @@ class UnusualProvenance(Detector):
 
     def inspect(self, session: Session, workflow: Workflow, event: Operation, step: Step) -> Noticed | None:
         """See `Detector.inspect`."""
-        if self._model is None:
+        if self._model is None or (not event.provenance and session.surprised_at == session.events):
             return None
         habits = self._model.habits(event.agent, event.agent_role)
         habits.follow(session, event)

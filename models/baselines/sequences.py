@@ -69,17 +69,42 @@ def count_gap(own: Sequence[CohortCounts], op_class: str, gap_ms: int) -> None:
         row[bisect_right(GAPS_MS, gap_ms)] += 1
 
 
-class SequenceModel:
-    """Bits of surprise of one cohort's sequences: a walk down each cohort's histories, and nothing kept."""
+REMEMBERED_MAX = 65_536
+"""Steps whose bits are remembered, over all jobs: some 20 MB. What agents do again and again fits in."""
 
-    def __init__(self, everybody: CohortCounts, own: Sequence[CohortCounts], paced: CohortCounts) -> None:
+Remembered = dict[tuple[int | str, ...], float]
+"""Number of a model and the symbols of a step: its bits. Forgotten as a whole when it is full."""
+
+
+class SequenceModel:
+    """Bits of surprise of one cohort's sequences: a walk down each cohort's histories."""
+
+    def __init__(
+        self,
+        everybody: CohortCounts,
+        own: Sequence[CohortCounts],
+        paced: CohortCounts,
+        remembered: Remembered,
+        number: int,
+    ) -> None:
+        self._remembered = remembered
+        self._number = number
         self._everybody = everybody.after
         self._own = [cohort.after for cohort in own]
         self._gap_bits = {op_class: _smoothed_bits(row) for op_class, row in paced.gaps.items()}
         self._paced = paced
 
     def bits(self, symbols: Sequence[str], symbol: str) -> float:
-        """Surprise of `symbol` after `symbols`, newest last."""
+        """Surprise of `symbol` after `symbols`, newest last, at most `ORDER` of them."""
+        step: tuple[int | str, ...] = (self._number, *symbols, symbol)
+        found = self._remembered.get(step)
+        if found is None:
+            if len(self._remembered) >= REMEMBERED_MAX:
+                self._remembered.clear()
+            found = self._remembered[step] = self._interpolated(symbols, symbol)
+        return found
+
+    def _interpolated(self, symbols: Sequence[str], symbol: str) -> float:
         everybody = self._everybody
         distinct = len(everybody.next)
         if not distinct:

@@ -7,22 +7,22 @@ Plain sums of bits, no weights. A session is judged by the running maximum; a ca
 once that is known, and is remembered as part of the sequence.
 """
 
-from collections.abc import Mapping
-
 from msgspec import Struct
 
 from models.baselines.calibration import Calibration, Peaks, narrowest, strictest
 from models.baselines.cohorts import (
     EVERYBODY,
     JOB_SESSIONS_MIN,
+    SEPARATOR,
     SESSIONS_MIN,
     agent_key,
     job_key,
     levels,
+    role_key,
 )
 from models.baselines.counts import END, ORDER, CohortCounts, symbol_of
 from models.baselines.origins import OriginModel
-from models.baselines.sequences import SequenceModel, averaged
+from models.baselines.sequences import Remembered, SequenceModel, averaged
 from models.event import Operation, Outcome
 from models.session import Session
 
@@ -47,14 +47,16 @@ class SurpriseCounts(Struct, kw_only=True):
 class Habits:
     """One cohort's habits: what a session of this agent and role is compared with."""
 
-    def __init__(self, counts: SurpriseCounts, agent: str, role: str) -> None:
+    def __init__(
+        self, counts: SurpriseCounts, agent: str, role: str, remembered: Remembered, number: int
+    ) -> None:
         cohorts = counts.cohorts
         self.keys = levels(counts.sessions, agent, role)
         own = [cohorts[key] for key in self.keys if key in cohorts]
         everybody = cohorts.get(EVERYBODY, CohortCounts())
         paced = [cohort for cohort in own if cohort.sessions >= SESSIONS_MIN] or own[:1] or [everybody]
         self._origins = OriginModel(everybody, own)
-        self._sequences = SequenceModel(everybody, own, paced[-1])
+        self._sequences = SequenceModel(everybody, own, paced[-1], remembered, number)
         self._counts = counts
         self._score_limits: dict[float, float | None] = {}
         self._sequence_limits: dict[float, float | None] = {}
@@ -154,22 +156,29 @@ def sequence_of(session: Session, event: Operation) -> float:
     return 0.0 if event.outcome is Outcome.ERROR else max(session.surprise, session.repeated)
 
 
+UNSEEN = SEPARATOR
+"""Stands for every role that was never seen: no role is called so."""
+
+
 class SurpriseModel:
     """All habits, made when first asked for."""
 
     def __init__(self, counts: SurpriseCounts) -> None:
         self.counts = counts
         self._habits: dict[tuple[str, str], Habits] = {}
+        self._remembered: Remembered = {}
 
     def habits(self, agent: str, role: str) -> Habits:
         """Those of an agent in a role. Whoever was never seen shares those of whoever is nearest to them."""
         known = self._habits.get((agent, role))
+        if known is not None:
+            return known
+        sessions = self.counts.sessions
+        nearest = (
+            agent if agent_key(agent) in sessions else "",
+            role if not role or role_key(role) in sessions else UNSEEN,
+        )
+        known = self._habits.get(nearest)
         if known is None:
-            known = Habits(self.counts, agent, role)
-            if _seen(self.counts.sessions, agent, role):
-                self._habits[agent, role] = known
+            known = self._habits[nearest] = Habits(self.counts, *nearest, self._remembered, len(self._habits))
         return known
-
-
-def _seen(sessions: Mapping[str, int], agent: str, role: str) -> bool:
-    return agent_key(agent) in sessions and job_key(agent, role) in sessions
