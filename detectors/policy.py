@@ -106,7 +106,7 @@ class Policy(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Only these findings count towards a stop; the others may alert and ask for step-up."""
     grades_that_stop: tuple[Grade, ...] = (Grade.ATTESTED, Grade.OBSERVED)
     """Findings on weaker evidence do not count towards a stop."""
-    wrong_stops_per_1000_sessions: Annotated[float, Meta(gt=0.0, le=500.0)] = 5.0
+    wrong_stops_per_1000_sessions: Annotated[float, Meta(gt=0.0, le=500.0)] = 10.0
     """The budget of what is learned: of a thousand honest sessions, so many may be called surprising."""
     half_life_ms: DurationMs = 15 * MINUTE
     """In this time, of the event's clock, a finding loses half its weight."""

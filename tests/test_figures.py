@@ -15,7 +15,6 @@ from typing import Any
 import pytest
 from scipy.stats import binom
 
-from detectors.policy import Policy
 from models.baselines.surprise import SurpriseModel
 from models.baselines.surprise_learning import Reached, learn_surprise, reached
 from stream.sources.agent_runs import agent_runs
@@ -208,7 +207,7 @@ def test_block_sequences_are_told_apart() -> None:
     good, bad = ([reached(habits, run.operations) for run in told] for told in (normal, abnormal))
     streaming = [peak.score for peak in good], [peak.score for peak in bad]
     ended = [peak.score_with_end for peak in good], [peak.score_with_end for peak in bad]
-    limit = habits.limit(model.counts.score_with_end, Policy().wrong_stops_per_1000_sessions / 1000)
+    limit = habits.limit(model.counts.score_with_end, 0.005)
     assert limit is not None
     assert best_f1(*streaming) >= 0.75
     assert best_f1(*ended) >= 0.96

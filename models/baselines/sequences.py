@@ -9,7 +9,16 @@ from bisect import bisect_right
 from collections.abc import Sequence
 from math import log2
 
-from models.baselines.counts import GAPS_MS, ORDER, START, CohortCounts, History, add_to, repeat_bucket
+from models.baselines.counts import (
+    GAPS_MS,
+    ORDER,
+    REPEATS_EXACT,
+    START,
+    CohortCounts,
+    History,
+    add_to,
+    repeat_bucket,
+)
 
 MEMORY = 0.7
 """Share of the old average that stays at each event: peaks of a few odd events in a row stand out."""
@@ -92,7 +101,12 @@ class SequenceModel:
         self._everybody = everybody.after
         self._own = [cohort.after for cohort in own]
         self._gap_bits = {op_class: _smoothed_bits(row) for op_class, row in paced.gaps.items()}
-        self._paced = paced
+        sessions = paced.sessions + 1
+        self._repeat_bits = {
+            symbol: [log2(sessions / (reached + 1)) for reached in row]
+            for symbol, row in paced.repeats.items()
+        }
+        self._never_bits = log2(sessions)
 
     def bits(self, symbols: Sequence[str], symbol: str) -> float:
         """Surprise of `symbol` after `symbols`, newest last, at most `ORDER` of them."""
@@ -133,10 +147,9 @@ class SequenceModel:
 
     def repeat_bits(self, symbol: str, times: int) -> float:
         """Surprise of a session in which `symbol` comes at least so often."""
-        reached = self._paced.repeats.get(symbol, ())
-        place = repeat_bucket(times) - 1
-        sessions = reached[place] if place < len(reached) else 0
-        return log2((self._paced.sessions + 1) / (sessions + 1))
+        row = self._repeat_bits.get(symbol, ())
+        place = (times if times <= REPEATS_EXACT else repeat_bucket(times)) - 1
+        return row[place] if place < len(row) else self._never_bits
 
 
 def _smoothed_bits(row: list[int]) -> list[float]:
