@@ -68,6 +68,19 @@ class FleetSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     """Changes and secret reads of one principal, over all its sessions."""
 
 
+class ChainOverride(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What a policy changes of a declared chain, built in or not; None leaves it as declared."""
+
+    enabled: bool | None = None
+    """Off: it is not asked."""
+    within_ms: DurationMs | None = None
+    """From its first step to its last."""
+    confidence: Annotated[float, Meta(gt=0.0, le=1.0)] | None = None
+    """How sure its finding is."""
+    response: Action | None = None
+    """The strongest response that it may lead to."""
+
+
 class Policy(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Levels, what may stop, and the settings of every detector."""
 
@@ -118,6 +131,12 @@ class Policy(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     commands: CommandSettings = CommandSettings()
     budget: BudgetSettings = BudgetSettings()
     fleet: FleetSettings = FleetSettings()
+    chain_files: tuple[Name, ...] = ()
+    """Chains of your own: YAML files, or folders of them; see [chains](chains.md)."""
+    sigma_files: tuple[Name, ...] = ()
+    """Sigma rules: files, or folders of them; see [sigma](sigma.md)."""
+    chains: dict[Name, ChainOverride] = {}
+    """What to change of declared chains, by name."""
 
     def __post_init__(self) -> None:
         rising = [level.risk_min for level in self.levels]
