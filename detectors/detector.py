@@ -21,13 +21,15 @@ class Detector(ABC):
     counts: ClassVar[bool] = False
     """Whether it counts operations, and does not weigh them: then a claim without a target will do, and a
     second witness of the same act is none of its business."""
+    takes_claims: bool = False
+    """Whether it is asked about a claim without a target, too, although it weighs operations."""
     tags: tuple[str, ...] = ()
 
     @abstractmethod
     def inspect(self, session: Session, workflow: Workflow, event: Operation, step: Step) -> Noticed | None:
         """Judge one operation of `session` in `workflow`; `step` is the part of it that may be remembered."""
 
-    def inspector(self, op_class: OpClass) -> Inspect:
+    def inspector(self, op_class: OpClass) -> Inspect:  # noqa: ARG002 - a chain asks less of some classes
         """What to call for operations of a class that it listens to."""
         return self.inspect
 

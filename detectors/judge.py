@@ -99,7 +99,11 @@ class Judge:
         }
         """Who is asked about an act that somebody else has told of before."""
         self._claimed = {
-            op_class: tuple(detector.inspector(op_class) for detector in listening if detector.counts)
+            op_class: tuple(
+                detector.inspector(op_class)
+                for detector in listening
+                if detector.counts or detector.takes_claims
+            )
             for op_class, listening in by_op_class(active).items()
         }
         """Who is asked about a claim that names no target: nothing in it could be weighed."""

@@ -6,6 +6,7 @@ from functools import cache
 from importlib.resources import files
 
 import msgspec
+from msgspec import Struct
 
 from detectors.chains.declaration import (
     COUNT_MAX,
@@ -132,9 +133,9 @@ def _valid(key: str) -> str:
 
 
 def _keys(place: Place) -> list[str]:
-    kinds = {"steps": StepDeclaration, "absent": AbsenceDeclaration}
+    kinds: dict[str, type[Struct]] = {"steps": StepDeclaration, "absent": AbsenceDeclaration}
     kind = kinds.get(str(place[0]), Declaration) if place else Declaration
-    return sorted(msgspec.structs.fields(kind)[k].encode_name for k in range(len(kind.__struct_fields__)))
+    return sorted(field.encode_name for field in msgspec.structs.fields(kind))
 
 
 def _place(path: str) -> Place:

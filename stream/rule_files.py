@@ -44,9 +44,8 @@ def load_declared(policy: Policy, chains: str = "", sigma: str = "") -> Declared
 def _know(policy: Policy, taken: set[str]) -> None:
     unknown = sorted(set(policy.chains) - taken)
     if unknown:
-        raise RuleError(
-            f"policy {policy.name}: chains: {unknown[0]!r} is not loaded; valid are {', '.join(sorted(taken)) or 'none'}"
-        )
+        valid = ", ".join(sorted(taken)) or "none"
+        raise RuleError(f"policy {policy.name}: chains: {unknown[0]!r} is not loaded; valid are {valid}")
 
 
 def _read(paths: tuple[str, ...]) -> Iterator[tuple[str, bytes]]:

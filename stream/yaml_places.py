@@ -35,7 +35,7 @@ class Document(Struct, frozen=True):
 
 
 def documents(path: str, content: bytes) -> Iterator[Document]:
-    """Every document of a file that is not empty. Raises `RuleError` for what is no YAML, or too much of it."""
+    """Every document of a file that is not empty. Raises `RuleError` for what is no YAML, or too much."""
     if len(content) > FILE_BYTES_MAX:
         raise RuleError(f"{path}: {len(content)} bytes; valid are up to {FILE_BYTES_MAX}")
     try:
@@ -56,7 +56,7 @@ def _plain(node: yaml.Node) -> Any:
     try:
         return loader.construct_document(node)
     finally:
-        loader.dispose()  # type: ignore[no-untyped-call]
+        loader.dispose()
 
 
 def _walk(

@@ -36,16 +36,19 @@ def matching(patterns: Texts) -> Callable[[str], bool]:
 
 def tests_of(condition: Condition, approvals: ApprovalSettings) -> tuple[Test, ...]:
     """What is to be asked of an operation whose class and name are right; the cheap questions first."""
-    asked: list[Test] = []
-    for name in NAMED:
-        if listed_texts(getattr(condition, name)):
-            asked.append(_named(name, frozenset(listed_texts(getattr(condition, name)))))
+    asked: list[Test] = [
+        _named(name, frozenset(listed_texts(getattr(condition, name))))
+        for name in NAMED
+        if listed_texts(getattr(condition, name))
+    ]
     if condition.proven is not None:
         asked.append(_proven(wanted=condition.proven))
     asked += _of_effects(condition)
-    for name in PATTERNED:
-        if listed_texts(getattr(condition, name)):
-            asked.append(_patterned(name, getattr(condition, name)))
+    asked += [
+        _patterned(name, getattr(condition, name))
+        for name in PATTERNED
+        if listed_texts(getattr(condition, name))
+    ]
     asked += [_patterned(name, patterns) for name, patterns in condition.facts.items()]
     if condition.vouched is not None:
         asked.append(_vouched(approvals, wanted=condition.vouched))

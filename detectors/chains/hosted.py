@@ -51,6 +51,8 @@ class Hosted(Struct, frozen=True, kw_only=True):
     tags: tuple[str, ...] = ()
     part_of: str = ""
     """Tells apart the chains of one name."""
+    exact: bool = False
+    """Names are compared to the letter, a call counts once, a claim without a target will do: as in Sigma."""
 
 
 class Declared(Struct, frozen=True):
@@ -80,6 +82,7 @@ class DeclaredChain(Detector):
     def __init__(self, hosted: Hosted) -> None:
         self.name = hosted.name
         self.tags = hosted.tags
+        self.takes_claims = hosted.exact
         self.listens_to = frozenset().union(*(part.classes for part in hosted.parts))
         self._hosted = hosted
         self._track_name = hosted.name + hosted.part_of
@@ -116,7 +119,7 @@ class DeclaredChain(Detector):
         if followed is None:
             return None
         count = event.facts.get(Fact.COUNT, "")
-        weight = min(int(count), WEIGHT_MAX) if count.isdecimal() else 1
+        weight = min(int(count), WEIGHT_MAX) if count.isdecimal() and not self._hosted.exact else 1
         values = tuple([read(event) for read in self._hosted.compared])
         hit = Hit(step, fills, forbids, values, event.act, weight)
         matches = self._machine.follow(self._track(workflow, followed, step.at_ms), hit)
@@ -127,6 +130,8 @@ class DeclaredChain(Detector):
         values = [read(event) for read in self._hosted.followed]
         if not all(values):
             return None
+        if self._hosted.exact:
+            return "\0".join(values)
         return "\0".join(",".join(sorted(names(value))) or value for value in values)
 
     def _track(self, workflow: Workflow, followed: str, at_ms: int) -> Track:

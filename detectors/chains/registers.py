@@ -135,7 +135,11 @@ class Machine:
             return False
         if stage.within_ms is not None and at_ms - self._last_ms(before, step) > stage.within_ms:
             return False
-        if hit.act and any(known is not None and known.act == hit.act for known in before.hits):
+        if (
+            hit.act
+            and not self.shape.shared
+            and any(known is not None and known.act == hit.act for known in before.hits)
+        ):
             return False  # another witness of the same act
         return bound(before, stage.same, stage.differs, hit)
 

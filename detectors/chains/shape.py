@@ -1,4 +1,4 @@
-"""A chain as a machine sees it: which sets of steps may be done, and which step leads from one to the next."""
+"""A chain as a machine sees it: which sets of steps may be done, and what leads from one to the next."""
 
 from collections.abc import Iterator
 from functools import cached_property
@@ -55,6 +55,8 @@ class Shape(Struct, frozen=True, kw_only=True, dict=True):
     stages: tuple[Stage, ...]
     within_ms: int
     absences: tuple[Absence, ...] = ()
+    shared: bool = False
+    """Whether one operation may be several steps at once."""
 
     @property
     def whole(self) -> int:
@@ -82,14 +84,19 @@ class Shape(Struct, frozen=True, kw_only=True, dict=True):
 
     @cached_property
     def moves(self) -> tuple[Move, ...]:
-        """From the largest set to the smallest, so that no operation is two steps of one match."""
-        pairs = [(done, step) for done in self.sets for step in self.open_after(done)]
+        """From the largest set to the smallest, so that no operation is two steps of one match.
+
+        The other way round where it may be: then one goes on with what it has just led to.
+        """
+        sets = reversed(self.sets) if self.shared else self.sets
+        pairs = [(done, step) for done in sets for step in self.open_after(done)]
         return tuple(Move(k, done, done | 1 << step, step) for k, (done, step) in enumerate(pairs))
 
     @cached_property
     def keys(self) -> tuple[tuple[int, int], ...]:
         """Steps and slots that others are compared with."""
-        bonds = [bond for part in (*self.stages, *self.absences) for bond in (*part.same, *part.differs)]
+        bonds = [bond for stage in self.stages for bond in (*stage.same, *stage.differs)]
+        bonds += [bond for absence in self.absences for bond in (*absence.same, *absence.differs)]
         return tuple(dict.fromkeys((bond.step, bond.of) for bond in bonds))
 
     @property

@@ -88,7 +88,7 @@ def matched(machine: Machine, arrivals: Sequence[Hit]) -> set[str]:
     return found
 
 
-def _ordered(counts: list[int], windows: list[int | None], distinct: bool) -> tuple[Stage, ...]:
+def _ordered(counts: list[int], windows: list[int | None], *, distinct: bool) -> tuple[Stage, ...]:
     return tuple(
         Stage(
             after=1 << step - 1 if step else 0,
@@ -104,7 +104,7 @@ windows = st.sampled_from([None, None, 5, 15, 40])
 ordered = st.integers(1, 3).flatmap(
     lambda steps: st.builds(
         lambda counts, gaps, distinct, within: Shape(
-            stages=_ordered(counts, gaps, distinct), within_ms=within
+            stages=_ordered(counts, gaps, distinct=distinct), within_ms=within
         ),
         st.lists(st.sampled_from([1, 1, 1, 2, 3]), min_size=steps, max_size=steps),
         st.lists(windows, min_size=steps, max_size=steps),
@@ -131,9 +131,7 @@ def test_ordered_chains_fire_exactly_where_a_search_finds_a_match(shape: Shape, 
 
 
 free = st.builds(
-    lambda after, within: Shape(
-        stages=tuple(Stage(after=each) for each in after), within_ms=within
-    ),
+    lambda after, within: Shape(stages=tuple(Stage(after=each) for each in after), within_ms=within),
     st.sampled_from([(0, 0), (0, 0, 0), (0, 1, 1), (0, 0, 3), (0, 1, 0), (0, 1, 1, 6), (0, 0, 1, 2)]),
     st.sampled_from([20, 60, LONG_MS]),
 )
@@ -222,7 +220,7 @@ def test_registers_survive_the_way_to_the_store(shape: Shape, log: list[Hit], da
 
 
 def test_a_flood_displaces_nothing_and_memory_is_bounded() -> None:
-    """Ten thousand operations between a chain's steps, of the steps' own kinds: as many registers as before."""
+    """Ten thousand operations between a chain's steps, of its own kinds: as many registers as before."""
     shape = Shape(stages=_ordered([1, 20, 1], [None, None, None], distinct=True), within_ms=LONG_MS)
     machine, track = Machine(shape), Track()
     machine.follow(track, hit(0, 0, 1))
