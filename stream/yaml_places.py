@@ -47,7 +47,7 @@ def documents(path: str, content: bytes) -> Iterator[Document]:
         mark = error.problem_mark or error.context_mark
         where = f":{mark.line + 1}:{mark.column + 1}" if mark else ""
         raise RuleError(f"{path}{where}: no YAML: {error.problem or error.context}") from error
-    except (yaml.YAMLError, UnicodeDecodeError, ValueError) as error:  # 2001-13-45 is read as a date
+    except (yaml.YAMLError, UnicodeDecodeError, ValueError, RecursionError) as error:  # 2001-13-45 is read as a date
         raise RuleError(f"{path}: no YAML: {error}") from error
 
 
