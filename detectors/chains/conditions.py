@@ -57,10 +57,13 @@ def tests_of(condition: Condition, approvals: ApprovalSettings) -> tuple[Test, .
 
 def _of_effects(condition: Condition) -> list[Test]:
     wanted = frozenset(Effect(name) for name in listed_texts(condition.effects))
+    some = frozenset(Effect(name) for name in listed_texts(condition.some))
     unwanted = frozenset(Effect(name) for name in listed_texts(condition.without))
     asked: list[Test] = []
     if wanted:
         asked.append(lambda _workflow, event, _step: wanted.issubset(event.effects))
+    if some:
+        asked.append(lambda _workflow, event, _step: not some.isdisjoint(event.effects))
     if unwanted:
         asked.append(lambda _workflow, event, _step: unwanted.isdisjoint(event.effects))
     return asked

@@ -41,6 +41,8 @@ class Condition(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, r
     credential_kind: Texts = ()
     effects: Texts = ()
     """All of them."""
+    some: Texts = ()
+    """At least one of these effects."""
     without: Texts = ()
     """None of these effects."""
     facts: Annotated[dict[Text, Texts], Meta(max_length=PATTERNS_MAX)] = {}

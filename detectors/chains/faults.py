@@ -27,6 +27,7 @@ WORDS: dict[str, tuple[str, ...]] = {
     "outcome": tuple(Outcome),
     "credential_kind": tuple(CredentialKind),
     "effects": fields.EFFECTS,
+    "some": fields.EFFECTS,
     "without": fields.EFFECTS,
 }
 """Keys whose values are words of ours."""

@@ -65,6 +65,7 @@ CONDITIONS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "outcome: [denied, error]": ({"outcome": "denied"}, {}),
     "credential_kind: static": ({"credential_kind": CredentialKind.STATIC}, {}),
     "effects: [admin, wide]": ({"effects": (Effect.WIDE, Effect.ADMIN)}, {"effects": (Effect.ADMIN,)}),
+    "some: [admin, wide]": ({"effects": (Effect.WIDE,)}, {"effects": (Effect.EXPANDS,)}),
     "without: admin": ({"effects": (Effect.EXPANDS,)}, {"effects": (Effect.ADMIN,)}),
     "facts: {issuer: '*.example.org'}": ({"facts": {"issuer": "ci.example.org"}}, {"facts": {}}),
     "proven: true": ({"workload_proven": True}, {}),
