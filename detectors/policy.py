@@ -16,6 +16,10 @@ from models.command import RANK, STOPS, Action
 from models.errors import PolicyError
 from models.event import Grade, Name
 
+FILES_MAX = 64
+CHAINS_MAX = 1_000
+"""Declared chains and Sigma rules, all together."""
+
 
 class Level(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """From `risk_min` on, the session stands at this level and its actions are due, once."""
@@ -131,11 +135,11 @@ class Policy(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     commands: CommandSettings = CommandSettings()
     budget: BudgetSettings = BudgetSettings()
     fleet: FleetSettings = FleetSettings()
-    chain_files: tuple[Name, ...] = ()
+    chain_files: Annotated[tuple[Name, ...], Meta(max_length=FILES_MAX)] = ()
     """Chains of your own: YAML files, or folders of them; see [chains](chains.md)."""
-    sigma_files: tuple[Name, ...] = ()
+    sigma_files: Annotated[tuple[Name, ...], Meta(max_length=FILES_MAX)] = ()
     """Sigma rules: files, or folders of them; see [sigma](sigma.md)."""
-    chains: dict[Name, ChainOverride] = {}
+    chains: Annotated[dict[Name, ChainOverride], Meta(max_length=CHAINS_MAX)] = {}
     """What to change of declared chains, by name."""
 
     def __post_init__(self) -> None:

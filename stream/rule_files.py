@@ -7,12 +7,11 @@ from pathlib import Path
 from detectors.chains.compiling import compiled
 from detectors.chains.declaration import Declaration
 from detectors.chains.hosted import Declared, Hosted
-from detectors.policy import Policy
+from detectors.policy import CHAINS_MAX, Policy
 from models.errors import RuleError
 from stream.chain_files import builtin_declarations, builtin_names, checked, declarations, obeying
 
 SUFFIXES = (".yaml", ".yml")
-CHAINS_MAX = 1_000
 
 
 def load_declared(policy: Policy, chains: str = "", sigma: str = "") -> Declared:

@@ -47,8 +47,13 @@ def documents(path: str, content: bytes) -> Iterator[Document]:
         mark = error.problem_mark or error.context_mark
         where = f":{mark.line + 1}:{mark.column + 1}" if mark else ""
         raise RuleError(f"{path}{where}: no YAML: {error.problem or error.context}") from error
-    except (yaml.YAMLError, UnicodeDecodeError, ValueError, RecursionError) as error:  # 2001-13-45 is read as a date
-        raise RuleError(f"{path}: no YAML: {error}") from error
+    except (
+        yaml.YAMLError,
+        UnicodeDecodeError,
+        ValueError,
+        RecursionError,
+    ) as error:
+        raise RuleError(f"{path}: no YAML: {error}") from error  # such as 2001-13-45, read as a date
 
 
 def _plain(node: yaml.Node) -> Any:

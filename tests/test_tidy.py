@@ -25,7 +25,18 @@ BELOW = {
 PURE = ("models", "detectors")
 
 PURE_IMPORTS = {
-    *("abc", "ast", "bisect", "collections", "dataclasses", "datetime", "enum", "fnmatch", "functools"),
+    *(
+        "abc",
+        "ast",
+        "bisect",
+        "collections",
+        "dataclasses",
+        "datetime",
+        "difflib",
+        "enum",
+        "fnmatch",
+        "functools",
+    ),
     *("hashlib", "heapq", "ipaddress", "itertools", "math", "operator", "pathlib", "re", "types", "typing"),
     "zlib",
     *("models", "detectors", "msgspec", "numpy"),
