@@ -151,6 +151,8 @@ class Policy(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
             raise ValueError("levels: the strongest action must rise from one level to the next")
         if any(Action.RELEASE_SESSION in level.actions for level in self.levels):
             raise ValueError("levels: release_session is not a response to risk")
+        if any(change.response is Action.RELEASE_SESSION for change in self.chains.values()):
+            raise ValueError("chains: release_session is not a response to risk")
         unknown = set(self.may_stop) - set(DetectorSettings.__struct_fields__)
         if unknown:
             known = ", ".join(DetectorSettings.__struct_fields__)

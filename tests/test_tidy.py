@@ -38,7 +38,7 @@ PURE_IMPORTS = {
         "functools",
     ),
     *("hashlib", "heapq", "ipaddress", "itertools", "math", "operator", "pathlib", "re", "types", "typing"),
-    "zlib",
+    *("difflib", "zlib"),
     *("models", "detectors", "msgspec", "numpy"),
 }
 """All that models and detectors may import: no clock, no network, no chance. Errors name files: pathlib."""

@@ -133,7 +133,8 @@ within: 1h
 
 @pytest.mark.parametrize(("story", "whole"), [("D@0 P@1 V@2", True), ("P@0 D@1 V@2", True),
                                               ("P@0 V@1 D@2", False), ("D@0 D@1 V@2", False)])  # fmt: skip
-def test_steps_may_be_partly_ordered(story: str, whole: bool) -> None:  # noqa: FBT001 - a story and its answer
+
+    ef test_steps_may_be_partly_ordered(story: str, whole: bool) -> None:  # noqa: FBT001 - a story and its answer
     """`after` alone says what comes after what."""
     assert fires(PARTLY, *told(story)) is whole
 
@@ -143,7 +144,10 @@ name: mine
 title: the secret of somebody, then a grant to the same
 steps:
   - {id: secret, class: secret_read}
-  - {id: grant, class: privilege_change, same: {beneficiary: secret.owner}, differs: {principal: secret.principal}}
+  - id: grant
+    class: privilege_change
+    same: {beneficiary: secret.owner}
+    differs: {principal: secret.principal}
 within: 1h
 """
 
@@ -248,10 +252,14 @@ MISTAKES = {
     "a duration": ("within: 1h", "within: 1 hour", "within", "such as 90s, 10m or 2h"),
     "a long duration": ("within: 1h", "within: 99d", "within", "longer than 31d"),
     "an id": ("id: grant", "id: look", "id: look, class: [", "a step before is called look"),
-    "a step to bind to": ("role_mapping]", "role_mapping], same: {target: lok.target}", "target: lok", "did you mean look?"),
-    "a later step": ("discovery}", "discovery, same: {target: grant.target}}", "target: grant", "need not be done by then"),
-    "a field": ("role_mapping]", "role_mapping], same: {tarjet: look.target}", "tarjet", "did you mean target?"),
-    "no step": ("role_mapping]", "role_mapping], same: {target: target}", "target: target", "such as look.target"),
+    "a step to bind to": ("role_mapping]", "role_mapping], same: {target: lok.target}", "target: lok",
+        "did you mean look?"),
+    "a later step": ("discovery}", "discovery, same: {target: grant.target}}", "target: grant",
+        "need not be done by then"),
+    "a field": ("role_mapping]", "role_mapping], same: {tarjet: look.target}", "tarjet",
+        "did you mean target?"),
+    "no step": ("role_mapping]", "role_mapping], same: {target: target}", "target: target",
+        "such as look.target"),
     "an effect": ("role_mapping]", "role_mapping], effects: admn", "effects", "did you mean admin?"),
     "a fact": ("role_mapping]", "role_mapping], facts: {isuer: x}", "facts", "did you mean issuer?"),
     "an order": ("role_mapping]", "role_mapping], after: look", "after", "order: any"),
@@ -313,7 +321,7 @@ def test_the_policy_changes_declared_chains_by_name(tmp_path: Path) -> None:
     for change, found in ((ChainOverride(enabled=False), []), (ChainOverride(within_ms=1_000), [1_000])):
         declared = load_declared(Policy(chains={"mine": change}), str(path))
         assert [chain.shape.within_ms for chain in declared.chains if chain.name == "mine"] == found
-    with pytest.raises(RuleError, match="'mein' is not loaded; valid are .*mine"):
+    with pytest.raises(RuleError, match=r"'mein' is not loaded; valid are .*mine"):
         load_declared(Policy(chains={"mein": ChainOverride()}), str(path))
 
 

@@ -89,7 +89,8 @@ def test_and_not_more_than_it_says(condition: str) -> None:
          "aws.cloudtrail", "iam:AttachRolePolicy"),
         ("kubernetes", "audit", "{verb: create, objectRef.resource: pods, objectRef.subresource: exec}",
          "kubernetes.audit", "create pods/exec"),
-        ("okta", "okta", "{eventType: system.api_token.create}", "okta.system_log", "system.api_token.create"),
+        ("okta", "okta", "{eventType: system.api_token.create}", "okta.system_log",
+            "system.api_token.create"),
         ("azure", "auditlogs", "{OperationName: Add member to role}", "entra.audit", "Add member to role"),
         ("github", "audit", "{action: git.push}", "github.audit", "git.push"),
         ("gcp", "gcp.audit", "{gcp.audit.method_name: SetIamPolicy}", "gcp.audit", "SetIamPolicy"),
@@ -154,17 +155,23 @@ def test_a_claim_without_a_target_matches_too() -> None:
 
 
 REFUSED = {
-    "value_sum": (correlation("value_sum", "[a]", condition="{gte: 3, field: count}"), "value_sum are not exec"),
-    "value_avg": (correlation("value_avg", "[a]", condition="{gte: 3, field: count}"), "value_avg are not exec"),
-    "fewer than": (correlation("event_count", "[a]", condition="{lt: 3}"), "lt is only known when the window"),
+    "value_sum": (correlation("value_sum", "[a]", condition="{gte: 3, field: count}"),
+        "value_sum are not exec"),
+    "value_avg": (correlation("value_avg", "[a]", condition="{gte: 3, field: count}"),
+        "value_avg are not exec"),
+    "fewer than": (correlation("event_count", "[a]", condition="{lt: 3}"),
+        "lt is only known when the window"),
     "exactly": (correlation("event_count", "[a]", condition="{eq: 3}"), "eq is only known when the window"),
-    "too many": (correlation("event_count", "[a]", condition="{gte: 3000}"), "valid is a whole number from 1"),
+    "too many": (correlation("event_count", "[a]", condition="{gte: 3000}"),
+        "valid is a whole number from 1"),
     "nothing": (correlation("temporal", "[a]", condition="not a"), "when nothing happens"),
-    "a field that is not kept": (detection("{requestParameters.roleName: x}", "aws"), "is not kept in the event"),
+    "a field that is not kept": (detection("{requestParameters.roleName: x}", "aws"),
+        "is not kept in the event"),
     "a misspelt field": (detection("{op_clas: x}"), "did you mean op_class?"),
     "a keyword": (detection("[mimikatz, other]"), "name a field"),
     "a log source": (detection("{Image: x}", "windows"), "log source windows is none of ours"),
-    "a long window": (correlation("temporal", timespan="30d"), "is longer than a silent workflow is remembered"),
+    "a long window": (correlation("temporal", timespan="30d"),
+        "is longer than a silent workflow is remembered"),
     "a rule that is not there": (correlation("temporal", "[a, z]"), "z"),
     "a correlation of correlations": (
         correlation("temporal", "[a, b]") + "---" + correlation("temporal", "[a, it]").removeprefix(THREE)
@@ -187,7 +194,7 @@ REFUSED = {
 def test_what_cannot_be_executed_is_refused_with_its_place_and_reason(what: str) -> None:
     """Nothing is dropped in silence."""
     rules, reason = REFUSED[what]
-    with pytest.raises(RuleError, match="rules.yml") as refused:
+    with pytest.raises(RuleError, match=r"rules\.yml") as refused:
         loaded(rules)
     assert reason in str(refused.value)
 
