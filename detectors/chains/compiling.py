@@ -20,7 +20,6 @@ from models.event import GRADES, Grade
 def compiled(chain: Declaration, approvals: ApprovalSettings) -> Hosted:
     """What to host; the declaration must have no faults."""
     slots = _slots(chain)
-    followed = (*(() if chain.scope == "workflow" else (chain.scope,)), *listed_texts(chain.by))
     parts = [_part(step, 1 << place, approvals, is_step=True) for place, step in enumerate(chain.steps)]
     parts += [_part(each, 1 << place, approvals, is_step=False) for place, each in enumerate(chain.absent)]
     return Hosted(
@@ -29,7 +28,8 @@ def compiled(chain: Declaration, approvals: ApprovalSettings) -> Hosted:
         parts=tuple(parts),
         shape=_Shaping(chain, slots).shape(),
         compared=tuple(field_of(name) for name in slots),
-        followed=tuple(field_of(name) for name in followed),
+        scope=None if chain.scope == "workflow" else field_of(chain.scope),
+        followed=tuple(field_of(name) for name in listed_texts(chain.by)),
         grades=at_least(Grade(chain.grade)),
         confidence=chain.confidence,
         response=chain.response,

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from enum import StrEnum
 from fnmatch import translate
 
 from detectors.approvals import covering
@@ -9,13 +10,18 @@ from detectors.chains.declaration import Condition, Texts, listed_texts
 from detectors.chains.fields import field_of
 from detectors.policy import ApprovalSettings
 from models.attested import Effect
-from models.event import OpClass, Operation
+from models.event import CredentialKind, OpClass, Operation, Outcome, SystemKind
 from models.session import Step, Workflow
 
 Test = Callable[[Workflow, Operation, Step], bool]
 
 EVERY = frozenset(OpClass)
 PATTERNED = ("system", "target", "principal", "agent", "agent_role", "source")
+ENUMS: dict[str, type[StrEnum]] = {
+    "system_kind": SystemKind,
+    "outcome": Outcome,
+    "credential_kind": CredentialKind,
+}
 NAMED = ("system_kind", "target_kind", "outcome", "credential_kind")
 
 
@@ -37,7 +43,7 @@ def matching(patterns: Texts) -> Callable[[str], bool]:
 def tests_of(condition: Condition, approvals: ApprovalSettings) -> tuple[Test, ...]:
     """What is to be asked of an operation whose class and name are right; the cheap questions first."""
     asked: list[Test] = [
-        _named(name, frozenset(listed_texts(getattr(condition, name))))
+        _named(name, listed_texts(getattr(condition, name)))
         for name in NAMED
         if listed_texts(getattr(condition, name))
     ]
@@ -69,8 +75,14 @@ def _of_effects(condition: Condition) -> list[Test]:
     return asked
 
 
-def _named(name: str, values: frozenset[str]) -> Test:
+def _named(name: str, words: tuple[str, ...]) -> Test:
+    """`words` are looked through one by one, by identity first: hashing an enum costs more."""
     read = field_of(name)
+    kind = ENUMS.get(name)
+    values: tuple[str, ...] = tuple(kind(word) for word in words) if kind is not None else words
+    if len(values) == 1:
+        (only,) = values
+        return lambda _workflow, event, _step: read(event) == only
     return lambda _workflow, event, _step: read(event) in values
 
 

@@ -21,6 +21,7 @@ FOLLOWED_MAX = 32
 
 NAMES_REMEMBERED = 4096
 WEIGHT_MAX = 64
+COUNT = Fact.COUNT.value  # a plain text: hashing an enum is slow
 
 
 class Part(Struct, frozen=True, kw_only=True):
@@ -43,8 +44,10 @@ class Hosted(Struct, frozen=True, kw_only=True):
     shape: Shape
     compared: tuple[Field, ...] = ()
     """Fields whose values are kept and compared: the slots of the shape."""
+    scope: Field | None = None
+    """Id of whom it follows; None for the workflow."""
     followed: tuple[Field, ...] = ()
-    """Fields that tell apart what is followed; none for the workflow."""
+    """Fields that have to name the same thing in every step, beside the scope."""
     grades: frozenset[Grade]
     confidence: float
     response: Action
@@ -85,6 +88,8 @@ class DeclaredChain(Detector):
         self.takes_claims = hosted.exact
         self.listens_to = frozenset().union(*(part.classes for part in hosted.parts))
         self._hosted = hosted
+        self._weighs = not hosted.exact and any(stage.distinct is not None for stage in hosted.shape.stages)
+        self._grades = tuple(hosted.grades)  # looked through by identity: hashing an enum is slow
         self._track_name = hosted.name + hosted.part_of
         self._machine = Machine(hosted.shape)
         self._asked = {op_class: Questions(hosted.parts, op_class) for op_class in self.listens_to}
@@ -101,11 +106,14 @@ class DeclaredChain(Detector):
         self, asked: "Questions", session: Session, workflow: Workflow, event: Operation, step: Step
     ) -> Noticed | None:
         parts = asked.about(event.operation)
-        if not parts or event.grade not in self._hosted.grades:
+        if not parts or event.grade not in self._grades:
             return None
         fills = forbids = 0
         for part in parts:
-            if all(test(workflow, event, step) for test in part.tests):
+            for test in part.tests:
+                if not test(workflow, event, step):
+                    break
+            else:
                 if part.is_step:
                     fills |= part.bit
                 else:
@@ -118,21 +126,25 @@ class DeclaredChain(Detector):
         followed = self._whom(event)
         if followed is None:
             return None
-        count = event.facts.get(Fact.COUNT, "")
-        weight = min(int(count), WEIGHT_MAX) if count.isdecimal() and not self._hosted.exact else 1
-        values = tuple([read(event) for read in self._hosted.compared])
-        hit = Hit(step, fills, forbids, values, event.act, weight)
+        values = tuple([read(event) for read in self._hosted.compared]) if self._hosted.compared else ()
+        hit = Hit(step, fills, forbids, values, event.act, _weight(event) if self._weighs else 1)
         matches = self._machine.follow(self._track(workflow, followed, step.at_ms), hit)
         return self._noticed(max(matches, key=_start_ms)) if matches else None
 
     def _whom(self, event: Operation) -> str | None:
         """Whom or what to follow; None where the record does not say it."""
-        values = [read(event) for read in self._hosted.followed]
-        if not all(values):
+        hosted = self._hosted
+        if hosted.scope is None and not hosted.followed:
+            return ""
+        scope = hosted.scope(event) if hosted.scope is not None else ""
+        if not hosted.followed:
+            return scope or None
+        values = [read(event) for read in hosted.followed]
+        if not all(values) or (hosted.scope is not None and not scope):
             return None
-        if self._hosted.exact:
-            return "\0".join(values)
-        return "\0".join(",".join(sorted(names(value))) or value for value in values)
+        if not hosted.exact:
+            values = [",".join(sorted(names(value))) or value for value in values]
+        return "\0".join((scope, *values))
 
     def _track(self, workflow: Workflow, followed: str, at_ms: int) -> Track:
         tracks = workflow.tracks.get(self._track_name)
@@ -183,6 +195,12 @@ class Questions:
 
     def _about(self, operation: str) -> tuple[Part, ...]:
         return tuple(part for part in self._parts if part.is_named is None or part.is_named(operation))
+
+
+def _weight(event: Operation) -> int:
+    """How many things the call touched."""
+    count = event.facts.get(COUNT, "")
+    return min(int(count), WEIGHT_MAX) if count.isdecimal() else 1
 
 
 def _start_ms(match: Partial) -> int:

@@ -133,8 +133,10 @@ within: 1h
 
 @pytest.mark.parametrize(("story", "whole"), [("D@0 P@1 V@2", True), ("P@0 D@1 V@2", True),
                                               ("P@0 V@1 D@2", False), ("D@0 D@1 V@2", False)])  # fmt: skip
-
-    ef test_steps_may_be_partly_ordered(story: str, whole: bool) -> None:  # noqa: FBT001 - a story and its answer
+def test_steps_may_be_partly_ordered(
+    story: str,
+    whole: bool,  # noqa: FBT001 - a story and its answer
+) -> None:
     """`after` alone says what comes after what."""
     assert fires(PARTLY, *told(story)) is whole
 
