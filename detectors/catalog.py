@@ -6,6 +6,7 @@ fires and one that must not in `tests/`.
 
 from msgspec import Struct
 
+from detectors.chains.hosted import NOTHING, Declared, DeclaredChain
 from detectors.chains.read_then_write import ReadThenWriteChain
 from detectors.detector import Detector
 from detectors.learned.mass_secret_read import MassSecretRead
@@ -43,12 +44,14 @@ class Knowledge(Struct, frozen=True):
 
     baseline: Baseline | None
     registry: Registry
+    declared: Declared = NOTHING
 
 
 def detectors(policy: Policy, knowledge: Knowledge) -> list[Detector]:
     """Those that the policy has switched on."""
     every = (*_rules(policy, knowledge), *_learned(policy, knowledge))
-    return [detector for detector in every if getattr(policy.detectors, detector.name).enabled]
+    built = [detector for detector in every if getattr(policy.detectors, detector.name).enabled]
+    return [*built, *(DeclaredChain(hosted) for hosted in knowledge.declared.chains)]
 
 
 def _rules(policy: Policy, knowledge: Knowledge) -> tuple[Detector, ...]:

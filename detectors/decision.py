@@ -8,6 +8,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from detectors import explain, risk
+from detectors.chains.hosted import NOTHING, Declared
 from detectors.policy import Level, Policy
 from models.command import RANK, STOPS, Action, Command, stable_id
 from models.event import CredentialKind, Event, Release, weakest
@@ -41,11 +42,14 @@ class Cause(Struct, frozen=True):
 class Decisions:
     """Risk to response, as one policy says."""
 
-    def __init__(self, policy: Policy, model_version: str) -> None:
+    def __init__(self, policy: Policy, model_version: str, declared: Declared = NOTHING) -> None:
         self._policy = policy
-        self._policy_version = policy.version
+        self._policy_version = policy.version + (f"+{declared.version}" if declared.version else "")
         self._model_version = model_version
-        self._may_stop = frozenset(policy.may_stop)
+        self._ceilings = {chain.name: RANK[chain.response] for chain in declared.chains}
+        """Of declared chains: the rank of the strongest response that each may lead to."""
+        able = {chain.name for chain in declared.chains if chain.response in STOPS}
+        self._may_stop = frozenset(policy.may_stop) | able
 
     def due(
         self,
@@ -90,6 +94,7 @@ class Decisions:
         lifts, session.standing = session.standing, ()
         session.alarms.clear()
         workflow.chains.clear()
+        workflow.tracks.clear()
         workflow.denied.clear()
         reason = f"released by {event.decided_by}: {event.reason or 'no reason given'}"
         level = self._policy.levels[-1]
@@ -115,7 +120,7 @@ class Decisions:
         known = workflow.sessions.get(parent)
         if known is None or not known.alarms:
             return
-        confidence = self._policy.inherited_share * self._risk(known, at_ms)
+        confidence = self._policy.inherited_share * self._risk_for(known, at_ms, RANK[Action.STEP_UP])
         evidence = tuple(event_id for alarm in known.alarms.values() for event_id in alarm.evidence)
         grade = weakest(alarm.grade for alarm in known.alarms.values())
         session.alarms[INHERITED] = Alarm(confidence, at_ms, grade, evidence[:EVIDENCE_MAX])
@@ -137,20 +142,28 @@ class Decisions:
     def _risk(self, session: Session, at_ms: int) -> float:
         return risk.combined(session.alarms.values(), at_ms, self._policy.half_life_ms)
 
-    def _stopping_risk(self, session: Session, at_ms: int) -> float:
+    def _stopping_risk(self, session: Session, at_ms: int, rank: int) -> float:
         """The risk of what may stop: detectors the policy names, on evidence of a grade it accepts."""
         alarms = [
             alarm
             for name, alarm in session.alarms.items()
-            if name in self._may_stop and alarm.grade in self._policy.grades_that_stop
+            if name in self._may_stop
+            and alarm.grade in self._policy.grades_that_stop
+            and self._ceilings.get(name, rank) >= rank
         ]
+        return risk.combined(alarms, at_ms, self._policy.half_life_ms)
+
+    def _risk_for(self, session: Session, at_ms: int, rank: int) -> float:
+        """The risk of what may lead to a response of that rank."""
+        alarms = [alarm for name, alarm in session.alarms.items() if self._ceilings.get(name, rank) >= rank]
         return risk.combined(alarms, at_ms, self._policy.half_life_ms)
 
     def _level(self, session: Session, at_ms: int) -> Level | None:
         """The highest level that the session's risk reaches at that time."""
-        whole, stopping = self._risk(session, at_ms), self._stopping_risk(session, at_ms)
         for level in reversed(self._policy.levels):
-            counted = stopping if STOPS.intersection(level.actions) else whole
+            rank = max(RANK[action] for action in level.actions)
+            stops = STOPS.intersection(level.actions)
+            counted = (self._stopping_risk if stops else self._risk_for)(session, at_ms, rank)
             if counted >= level.risk_min:
                 return level
         return None

@@ -1,28 +1,37 @@
 """What every detector is: a promise, what it listens to, and the methods that keep it."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from typing import ClassVar
 
 from models.event import AnyEvent, Event, OpClass, Operation
 from models.finding import Noticed
 from models.session import Session, Step, Workflow
 
+Inspect = Callable[[Session, Workflow, Operation, Step], Noticed | None]
+
 
 class Detector(ABC):
     """Says nothing (`None`) or says why. Remembers only in the session and the workflow it is given."""
 
-    name: ClassVar[str]
-    listens_to: ClassVar[frozenset[OpClass]]
+    name: str
+    listens_to: frozenset[OpClass]
     attends: ClassVar[frozenset[type[Event]]] = frozenset()
     """Kinds of event beside operations that it is asked about."""
     counts: ClassVar[bool] = False
     """Whether it counts operations, and does not weigh them: then a claim without a target will do, and a
     second witness of the same act is none of its business."""
-    tags: ClassVar[tuple[str, ...]] = ()
+    takes_claims: bool = False
+    """Whether it is asked about a claim without a target, too, although it weighs operations."""
+    tags: tuple[str, ...] = ()
 
     @abstractmethod
     def inspect(self, session: Session, workflow: Workflow, event: Operation, step: Step) -> Noticed | None:
         """Judge one operation of `session` in `workflow`; `step` is the part of it that may be remembered."""
+
+    def inspector(self, op_class: OpClass) -> Inspect:  # noqa: ARG002 - a chain asks less of some classes
+        """What to call for operations of a class that it listens to."""
+        return self.inspect
 
     def attend(self, session: Session, workflow: Workflow, event: AnyEvent) -> Noticed | None:
         """Judge an event of a kind that it attends to; `workflow` has taken it in already."""

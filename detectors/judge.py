@@ -11,7 +11,9 @@ from msgspec import Struct
 
 from detectors.approvals import covering
 from detectors.catalog import Knowledge, by_kind, by_op_class, detectors
+from detectors.chains.hosted import NOTHING, Declared
 from detectors.decision import Decision, Decisions
+from detectors.detector import Inspect
 from detectors.facts import take_in
 from detectors.policy import Policy
 from detectors.severity import JUDGED, listed
@@ -45,7 +47,6 @@ from models.session import (
     step_of,
 )
 
-Inspect = Callable[[Session, Workflow, Operation, Step], Noticed | None]
 Attend = Callable[[Session, Workflow, AnyEvent], Noticed | None]
 # Bound once: on Python 3.11 an enum's attribute costs 50 ns at every look.
 ATTESTED, OBSERVED, UNCLASSIFIED, OK = Grade.ATTESTED, Grade.OBSERVED, OpClass.UNCLASSIFIED, Outcome.OK
@@ -78,22 +79,32 @@ class Tally(Struct):
 class Judge:
     """One policy and one baseline, ready to fold. Holds no session: they are passed in."""
 
-    def __init__(self, policy: Policy, baseline: Baseline | None, registry: Registry = EMPTY) -> None:
+    def __init__(
+        self,
+        policy: Policy,
+        baseline: Baseline | None,
+        registry: Registry = EMPTY,
+        declared: Declared = NOTHING,
+    ) -> None:
         self.policy = policy
         self.tally = Tally()
         self._idle_ms = policy.idle_ms
-        active = detectors(policy, Knowledge(baseline, registry))
+        active = detectors(policy, Knowledge(baseline, registry, declared))
         self._listeners = {
-            op_class: tuple(detector.inspect for detector in listening)
+            op_class: tuple(detector.inspector(op_class) for detector in listening)
             for op_class, listening in by_op_class(active).items()
         }
         self._confirmed = {
-            op_class: tuple(detector.inspect for detector in listening if not detector.counts)
+            op_class: tuple(detector.inspector(op_class) for detector in listening if not detector.counts)
             for op_class, listening in by_op_class(active).items()
         }
         """Who is asked about an act that somebody else has told of before."""
         self._claimed = {
-            op_class: tuple(detector.inspect for detector in listening if detector.counts)
+            op_class: tuple(
+                detector.inspector(op_class)
+                for detector in listening
+                if detector.counts or detector.takes_claims
+            )
             for op_class, listening in by_op_class(active).items()
         }
         """Who is asked about a claim that names no target: nothing in it could be weighed."""
@@ -102,7 +113,7 @@ class Judge:
             for kind, attending in by_kind(active).items()
         }
         self._warrants = Warrants(policy.approvals, registry)
-        self._decisions = Decisions(policy, baseline.version if baseline is not None else "")
+        self._decisions = Decisions(policy, baseline.version if baseline is not None else "", declared)
         self._known_roles = frozenset(baseline.roles) if baseline is not None else frozenset()
 
     def fold(self, workflow: Workflow, event: AnyEvent, position: int, seen_ms: int) -> Decision | None:
@@ -326,6 +337,7 @@ class Judge:
             self._leave(workflow, joined)
         if not workflow.sessions:
             workflow.chains.clear()
+            workflow.tracks.clear()
             workflow.denied.clear()
             workflow.done.clear()
             workflow.visited.clear()

@@ -16,6 +16,10 @@ from models.command import RANK, STOPS, Action
 from models.errors import PolicyError
 from models.event import Grade, Name
 
+FILES_MAX = 64
+CHAINS_MAX = 1_000
+"""Declared chains and Sigma rules, all together."""
+
 
 class Level(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """From `risk_min` on, the session stands at this level and its actions are due, once."""
@@ -75,6 +79,19 @@ class LearningSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """Of one source, agent and day, so many sessions teach, spread evenly: a flood teaches no more."""
 
 
+class ChainOverride(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What a policy changes of a declared chain, built in or not; None leaves it as declared."""
+
+    enabled: bool | None = None
+    """Off: it is not asked."""
+    within_ms: DurationMs | None = None
+    """From its first step to its last."""
+    confidence: Annotated[float, Meta(gt=0.0, le=1.0)] | None = None
+    """How sure its finding is."""
+    response: Action | None = None
+    """The strongest response that it may lead to."""
+
+
 class Policy(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Levels, what may stop, and the settings of every detector."""
 
@@ -128,6 +145,12 @@ class Policy(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     budget: BudgetSettings = BudgetSettings()
     fleet: FleetSettings = FleetSettings()
     learning: LearningSettings = LearningSettings()
+    chain_files: Annotated[tuple[Name, ...], Meta(max_length=FILES_MAX)] = ()
+    """Chains of your own: YAML files, or folders of them; see [chains](chains.md)."""
+    sigma_files: Annotated[tuple[Name, ...], Meta(max_length=FILES_MAX)] = ()
+    """Sigma rules: files, or folders of them; see [sigma](sigma.md)."""
+    chains: Annotated[dict[Name, ChainOverride], Meta(max_length=CHAINS_MAX)] = {}
+    """What to change of declared chains, by name."""
 
     def __post_init__(self) -> None:
         rising = [level.risk_min for level in self.levels]
@@ -138,6 +161,8 @@ class Policy(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
             raise ValueError("levels: the strongest action must rise from one level to the next")
         if any(Action.RELEASE_SESSION in level.actions for level in self.levels):
             raise ValueError("levels: release_session is not a response to risk")
+        if any(change.response is Action.RELEASE_SESSION for change in self.chains.values()):
+            raise ValueError("chains: release_session is not a response to risk")
         unknown = set(self.may_stop) - set(DetectorSettings.__struct_fields__)
         if unknown:
             known = ", ".join(DetectorSettings.__struct_fields__)

@@ -7,6 +7,7 @@ ChainbrakeError
 │   ├── ArtifactError          a baseline file
 │   ├── VocabularyError        a vocabulary file
 │   ├── RegistryError          a registry file
+│   ├── RuleError              a file of chains or of Sigma rules
 │   └── SettingsError          an environment variable or an option
 └── StateError                 the world's state does not allow to go on
     ├── FencedError            somebody else owns the partition by now
@@ -70,6 +71,10 @@ class VocabularyError(InputError):
 
 class RegistryError(InputError):
     """A registry file that cannot be used."""
+
+
+class RuleError(InputError):
+    """A file of chains or of Sigma rules that cannot be carried out; names file, line and column."""
 
 
 class SettingsError(InputError):

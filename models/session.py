@@ -128,6 +128,58 @@ class ChainProgress(Struct, array_like=True):
     """Whether there were more of them than are kept: then it cannot be said which one was never read."""
 
 
+class Hit(Struct, frozen=True, array_like=True, gc=False):
+    """One operation, as far as one declared chain remembers it."""
+
+    step: Step
+    fills: int
+    """Steps of the chain that it may be, one bit each."""
+    forbids: int = 0
+    """Absences of the chain that it breaks, one bit each."""
+    values: tuple[str, ...] = ()
+    """What the chain compares: its fields, in the chain's order."""
+    act: str = ""
+    weight: int = 1
+    """How many things the one call touched."""
+
+
+class Partial(Struct, frozen=True, array_like=True):
+    """Part of a chain, matched."""
+
+    start_ms: int
+    at_ms: int
+    hits: tuple[Hit | None, ...]
+    """By step; of a counted step the last."""
+    key: tuple[str, ...] = ()
+    """What later steps are compared with: matches that differ in it do not displace each other."""
+    counted: tuple[str, ...] = ()
+    """Ids of the newest events of counted steps."""
+
+
+class Counted(Struct, frozen=True, array_like=True):
+    """One of the different things that a counted step has seen, and the match that it would go on with."""
+
+    value: str
+    hit: Hit
+    before: Partial | None = None
+
+
+class Registers(Struct, array_like=True):
+    """How far a chain has got: by which of its steps are done, and by which step is being counted."""
+
+    partials: dict[int, list[Partial]] = field(default_factory=dict)
+    counted: dict[int, dict[str, Counted]] = field(default_factory=dict)
+
+
+class Track(Struct, array_like=True):
+    """Where a declared chain stands for one session, agent, principal or workflow; as `ChainProgress`."""
+
+    head: Registers = field(default_factory=Registers)
+    base: Registers = field(default_factory=Registers)
+    tail: list[Hit] = field(default_factory=list)
+    newest_ms: int = 0
+
+
 class Alarm(Struct, frozen=True, array_like=True):
     """What one detector holds against a session; the newest of its findings."""
 
@@ -262,6 +314,8 @@ class Workflow(Struct, array_like=True):
     """Ids, agents and principals of its sessions that are remembered no more, or went by another name."""
     releases: int = 0
     """How many stops were lifted in it: what is ordered after one is not what was ordered before."""
+    tracks: dict[str, dict[str, Track]] = field(default_factory=dict)
+    """Where declared chains stand: by name, then by whom or what they follow."""
 
     def remember_names(self, *names: str) -> None:
         """These acted in the workflow, and shall not be taken for outsiders later."""

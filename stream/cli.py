@@ -32,6 +32,8 @@ Recordings = Annotated[
 PolicyPath = Annotated[str | None, typer.Option("--policy", help="policy file (YAML)")]
 BaselinePath = Annotated[str | None, typer.Option("--baseline", help="baseline made by `chainbrake train`")]
 RegistryPath = Annotated[str | None, typer.Option("--registry", help="registry file (YAML or JSON)")]
+ChainsPath = Annotated[str | None, typer.Option("--chains", help="chain file, or folder of them (YAML)")]
+SigmaPath = Annotated[str | None, typer.Option("--sigma", help="Sigma rules: a file, or a folder of them")]
 SourceName = Annotated[
     str,
     typer.Option("--source", help="format: events, scenario, a source; to learn: agent-runs, hdfs, too"),
@@ -84,6 +86,8 @@ def run(
     redis: Redis = None,
     policy: PolicyPath = None,
     baseline: BaselinePath = None,
+    chains: ChainsPath = None,
+    sigma: SigmaPath = None,
     web_host: Annotated[str | None, typer.Option(help="address of /metrics, /healthz, /readyz")] = None,
     web_port: Annotated[int | None, typer.Option(help="port of the same")] = None,
     adopt_topic: Annotated[
@@ -94,7 +98,14 @@ def run(
     from stream.worker import run_worker  # noqa: PLC0415 - Faust takes a second to import
 
     settings = _settings(
-        kafka=kafka, redis=redis, policy=policy, baseline=baseline, web_host=web_host, web_port=web_port
+        kafka=kafka,
+        redis=redis,
+        policy=policy,
+        baseline=baseline,
+        chains=chains,
+        sigma=sigma,
+        web_host=web_host,
+        web_port=web_port,
     )
     run_worker(settings, adopt_topic=adopt_topic)
 
@@ -126,17 +137,23 @@ def check(
     policy: PolicyPath = None,
     baseline: BaselinePath = None,
     registry: RegistryPath = None,
+    chains: ChainsPath = None,
+    sigma: SigmaPath = None,
     show: Annotated[bool, typer.Option("--print", help="print the policy with all its defaults")] = False,
 ) -> None:
-    """Check a policy, a baseline, a registry and the vocabularies without running anything."""
-    settings = _settings(policy=policy, baseline=baseline, registry=registry)
+    """Check a policy, a baseline, a registry, chains, Sigma rules and the vocabularies; run nothing."""
+    from stream.rule_files import load_declared  # noqa: PLC0415 - start-up time of the other commands
+
+    settings = _settings(policy=policy, baseline=baseline, registry=registry, chains=chains, sigma=sigma)
     obeyed = load_policy(settings.policy)
+    declared = load_declared(obeyed, settings.chains, settings.sigma)
     learned = load_baseline(settings.baseline)
     entered = load_registry(settings.registry)
     if show:
         sys.stdout.write(write_policy(obeyed).decode())
         return
     out.print(f"policy {obeyed.version}: {len(obeyed.levels)} levels, {len(NAMES)} detectors known")
+    out.print(f"chains and Sigma rules: {', '.join(declared.names) or 'none'}")
     for provider in providers():
         words = check_vocabulary(provider).content
         out.print(
@@ -160,19 +177,24 @@ def replay(
     baseline: BaselinePath = None,
     source: SourceName = "events",
     registry: RegistryPath = None,
+    chains: ChainsPath = None,
+    sigma: SigmaPath = None,
     json: Annotated[bool, typer.Option("--json", help="one JSON object per line, and nothing else")] = False,
 ) -> None:
     """Fold recorded events through the worker's judge; print findings, commands and a summary."""
     from stream.files import lines  # noqa: PLC0415 - start-up time of the other commands
     from stream.recorded import bytes_max  # noqa: PLC0415
     from stream.replay import Replay  # noqa: PLC0415
+    from stream.rule_files import load_declared  # noqa: PLC0415
 
-    settings = _settings(policy=policy, baseline=baseline, registry=registry)
+    settings = _settings(policy=policy, baseline=baseline, registry=registry, chains=chains, sigma=sigma)
+    obeyed = load_policy(settings.policy)
     replayed = Replay(
-        load_policy(settings.policy),
+        obeyed,
         load_baseline(settings.baseline),
         source,
         load_registry(settings.registry),
+        load_declared(obeyed, settings.chains, settings.sigma),
     )
     encode = msgspec.json.Encoder().encode
     for row in replayed.rows(lines(files, bytes_max(source))):

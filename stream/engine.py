@@ -18,6 +18,7 @@ from stream.messages import Record
 from stream.outbox import Outbox
 from stream.raw_reader import RawReader
 from stream.reader import Reader
+from stream.rule_files import load_declared
 from stream.settings import Settings, load_baseline, load_policy, load_registry
 from stream.store import Store
 from stream.topics import RECORD_BYTES_MAX, identity, topics_of
@@ -39,6 +40,7 @@ class Engine(Service):  # type: ignore[misc]  # mode is not typed
         self.policy = load_policy(settings.policy)
         self.baseline = load_baseline(settings.baseline)
         self.registry = load_registry(settings.registry)
+        self.declared = load_declared(self.policy, settings.chains, settings.sigma)
         self.up = {"kafka": False, "redis": False}
         self._say_again_s: dict[str, float] = {}
         """When to say next that it is still away (monotonic seconds)."""
@@ -65,7 +67,7 @@ class Engine(Service):  # type: ignore[misc]  # mode is not typed
         await self._producer.start()
         for topic in (self.topics.commands, self.topics.findings, self.topics.dead_letters):
             await self._producer.partitions_for(topic)  # so that the first command does not wait for it
-        judge = Judge(self.policy, self.baseline, self.registry)
+        judge = Judge(self.policy, self.baseline, self.registry, self.declared)
         outbox = Outbox(self._producer, self._store, self.topics, self.settings.issuer)
         reader = Reader(
             self.settings, self.topics, topic_id, judge, self._store, loop=self.loop, beacon=self.beacon

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from detectors.arrival import believed
+from detectors.chains.hosted import Declared
 from detectors.judge import Judge
 from detectors.policy import Policy
 from models.baselines.baseline import Baseline
@@ -17,6 +18,7 @@ from models.session import Workflow
 from stream.enforcement.budget import Budget
 from stream.ingest.pipeline import Pipeline
 from stream.recorded import EVENTS, Arrival, arrivals, known_source
+from stream.rule_files import load_declared
 
 PRUNE_EVERY = 100_000
 NAMES_SHOWN = 10
@@ -27,10 +29,17 @@ class Replay:
     """Folds lines and tells what came of them; state is as bounded as the worker's."""
 
     def __init__(
-        self, policy: Policy, baseline: Baseline | None, source: str = EVENTS, registry: Registry = EMPTY
+        self,
+        policy: Policy,
+        baseline: Baseline | None,
+        source: str = EVENTS,
+        registry: Registry = EMPTY,
+        declared: Declared | None = None,
     ) -> None:
+        """`declared`: chains and Sigma rules; None for those that the policy names."""
         self._policy = policy
-        self._judge = Judge(policy, baseline, registry)
+        declared = load_declared(policy) if declared is None else declared
+        self._judge = Judge(policy, baseline, registry, declared)
         self._budget = Budget(policy.budget)
         self._source = known_source(source)
         self._pipeline = Pipeline(registry)

@@ -16,7 +16,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from detectors.policy import Level, Policy
+from detectors.policy import ChainOverride, Level, Policy
 from models import attested
 from models import event as events
 from models.errors import Unreadable
@@ -92,6 +92,9 @@ def _table(name: str) -> Iterator[str]:
     elif name == Level.__name__:
         yield from ("| key | value | default | meaning |", "|---|---|---|---|")
         yield from _rows("", Level)
+    elif name == ChainOverride.__name__:
+        yield from ("| key | value | default | meaning |", "|---|---|---|---|")
+        yield from _rows("", ChainOverride)
     elif name == Unreadable.__name__:
         yield from _members("reason", Unreadable)
     elif name in WORDS:
@@ -154,7 +157,9 @@ def _words(schema: dict[str, Any], known: dict[str, Any]) -> str:
             most = f", at most {schema['maxItems']}" if "maxItems" in schema else ""
             words = f"list{most}: {_words(schema['items'], known)}"
         case {"type": "object"}:
-            words = f"texts by key, at most {schema['maxProperties']}"
+            values = schema["additionalProperties"]
+            what = values["$ref"].rpartition("/")[2] if "$ref" in values else "texts"
+            words = f"{what} by key, at most {schema['maxProperties']}"
         case {"type": "boolean"}:
             words = "true or false"
         case _:

@@ -25,9 +25,20 @@ BELOW = {
 PURE = ("models", "detectors")
 
 PURE_IMPORTS = {
-    *("abc", "ast", "bisect", "collections", "dataclasses", "datetime", "enum", "fnmatch", "functools"),
+    *(
+        "abc",
+        "ast",
+        "bisect",
+        "collections",
+        "dataclasses",
+        "datetime",
+        "difflib",
+        "enum",
+        "fnmatch",
+        "functools",
+    ),
     *("hashlib", "heapq", "ipaddress", "itertools", "math", "operator", "pathlib", "re", "types", "typing"),
-    "zlib",
+    *("difflib", "zlib"),
     *("models", "detectors", "msgspec", "numpy"),
 }
 """All that models and detectors may import: no clock, no network, no chance. Errors name files: pathlib."""

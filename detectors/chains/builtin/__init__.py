@@ -1,0 +1,1 @@
+"""Chains that come with the program, one YAML file each."""

@@ -1,0 +1,153 @@
+"""What a declaration says that cannot be: each fault with its place and with what would be valid."""
+
+from collections.abc import Iterable, Iterator
+from difflib import get_close_matches
+
+from detectors.chains import fields
+from detectors.chains.declaration import (
+    DURATION_MS_MAX,
+    Condition,
+    Declaration,
+    StepDeclaration,
+    Texts,
+    listed_texts,
+    milliseconds,
+)
+from detectors.chains.shape import SETS_MAX
+from models.command import Action
+from models.event import CredentialKind, OpClass, Outcome, SystemKind
+
+RESPONSES = tuple(action.value for action in Action if action is not Action.RELEASE_SESSION)
+Place = tuple[str | int, ...]
+Fault = tuple[Place, str]
+
+WORDS: dict[str, tuple[str, ...]] = {
+    "op_class": tuple(OpClass),
+    "system_kind": tuple(SystemKind),
+    "outcome": tuple(Outcome),
+    "credential_kind": tuple(CredentialKind),
+    "effects": fields.EFFECTS,
+    "some": fields.EFFECTS,
+    "without": fields.EFFECTS,
+}
+"""Keys whose values are words of ours."""
+
+KEYS = {"op_class": "class"}
+
+
+def faults(chain: Declaration) -> Iterator[Fault]:
+    """All of them, in the order of the file."""
+    ids = [step.id for step in chain.steps]
+    for place, step in enumerate(chain.steps):
+        here: Place = ("steps", place)
+        if step.id in ids[:place]:
+            yield (*here, "id"), f"a step before is called {step.id}, too"
+        yield from _of_condition(here, step, ids, _before(chain, place))
+        yield from _of_step(here, chain, place)
+    for place, absence in enumerate(chain.absent):
+        here = ("absent", place)
+        yield from _of_condition(here, absence, ids, {absence.after} if absence.after else set())
+        for key in ("after", "before"):
+            named = getattr(absence, key)
+            yield from _unknown((*here, key), [named] if named else [], ids, "step")
+    yield from _unknown(("by",), listed_texts(chain.by), fields.NAMES, "field")
+    yield from _too_long(("within",), chain.within)
+    if chain.response is Action.RELEASE_SESSION:
+        yield ("response",), f"release_session is no response to risk; valid are {', '.join(RESPONSES)}"
+    yield from _of_order(chain)
+
+
+def _before(chain: Declaration, place: int) -> set[str]:
+    """Steps that are done whenever this one is."""
+    if chain.order == "listed":
+        return {step.id for step in chain.steps[:place]}
+    known = {step.id: listed_texts(step.after) for step in chain.steps}
+    found: set[str] = set()
+    open_ = list(listed_texts(chain.steps[place].after))
+    while open_:
+        name = open_.pop()
+        if name not in found:
+            found.add(name)
+            open_ += known.get(name, ())
+    return found
+
+
+def _of_condition(here: Place, condition: Condition, ids: list[str], done: set[str]) -> Iterator[Fault]:
+    for key, words in WORDS.items():
+        yield from _unknown((*here, KEYS.get(key, key)), _texts(condition, key), words, KEYS.get(key, key))
+    yield from _unknown((*here, "facts"), condition.facts, fields.FACTS, "fact")
+    for key in ("same", "differs"):
+        for mine, other in getattr(condition, key).items():
+            where: Place = (*here, key, mine)
+            yield from _unknown(where, [mine], fields.NAMES, "field")
+            step, _, his = other.partition(".")
+            if not his:
+                yield where, f"{other!r} is no field of a step; valid is step.field, such as {ids[0]}.target"
+                continue
+            yield from _unknown(where, [step], ids, "step")
+            yield from _unknown(where, [his], fields.NAMES, "field")
+            if step in ids and step not in done:
+                before = ", ".join(sorted(done)) or "none"
+                yield where, f"step {step} need not be done by then; those that are: {before}"
+
+
+def _of_step(here: Place, chain: Declaration, place: int) -> Iterator[Fault]:
+    step = chain.steps[place]
+    after = listed_texts(step.after)
+    others = [other.id for other in chain.steps if other.id != step.id]
+    yield from _unknown((*here, "after"), after, others, "step")
+    if after and chain.order == "listed":
+        yield (*here, "after"), "steps come in the order listed; with `order: any` only `after` orders them"
+    elif step.id in _before(chain, place):
+        yield (*here, "after"), f"{step.id} would have to come before itself"
+    if step.within is not None:
+        yield from _too_long((*here, "within"), step.within)
+    if step.distinct is not None:
+        yield from _unknown((*here, "distinct"), [step.distinct], fields.NAMES, "field")
+        if step.count == 1:
+            yield (*here, "distinct"), "needs a `count` of 2 or more"
+    if step.count > 1 and _bonds(chain):
+        yield (*here, "count"), "a counted step and `same` or `differs` do not go together; valid is `by`"
+
+
+def _bonds(chain: Declaration) -> bool:
+    return any(part.same or part.differs for part in (*chain.steps, *chain.absent))
+
+
+def _of_order(chain: Declaration) -> Iterator[Fault]:
+    """The number of sets of steps that may be done, at most: free steps double it."""
+    if chain.order == "any":
+        free = sum(1 for step in chain.steps if not step.after)
+        if 2**free > SETS_MAX:
+            most = SETS_MAX.bit_length() - 1
+            yield (
+                ("order",),
+                f"{free} steps in any order are too many to follow; valid are {most} without `after`",
+            )
+
+
+def _too_long(here: Place, duration: str) -> Iterator[Fault]:
+    if milliseconds(duration) > DURATION_MS_MAX:
+        yield here, f"{duration} is longer than 31d"
+
+
+def _texts(condition: Condition, key: str) -> tuple[str, ...]:
+    texts: Texts = getattr(condition, key)
+    return listed_texts(texts)
+
+
+def _unknown(here: Place, given: Iterable[str], known: Iterable[str], what: str) -> Iterator[Fault]:
+    words = list(known)
+    for name in given:
+        if name not in words:
+            near = get_close_matches(name, words, 1)
+            meant = f"did you mean {near[0]}? " if near else ""
+            yield here, f"{name!r} is no {what}; {meant}valid are {', '.join(words) or 'none'}"
+
+
+def preceding(chain: Declaration, place: int) -> tuple[str, ...]:
+    """Steps that must be done just before."""
+    step: StepDeclaration = chain.steps[place]
+    if chain.order == "any":
+        return listed_texts(step.after)
+    return (chain.steps[place - 1].id,) if place else ()

@@ -1,0 +1,207 @@
+"""Hosts a declared chain as a detector: what it listens to, whom it follows, and what it says."""
+
+from collections.abc import Callable
+from functools import lru_cache, partial
+
+from msgspec import Struct
+
+from detectors.chains.conditions import Test
+from detectors.chains.fields import Field, names
+from detectors.chains.registers import Machine
+from detectors.chains.shape import Shape
+from detectors.detector import Detector, Inspect
+from models.attested import Fact
+from models.command import Action
+from models.event import Grade, OpClass, Operation, weakest
+from models.finding import EVIDENCE_MAX, Noticed
+from models.session import Hit, Partial, Session, Step, Track, Workflow
+
+FOLLOWED_MAX = 32
+"""Sessions, agents, targets and so on that one chain follows in one workflow; the quietest gives way."""
+
+NAMES_REMEMBERED = 4096
+WEIGHT_MAX = 64
+COUNT = Fact.COUNT.value  # a plain text: hashing an enum is slow
+
+
+class Part(Struct, frozen=True, kw_only=True):
+    """A step of a chain or, where it is not, an absence: what an operation of it has to be like."""
+
+    bit: int
+    is_step: bool = True
+    classes: frozenset[OpClass]
+    is_named: Callable[[str], bool] | None = None
+    """Whether an operation's name is right; None for any name."""
+    tests: tuple[Test, ...] = ()
+
+
+class Hosted(Struct, frozen=True, kw_only=True):
+    """A chain, compiled, whatever it was declared in."""
+
+    name: str
+    title: str
+    parts: tuple[Part, ...]
+    shape: Shape
+    compared: tuple[Field, ...] = ()
+    """Fields whose values are kept and compared: the slots of the shape."""
+    scope: Field | None = None
+    """Id of whom it follows; None for the workflow."""
+    followed: tuple[Field, ...] = ()
+    """Fields that have to name the same thing in every step, beside the scope."""
+    grades: frozenset[Grade]
+    confidence: float
+    response: Action
+    tags: tuple[str, ...] = ()
+    part_of: str = ""
+    """Tells apart the chains of one name."""
+    exact: bool = False
+    """Names are compared to the letter, a call counts once, a claim without a target will do: as in Sigma."""
+
+
+class Declared(Struct, frozen=True):
+    """All that were loaded."""
+
+    chains: tuple[Hosted, ...] = ()
+    version: str = ""
+    """Digest of the users' files; empty where there are none."""
+
+    @property
+    def within_ms(self) -> int:
+        """The longest window."""
+        return max((chain.shape.within_ms for chain in self.chains), default=0)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Of all, each once."""
+        return tuple(dict.fromkeys(chain.name for chain in self.chains))
+
+
+NOTHING = Declared()
+
+
+class DeclaredChain(Detector):
+    """Fires at the operation that completes the chain."""
+
+    def __init__(self, hosted: Hosted) -> None:
+        self.name = hosted.name
+        self.tags = hosted.tags
+        self.takes_claims = hosted.exact
+        self.listens_to = frozenset().union(*(part.classes for part in hosted.parts))
+        self._hosted = hosted
+        self._weighs = not hosted.exact and any(stage.distinct is not None for stage in hosted.shape.stages)
+        self._grades = tuple(hosted.grades)  # looked through by identity: hashing an enum is slow
+        self._track_name = hosted.name + hosted.part_of
+        self._machine = Machine(hosted.shape)
+        self._asked = {op_class: Questions(hosted.parts, op_class) for op_class in self.listens_to}
+
+    def inspector(self, op_class: OpClass) -> Inspect:
+        """See `Detector.inspector`."""
+        return partial(self._inspect, self._asked[op_class])
+
+    def inspect(self, session: Session, workflow: Workflow, event: Operation, step: Step) -> Noticed | None:
+        """See `Detector.inspect`."""
+        return self._inspect(self._asked[event.op_class], session, workflow, event, step)
+
+    def _inspect(
+        self, asked: "Questions", session: Session, workflow: Workflow, event: Operation, step: Step
+    ) -> Noticed | None:
+        parts = asked.about(event.operation)
+        if not parts or event.grade not in self._grades:
+            return None
+        fills = forbids = 0
+        for part in parts:
+            for test in part.tests:
+                if not test(workflow, event, step):
+                    break
+            else:
+                if part.is_step:
+                    fills |= part.bit
+                else:
+                    forbids |= part.bit
+        return self._follow(workflow, event, step, fills, forbids) if fills or forbids else None
+
+    def _follow(
+        self, workflow: Workflow, event: Operation, step: Step, fills: int, forbids: int
+    ) -> Noticed | None:
+        followed = self._whom(event)
+        if followed is None:
+            return None
+        values = tuple([read(event) for read in self._hosted.compared]) if self._hosted.compared else ()
+        hit = Hit(step, fills, forbids, values, event.act, _weight(event) if self._weighs else 1)
+        matches = self._machine.follow(self._track(workflow, followed, step.at_ms), hit)
+        return self._noticed(max(matches, key=_start_ms)) if matches else None
+
+    def _whom(self, event: Operation) -> str | None:
+        """Whom or what to follow; None where the record does not say it."""
+        hosted = self._hosted
+        if hosted.scope is None and not hosted.followed:
+            return ""
+        scope = hosted.scope(event) if hosted.scope is not None else ""
+        if not hosted.followed:
+            return scope or None
+        values = [read(event) for read in hosted.followed]
+        if not all(values) or (hosted.scope is not None and not scope):
+            return None
+        if not hosted.exact:
+            values = [",".join(sorted(names(value))) or value for value in values]
+        return "\0".join((scope, *values))
+
+    def _track(self, workflow: Workflow, followed: str, at_ms: int) -> Track:
+        tracks = workflow.tracks.get(self._track_name)
+        if tracks is None:
+            tracks = workflow.tracks[self._track_name] = {}
+        track = tracks.get(followed)
+        if track is None:
+            within_ms = self._hosted.shape.within_ms
+            for name in [name for name, known in tracks.items() if at_ms - known.newest_ms > within_ms]:
+                del tracks[name]
+            if len(tracks) >= FOLLOWED_MAX:
+                del tracks[min(tracks, key=lambda name: tracks[name].newest_ms)]
+            track = tracks[followed] = Track()
+        return track
+
+    def _noticed(self, match: Partial) -> Noticed:
+        hits = sorted(filter(None, match.hits), key=lambda hit: hit.step.at_ms)
+        last = hits[-1].step
+        sessions = len({hit.step.session for hit in hits})
+        across = "" if sessions == 1 else f" over {sessions} sessions of one workflow"
+        told = ", then ".join(hit.step.operation for hit in hits)
+        evidence = tuple(dict.fromkeys((*(hit.step.event_id for hit in hits), *match.counted)))
+        return Noticed(
+            detector=self.name,
+            confidence=self._hosted.confidence,
+            reason=f"{self._hosted.title}: {told} on {last.target or 'no named target'} "
+            f"in {(match.at_ms - match.start_ms) / 1000:.1f} s{across}",
+            evidence=evidence[:EVIDENCE_MAX],
+            grade=weakest(hit.step.grade for hit in hits),
+            tags=self.tags,
+            session=last.session,
+            act_ms=last.at_ms,
+        )
+
+
+class Questions:
+    """What is asked about operations of one class; which of it concerns an operation its name decides."""
+
+    def __init__(self, parts: tuple[Part, ...], op_class: OpClass) -> None:
+        self._parts = tuple(part for part in parts if op_class in part.classes)
+        named = any(part.is_named is not None for part in self._parts)
+        self.about: Callable[[str], tuple[Part, ...]] = (
+            lru_cache(NAMES_REMEMBERED)(self._about) if named else self._all
+        )
+
+    def _all(self, _operation: str) -> tuple[Part, ...]:
+        return self._parts
+
+    def _about(self, operation: str) -> tuple[Part, ...]:
+        return tuple(part for part in self._parts if part.is_named is None or part.is_named(operation))
+
+
+def _weight(event: Operation) -> int:
+    """How many things the call touched."""
+    count = event.facts.get(COUNT, "")
+    return min(int(count), WEIGHT_MAX) if count.isdecimal() else 1
+
+
+def _start_ms(match: Partial) -> int:
+    return match.start_ms

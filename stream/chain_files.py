@@ -1,0 +1,148 @@
+"""Chain files: read, checked and compiled; an error says where it is and what would be valid."""
+
+import re
+from collections.abc import Iterable, Iterator
+from functools import cache
+from importlib.resources import files
+
+import msgspec
+from msgspec import Struct
+
+from detectors.chains.declaration import (
+    COUNT_MAX,
+    STEPS_MAX,
+    AbsenceDeclaration,
+    Declaration,
+    StepDeclaration,
+    milliseconds,
+)
+from detectors.chains.faults import RESPONSES, faults
+from detectors.policy import ChainOverride, Policy
+from detectors.thresholds import DetectorSettings
+from models.errors import RuleError
+from stream.yaml_places import Document, Place, documents
+
+BUILTIN = "detectors.chains.builtin"
+FAULTS_SHOWN_MAX = 20
+
+VALID = {
+    "absent": f"valid is a list of at most {STEPS_MAX}",
+    "after": "valid is the id of a step, or a list of them",
+    "confidence": "valid is a number above 0, up to 1",
+    "count": f"valid is a number from 1 to {COUNT_MAX}",
+    "enabled": "valid are true and false",
+    "grade": "valid are attested, observed, inferred",
+    "id": "valid are small letters, digits and _, beginning with a letter",
+    "name": "valid are small letters, digits and _, beginning with a letter",
+    "order": "valid are listed, any",
+    "proven": "valid are true and false",
+    "response": f"valid are {', '.join(RESPONSES)}",
+    "scope": "valid are session, agent, principal, workflow",
+    "steps": f"valid is a list of 1 to {STEPS_MAX} steps",
+    "vouched": "valid are true and false",
+    "within": "valid is a number and a unit: ms, s, m, h or d, such as 90s, 10m or 2h",
+}
+"""What to say of a value that is of the wrong type or beyond its limits."""
+
+PLACE = re.compile(r" - at `(?:key in )?\$(.*)`$")
+UNKNOWN_KEY = re.compile(r"unknown field `(.+?)`")
+MISSING_KEY = re.compile(r"missing required field `(.+?)`")
+
+
+@cache
+def builtin_declarations() -> tuple[Declaration, ...]:
+    """The chains that come with the program, in the order of their names."""
+    folder = files(BUILTIN)
+    names = sorted(item.name for item in folder.iterdir() if item.name.endswith(".yaml"))
+    return tuple(
+        chain for name in names for chain, _ in declarations(name, folder.joinpath(name).read_bytes())
+    )
+
+
+def builtin_names() -> tuple[str, ...]:
+    """Their names, whether the policy has them switched on or not."""
+    return tuple(chain.name for chain in builtin_declarations())
+
+
+def declarations(path: str, content: bytes) -> Iterator[tuple[Declaration, Document]]:
+    """Every chain of a file. Raises `RuleError` that lists what is wrong."""
+    for document in documents(path, content):
+        try:
+            chain = msgspec.convert(document.content, Declaration)
+        except msgspec.ValidationError as error:
+            raise RuleError(_explained(document, str(error))) from error
+        found = [document.fault(_as_written(place), message) for place, message in faults(chain)]
+        if found:
+            raise RuleError("\n".join(found[:FAULTS_SHOWN_MAX]))
+        yield chain, document
+
+
+def checked(chain: Declaration, document: Document, policy: Policy, taken: set[str]) -> Declaration:
+    """The chain, if it fits beside the others. Raises `RuleError`."""
+    if chain.name in taken or chain.name in DetectorSettings.__struct_fields__:
+        raise RuleError(
+            document.fault(("name",), f"another detector is called {chain.name}; valid is a new name")
+        )
+    if milliseconds(chain.within) > policy.memory_ms:
+        raise RuleError(
+            document.fault(
+                ("within",),
+                f"{chain.within} is longer than a silent workflow is remembered; valid are up to "
+                f"{policy.memory_ms} ms, and more with a longer `idle_ms` in the policy",
+            )
+        )
+    return chain
+
+
+def obeying(chains: Iterable[Declaration], policy: Policy) -> Iterator[Declaration]:
+    """The chains that are switched on, as the policy changes them."""
+    for chain in chains:
+        change = policy.chains.get(chain.name, ChainOverride())
+        if change.enabled is False or (change.enabled is None and not chain.enabled):
+            continue
+        news = {
+            "within": f"{change.within_ms}ms" if change.within_ms is not None else None,
+            "confidence": change.confidence,
+            "response": change.response,
+        }
+        given = {name: value for name, value in news.items() if value is not None}
+        yield msgspec.structs.replace(chain, **given)
+
+
+def _as_written(place: Place) -> Place:
+    return tuple("class" if part == "op_class" else part for part in place)
+
+
+def _explained(document: Document, message: str) -> str:
+    """What msgspec said, with the place and what would be valid there."""
+    found = PLACE.search(message)
+    place = _place(found.group(1)) if found else ()
+    said = message[: found.start()] if found else message
+    unknown, missing = UNKNOWN_KEY.search(said), MISSING_KEY.search(said)
+    if unknown:
+        keys = ", ".join(_keys(place))
+        return document.fault((*place, unknown.group(1)), f"no such key; valid are {keys}")
+    if missing:
+        return document.fault(place, f"{missing.group(1)} is missing; {_valid(missing.group(1))}")
+    words = [part for part in place if isinstance(part, str)]
+    return document.fault(place, f"{said}; {_valid(words[-1] if words else '')}")
+
+
+def _valid(key: str) -> str:
+    return VALID.get(key, "valid is a text, or a list of texts; see docs/chains.md")
+
+
+def _keys(place: Place) -> list[str]:
+    kinds: dict[str, type[Struct]] = {"steps": StepDeclaration, "absent": AbsenceDeclaration}
+    kind = kinds.get(str(place[0]), Declaration) if place else Declaration
+    return sorted(field.encode_name for field in msgspec.structs.fields(kind))
+
+
+def _place(path: str) -> Place:
+    """Of `.steps[0].within`; what msgspec does not name ends it."""
+    place: list[str | int] = []
+    for name, index in re.findall(r"\.(\w+)|\[(\d+|\.\.\.)\]", path):
+        if index == "...":
+            break
+        place.append(int(index) if index else name)
+    return tuple(place)

@@ -1,0 +1,1 @@
+"""Sigma rules and correlations, compiled to be executed in the stream; pySigma reads them."""

@@ -1,0 +1,1 @@
+"""Tests of declared chains and Sigma rules."""

@@ -1,0 +1,136 @@
+"""Sessions that the chains which come with the program must fire on, and look-alikes that they must not."""
+
+from models.attested import Effect
+from models.event import OpClass
+from tests.builders import Stories, approval, op, registered, told
+
+TICKET = {"effects": (Effect.UNTRUSTED,), "facts": {"author": "external"}}
+GRANT = {"effects": (Effect.EXPANDS,)}
+TAKEN = {"effects": (Effect.REMOVES,)}
+RESET = {"effects": (Effect.WEAKENS,)}
+ADMIN = {"effects": (Effect.MINTS, Effect.ADMIN)}
+OPENED = {"effects": (Effect.TRUST_PATH,)}
+LASTING = {"effects": (Effect.MINTS, Effect.LONG_LIVED)}
+OTHER = {"session": "s2", "agent": "agent-8"}
+
+FIRES: Stories = {
+    "planner_executor": {
+        "the executor grants on the role that the planner reviewed": [op("P", 0), op("V", 60, **OTHER)],
+        "trust is changed, under the name without its path": [
+            op("P", 0, target="arn:aws:iam::1:role/app"),
+            op("T", 60, target="app", **OTHER),
+        ],
+        "the review comes late": [op("V", 60, **OTHER), op("P", 0)],
+    },
+    "steered_change": {
+        "a ticket from outside, then a factor reset": [op("X", 0, **TICKET), op("V", 60, **RESET)],
+        "a ticket from outside, then an admin's key": [op("X", 0, **TICKET), op("C", 60, **ADMIN)],
+        "one agent reads it, another one acts": [op("X", 0, **TICKET), op("T", 60, **OPENED, **OTHER)],
+    },
+    "denied_sweep": {
+        "four secrets are refused": [
+            op("S", 10 * k, target=f"secret/{k}", outcome="denied") for k in range(4)
+        ],
+        "grants and secrets are refused": [
+            op(letter, 60 * k, target=f"thing/{k}", outcome="denied") for k, letter in enumerate("SVSR")
+        ],
+    },
+    "borrowed_rights": {
+        "a role is given, a secret read, the role taken back": [
+            op("V", 0, **GRANT),
+            op("S", 10),
+            op("V", 20, operation="iam:DetachRolePolicy", **TAKEN),
+        ],
+        "a key is made meanwhile": [op("R", 0, **GRANT), op("C", 10), op("R", 20, **TAKEN)],
+    },
+    "credentials_in_many_systems": {
+        "a key, a token and an application's secret": [
+            op("C", 600 * k, system=system, target=f"{system}/app", **LASTING)
+            for k, system in enumerate(("aws", "okta", "entra"))
+        ],
+        "two agents of one workflow share the work": [
+            op("C", 0, system="aws", **LASTING),
+            op("C", 10, system="github", **LASTING, **OTHER),
+            op("C", 20, system="gcp", **LASTING),
+        ],
+    },
+}
+
+MUST_NOT: Stories = {
+    "planner_executor": {
+        "a person approved the executor's change": [
+            op("P", 0),
+            approval(50, session="s2"),
+            op("V", 60, **OTHER),
+        ],
+        "one agent does both": told("P@0 V@60"),
+        "the executor changes something else": [op("P", 0), op("V", 60, target="role/other", **OTHER)],
+        "the executor takes away": [op("P", 0), op("V", 60, **TAKEN, **OTHER)],
+        "the change comes first": [op("V", 0, **OTHER), op("P", 60)],
+        "the executor is in another workflow": [op("P", 0), op("V", 60, workflow="w2", **OTHER)],
+    },
+    "steered_change": {
+        "a plain grant": [op("X", 0, **TICKET), op("V", 60, **GRANT)],
+        "the ticket's author is known": [op("X", 0, facts={"author": "employee"}), op("V", 60, **RESET)],
+        "a person approved the change": [op("X", 0, **TICKET), approval(50), op("V", 60, **RESET)],
+        "the change was registered": [
+            op("X", 0, **TICKET),
+            registered("change", 10, targets=("role/app",)),
+            op("V", 60, **RESET),
+        ],
+        "something is taken away": [op("X", 0, **TICKET), op("V", 60, **TAKEN)],
+        "the ticket is read two hours before": [op("X", 0, **TICKET), op("V", 7_200, **RESET)],
+        "the change failed": [op("X", 0, **TICKET), op("V", 60, outcome="error", **RESET)],
+    },
+    "denied_sweep": {
+        "the same call is tried again and again": told("S@0:denied S@10:denied S@20:denied S@30:denied"),
+        "calls fail for other reasons": [
+            op("S", 10 * k, target=f"secret/{k}", outcome="error") for k in range(8)
+        ],
+        "a scanner is refused listings": [
+            op("D", 10 * k, target=f"thing/{k}", outcome="denied") for k in range(8)
+        ],
+        "four refusals in an hour": [
+            op("S", 900 * k, target=f"secret/{k}", outcome="denied") for k in range(4)
+        ],
+        "four sessions are refused once each": [
+            op("S", k, target=f"secret/{k}", outcome="denied", session=f"s{k}") for k in range(4)
+        ],
+    },
+    "borrowed_rights": {
+        "the emergency role was approved": [
+            approval(-10),
+            op("V", 0, **GRANT),
+            op("S", 10),
+            op("V", 20, **TAKEN),
+        ],
+        "an emergency was declared for this account": [
+            registered("incident", -10, targets=("user/ann",)),
+            op("V", 0, effects=(Effect.EXPANDS,), facts={"beneficiary": "user/ann"}),
+            op("S", 10),
+            op("V", 20, **TAKEN),
+        ],
+        "nothing is done with it": [op("V", 0, **GRANT), op("D", 10), op("V", 20, **TAKEN)],
+        "another right is taken away": [
+            op("V", 0, **GRANT),
+            op("S", 10),
+            op("V", 20, target="role/x", **TAKEN),
+        ],
+        "it was taken away first": [op("V", 0, **TAKEN), op("S", 10), op("V", 20, **GRANT)],
+    },
+    "credentials_in_many_systems": {
+        "a rotation makes many in one system": [
+            op("C", 10 * k, target=f"user/{k}", **LASTING) for k in range(9)
+        ],
+        "short-lived ones in three systems": [
+            op("C", k, system=system, effects=(Effect.MINTS,)) for k, system in enumerate("abc")
+        ],
+        "two systems": [op("C", k, system=system, **LASTING) for k, system in enumerate("abab")],
+        "one of the three was approved": [
+            op("C", 0, system="aws", **LASTING),
+            op("C", 10, system="okta", **LASTING),
+            approval(80, operation="iam:CreateAccessKey", target="user/app"),
+            op("C", 90, system="entra", op_class=OpClass.CREDENTIAL_MINT, **LASTING),
+        ],
+    },
+}
