@@ -140,9 +140,7 @@ class Decisions:
     def _stopping_risk(self, session: Session, at_ms: int) -> float:
         """The risk of what may stop: detectors the policy names, on evidence of a grade it accepts."""
         alarms = [
-            alarm
-            for name, alarm in session.alarms.items()
-            if name in self._may_stop and alarm.grade in self._policy.grades_that_stop
+            alarm for name, alarm in session.alarms.items() if self._policy.lets_stop(name, alarm.grade)
         ]
         return risk.combined(alarms, at_ms, self._policy.half_life_ms)
 

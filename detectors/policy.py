@@ -135,6 +135,10 @@ class Policy(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         if self.commands.escalate_to not in STOPS:
             raise ValueError("commands.escalate_to: must be one of " + ", ".join(sorted(STOPS)))
 
+    def lets_stop(self, detector: str, grade: Grade) -> bool:
+        """Whether a finding of that detector, on evidence of that grade, counts towards a stop."""
+        return detector in self.may_stop and grade in self.grades_that_stop
+
     @property
     def version(self) -> str:
         """Name and digest of everything in it: two policies with one version decide alike."""
