@@ -16,6 +16,7 @@ from detectors.policy import Policy
 from models.baselines.baseline import Baseline
 from models.command import STOPS, Action, Command
 from models.event import Operation
+from models.finding import Finding
 from models.registry import Registry
 from stream.files import lines
 from stream.labels import Label, Scored, scored
@@ -48,8 +49,7 @@ class Run(Struct):
     """Session: how many of its operations it took until it was stopped."""
     stepped_up: set[str] = field(default_factory=set)
     commands: list[tuple[int, Command]] = field(default_factory=list)
-    tags: set[str] = field(default_factory=set)
-    findings: int = 0
+    found: list[Finding] = field(default_factory=list)
 
     @property
     def scored(self) -> Scored | None:
@@ -124,7 +124,7 @@ class Backtest:
                 continue
             for finding in decision.findings:
                 self._note(run, finding.detector, finding.session)
-                run.tags.update(finding.tags)
+            run.found += decision.findings
             for command in decision.commands:
                 _obey(run, arrival.index, command)
         self.cost.whole_ns += self._clock_ns() - began_ns
@@ -135,7 +135,6 @@ class Backtest:
 
     def _note(self, run: Run, detector: str, session: str) -> None:
         fired = self.fired.setdefault(detector, Fired())
-        run.findings += 1
         fired.findings += 1
         fired.files.add(run.file)
         if (run.file, session) not in fired.sessions:
@@ -192,7 +191,7 @@ class Backtest:
             "labelled": len(labelled),
             "events": self.cost.events,
             "sessions": sum(len(run.sessions) for run in self.runs),
-            "findings": sum(run.findings for run in self.runs),
+            "findings": sum(len(run.found) for run in self.runs),
             "stopped": sum(len(run.stopped) for run in self.runs),
             "stepped_up": sum(len(run.stepped_up) for run in self.runs),
             "precision": _share(len(right), len(stopped)),

@@ -128,7 +128,7 @@ def _detectors() -> Iterator[str]:
         yield f"| {_linked([name])} | {stops} | {', '.join(tags)} |"
     yield ""
     yield (
-        f"Beside them `{SELF_RELEASE}`, which tells of an agent that asked for a release in its own workflow, "
+        f"Beside them `{SELF_RELEASE}`, which tells of an agent that asked for its own workflow's release, "
         f"and `{INHERITED}`, which carries a parent's risk to whom it delegates to: both alert only.\n"
     )
 

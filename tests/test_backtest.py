@@ -120,7 +120,7 @@ def test_what_it_counts_is_what_replay_says() -> None:
     """The same judge: each finding and command of a replay, and no other."""
     replayed = list(Replay(Policy(), None, EVENTS, OFFICE).rows(lines(BAD)))
     (run,) = backtested(("bad", BAD, STOP_S1)).runs
-    assert run.findings == sum(row["kind"] == "finding" for row in replayed)
+    assert len(run.found) == sum(row["kind"] == "finding" for row in replayed)
     rows = [(row["input_index"], row["action"]) for row in replayed if row["kind"] == "command"]
     assert [(line, each.action) for line, each in run.commands] == rows
     assert run.scored is not None

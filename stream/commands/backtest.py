@@ -70,7 +70,7 @@ def _files(tested: Backtest) -> Iterable[dict[str, Any]]:
             "kind": "file",
             "file": each.file,
             "events": each.events,
-            "findings": each.findings,
+            "findings": len(each.found),
             "stopped": each.stopped,
             "stepped_up": sorted(each.stepped_up),
             "ending": score.ending if score is not None else None,
