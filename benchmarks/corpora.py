@@ -23,6 +23,17 @@ SOURCES = {
 }
 """Log types of Panther's rules that are among our sources."""
 
+TIMES: dict[str, dict[str, Any]] = {
+    "AWS.CloudTrail": {"eventTime": "2026-09-21T14:13:20Z"},
+    "Amazon.EKS.Audit": {"requestReceivedTimestamp": "2026-09-21T14:13:20Z"},
+    "Azure.Audit": {"time": "2026-09-21T14:13:20Z"},
+    "Azure.MonitorActivity": {"time": "2026-09-21T14:13:20Z"},
+    "GCP.AuditLog": {"timestamp": "2026-09-21T14:13:20Z"},
+    "GitHub.Audit": {"created_at": 1_790_000_000_250},
+    "Okta.SystemLog": {"published": "2026-09-21T14:13:20Z"},
+}
+"""A time for samples that were written without one."""
+
 PAUSE_S = 5
 """Between the calls of runs that were recorded without times."""
 RUN_S = 3_600
@@ -104,7 +115,8 @@ def rule_tests(path: Path) -> Iterator[RuleTest]:
         if row["log_type"] in SOURCES and not row["needs_mocks"]:
             named = [each.rpartition(":")[2] for each in row["mitre"] or ()]
             techniques = frozenset(name.partition(".")[0] for name in named)
-            yield RuleTest(row["log_type"], techniques, row["expected"], encoded(row["event"]))
+            record = encoded(TIMES[row["log_type"]] | row["event"])
+            yield RuleTest(row["log_type"], techniques, row["expected"], record)
 
 
 def agent_runs(folder: Path, *, benign: bool) -> Iterator[tuple[str, list[bytes]]]:

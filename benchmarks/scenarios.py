@@ -54,10 +54,7 @@ def scenarios(data: Path) -> Report:
                 f"{name}: {_delays(test)}"
                 for name, test in (("rules alone", alone), ("with baselines", taught))
             ),
-            (
-                f"cost of an event with baselines (the machine had other work): "
-                f"{taught.cost.judging_us:.0f} us judging, {taught.cost.whole_us:.0f} us with reading, normalising and finding the session"
-            ),
+            f"cost of an event with baselines (the machine had other work): {_cost(taught)}",
             "per detector, with baselines (precision of sessions, recall of files with a session to stop): "
             + "; ".join(_detector(row) for row in taught.detectors()),
             *(f"not right, with baselines: {_wrong(run)}" for run in taught.runs if _is_wrong(run)),
@@ -120,6 +117,11 @@ def _delays(test: Backtest) -> str:
     if not delays:
         return "no decision to measure"
     return f"lines from earliest fair to decision: median {median(delays):g}, p90 {nearest(delays, 0.9)}"
+
+
+def _cost(test: Backtest) -> str:
+    whole = f"{test.cost.whole_us:.0f} us with reading, normalising and finding the session"
+    return f"{test.cost.judging_us:.0f} us judging, {whole}"
 
 
 def _detector(row: dict[str, object]) -> str:
