@@ -31,6 +31,8 @@ from stream.what_if import Tried, WhatIf
 HELD_MAX = 300_000
 """Events kept to ask "what if"; beyond it, only those of the session's own workflow."""
 
+NAMES_MAX = 100_000
+"""Of sessions, to offer those near one that is not there."""
 NAMES_SHOWN = 5
 
 
@@ -122,7 +124,8 @@ class Explaining:
 
     def _take(self, arrival: Arrival) -> None:
         event, session = arrival.event, self._story.session
-        self._sessions[event.session] = None
+        if len(self._sessions) < NAMES_MAX:
+            self._sessions[event.session] = None
         self._hold(arrival)
         decision = self._replay.fold(arrival) or Decision((), ())
         findings = tuple(each for each in decision.findings if each.session == session)
@@ -225,7 +228,7 @@ class Explaining:
     def _ask(self, decisive: Decisive) -> None:
         arrivals = self._held.get(decisive.command.workflow, [])
         if self._held_count >= HELD_MAX:
-            self._story.untried = f"more than {HELD_MAX} events: name the workflow with --workflow"
+            self._story.untried = f"more than {HELD_MAX} events; --workflow looks at one workflow alone"
         elif not decisive.changes:
             self._story.untried = "it rests on no change that an approval or a plan could name"
         else:

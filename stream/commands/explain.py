@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from shlex import quote
 
 import msgspec
 from rich.console import Console
@@ -230,7 +231,7 @@ def _weights(weighing: Weighing) -> Iterator[str]:
     if len(weighing.fewest) == 1:
         yield f"It hangs on {weighing.fewest[0]} alone: without it the level is not reached."
     elif weighing.fewest:
-        yield f"It is only missed without {' and '.join(weighing.fewest)}: no single one decided."
+        yield f"No single one decided: to stay below, {' and '.join(weighing.fewest)} would all have to be absent."
 
 
 def _different(story: Story, decisive: Decisive) -> Iterator[str]:
@@ -251,10 +252,8 @@ def _different(story: Story, decisive: Decisive) -> Iterator[str]:
         yield f"  [dim]Each line was tried out: {how}.[/dim]"
     if decisive.command.action in STOPS:
         yield "What a stop really hit is in the hooks' acknowledgements (docs/operating.md), not here."
-        yield (
-            "If it was wrong: chainbrake release "
-            f"{escape(decisive.command.session)} --workflow {escape(decisive.command.workflow)} --by YOU"
-        )
+        session, workflow = quote(decisive.command.session), quote(decisive.command.workflow)
+        yield f"If it was wrong: chainbrake release {escape(session)} --workflow {escape(workflow)} --by YOU"
 
 
 def _at(at_ms: int, *, date: bool = False) -> str:
