@@ -14,6 +14,10 @@ from stream.backtest import Backtest, Run, nearest
 from stream.labels import Ending, read_labels
 from stream.settings import load_baseline, load_registry
 
+PAST = (
+    "14 days of agents, pipelines and people; baselines are learned from it, so with them it would be no test"
+)
+
 
 def scenarios(data: Path) -> Report:
     """Every scenario, by rules alone and with what the history taught."""
@@ -68,7 +72,7 @@ def history(data: Path) -> Report:
     registry = load_registry(str(folder / "registry.json"))
     files = sorted(str(path) for path in (folder / "history").glob("*.ndjson.gz"))
     test = _backtest(folder, files, registry, None)
-    return false_stops("Ordinary past of the scenarios", test, "14 days of agents, pipelines and people")
+    return false_stops("Ordinary past of the scenarios", test, PAST)
 
 
 def _backtest(folder: Path, files: list[str], registry: Registry, baseline: Baseline | None) -> Backtest:

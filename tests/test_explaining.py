@@ -16,6 +16,7 @@ from models.errors import InputError
 from models.event import AnyEvent, Grade
 from models.session import Alarm
 from stream.cli import main
+from stream.commands.explain import _hangs_on
 from stream.explaining import Explaining, Story
 from stream.recorded import EVENTS
 from tests.builders import CHAIN, HUMAN, OFFICE, START_MS, approval, at, delegation, op, release, told
@@ -138,6 +139,27 @@ def test_weights_add_up_and_the_fewest_are_enough() -> None:
     for kept in weighing.fewest:
         one = {name: alarm for name, alarm in alarms.items() if name not in weighing.fewest or name == kept}
         assert weighed(one, level, policy, START_MS).risk >= level.risk_min
+
+
+@pytest.mark.parametrize(
+    ("confidences", "said"),
+    [
+        ((0.9, 0.2), "It hangs on trust_opened: without"),
+        ((0.65, 0.65), "It took trust_opened and unapproved_change together: without any one"),
+        ((0.92, 0.9), "to stay below, trust_opened and unapproved_change would all have to be absent"),
+        ((0.3, 0.3), ""),
+    ],
+)
+def test_which_findings_made_the_difference_is_said(confidences: tuple[float, float], said: str) -> None:
+    """One of them, all of them together, or any of them: three different things to look into."""
+    names = ("trust_opened", "unapproved_change")
+    alarms = {
+        name: Alarm(confidence, START_MS, Grade.ATTESTED, ())
+        for name, confidence in zip(names, confidences, strict=True)
+    }
+    lines = list(_hangs_on(weighed(alarms, Policy().levels[-1], Policy(), START_MS)))
+    assert said in " ".join(lines)
+    assert bool(lines) is bool(said)
 
 
 def test_below_the_level_nothing_is_named() -> None:

@@ -170,7 +170,9 @@ def _add(table: Table, step: Step) -> None:
         words += f"weight {finding.confidence:.2f}, on {GRADES[finding.grade]})[/dim]"
         table.add_row("", "", words, "", "", "", "")
     for command in step.commands:
-        table.add_row("", "", f"[red]ordered[/red] {command.action}: {command.scope}", "", "", "", "")
+        of = f" of {command.credential}" if command.action is Action.REVOKE_TOKEN else ""
+        words = f"[red]ordered[/red] {command.action}{escape(of)}: {command.scope}"
+        table.add_row("", "", words, "", "", "", "")
 
 
 def _words(event: Event) -> tuple[str, str]:
@@ -228,10 +230,25 @@ def _weights(weighing: Weighing) -> Iterator[str]:
             )
         else:
             yield f"  {factor.detector}: {factor.confidence:.2f}, [dim]which may alert, and not stop[/dim]"
-    if len(weighing.fewest) == 1:
-        yield f"It hangs on {weighing.fewest[0]} alone: without it the level is not reached."
-    elif weighing.fewest:
-        yield f"No single one decided: to stay below, {' and '.join(weighing.fewest)} would all have to be absent."
+    yield from _hangs_on(weighing)
+
+
+def _hangs_on(weighing: Weighing) -> Iterator[str]:
+    """Which findings made the difference."""
+    needed = [
+        factor.detector
+        for factor in weighing.factors
+        if factor.counts and factor.risk_without < weighing.threshold
+    ]
+    if not weighing.fewest:
+        return
+    if len(needed) == 1:
+        yield f"It hangs on {needed[0]}: without that the level is not reached."
+    elif needed:
+        yield f"It took {' and '.join(needed)} together: without any one of them the level is not reached."
+    else:
+        together = " and ".join(weighing.fewest)
+        yield f"No single one decided: to stay below, {together} would all have to be absent."
 
 
 def _different(story: Story, decisive: Decisive) -> Iterator[str]:
