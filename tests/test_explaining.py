@@ -16,10 +16,13 @@ from models.errors import InputError
 from models.event import AnyEvent, Grade
 from models.session import Alarm
 from stream.cli import main
-from stream.commands.explain import _hangs_on
+from stream.commands.explain import hangs_on
 from stream.explaining import Explaining, Story
-from stream.recorded import EVENTS
+from stream.files import lines
+from stream.recorded import EVENTS, SCENARIO
+from stream.replay import Replay
 from tests.builders import CHAIN, HUMAN, OFFICE, START_MS, approval, at, delegation, op, release, told
+from tests.ingest.scenarios import SCENARIOS, index, needed, registry
 
 Tell = Callable[..., str]
 
@@ -157,9 +160,9 @@ def test_which_findings_made_the_difference_is_said(confidences: tuple[float, fl
         name: Alarm(confidence, START_MS, Grade.ATTESTED, ())
         for name, confidence in zip(names, confidences, strict=True)
     }
-    lines = list(_hangs_on(weighed(alarms, Policy().levels[-1], Policy(), START_MS)))
-    assert said in " ".join(lines)
-    assert bool(lines) is bool(said)
+    told_lines = list(hangs_on(weighed(alarms, Policy().levels[-1], Policy(), START_MS)))
+    assert said in " ".join(told_lines)
+    assert bool(told_lines) is bool(said)
 
 
 def test_below_the_level_nothing_is_named() -> None:
@@ -237,3 +240,16 @@ def test_a_degraded_stop_is_told_as_what_was_ordered() -> None:
     assert not story.stopped
     assert story.decisive.command.degraded_from is not None
     assert story.decisive.weighing.level == "stop"
+
+
+@needed
+def test_what_the_story_says_was_ordered_is_what_replay_orders() -> None:
+    """On recorded sources, with sessions that are found by their credentials, to the last command."""
+    for scenario in [entry for entry in index() if entry["kind"] == "malicious"][::20]:
+        path = str(SCENARIOS / scenario["file"])
+        session = scenario["expect"]["act_on"]["sessions"][0]
+        replayed = Replay(Policy(), None, SCENARIO, registry()).rows(lines([path]))
+        rows = [row["id"] for row in replayed if row["kind"] == "command" and row["session"] == session]
+        story = Explaining(Policy(), None, SCENARIO, registry(), session).story(lines([path]))
+        assert [command.id for step in story.steps for command in step.commands] == rows
+        assert not story.stopped or story.tried or story.untried

@@ -230,10 +230,10 @@ def _weights(weighing: Weighing) -> Iterator[str]:
             )
         else:
             yield f"  {factor.detector}: {factor.confidence:.2f}, [dim]which may alert, and not stop[/dim]"
-    yield from _hangs_on(weighing)
+    yield from hangs_on(weighing)
 
 
-def _hangs_on(weighing: Weighing) -> Iterator[str]:
+def hangs_on(weighing: Weighing) -> Iterator[str]:
     """Which findings made the difference."""
     needed = [
         factor.detector
