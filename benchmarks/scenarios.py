@@ -1,11 +1,14 @@
 """Scenarios with known outcomes, and their ordinary past."""
 
+import subprocess
+import sys
 import tempfile
 from pathlib import Path
 from statistics import median
 from time import perf_counter_ns
 
 from benchmarks.benign import false_stops
+from benchmarks.corpora import REPOSITORY
 from benchmarks.report import Report
 from detectors.policy import Policy
 from models.baselines.baseline import Baseline
@@ -25,7 +28,7 @@ def scenarios(data: Path) -> Report:
     registry = load_registry(str(folder / "registry.json"))
     files = sorted(str(path) for path in folder.glob("scn-*.ndjson.gz"))
     alone = _backtest(folder, files, registry, None)
-    taught = _backtest(folder, files, registry, _baseline(folder, registry))
+    taught = _backtest(folder, files, registry, _baseline(folder))
     rules = {(row["of"], row["variant"]): row for row in alone.endings()}
     table = []
     for row in taught.endings():
@@ -83,15 +86,15 @@ def _backtest(folder: Path, files: list[str], registry: Registry, baseline: Base
     return test
 
 
-def _baseline(folder: Path, registry: Registry) -> Baseline | None:
-    from stream.scenarios import recordings  # noqa: PLC0415 - scikit-learn takes two seconds to import
-    from stream.training import train_recorded  # noqa: PLC0415
-
-    files = sorted(str(path) for path in (folder / "history").glob("*.ndjson.gz"))
+def _baseline(folder: Path) -> Baseline | None:
+    """Learned from the history, as a user does it."""
+    history = sorted(str(path) for path in (folder / "history").glob("*.ndjson.gz"))
     with tempfile.TemporaryDirectory(prefix="chainbrake-scorecard-") as name:
-        out = Path(name) / "baseline.json"
-        train_recorded(recordings("scenario", files, Policy(), registry), out)
-        return load_baseline(str(out))
+        out = str(Path(name) / "baseline.json")
+        command = [sys.executable, "-c", "from stream.cli import main; main()", "train"]
+        command += ["--source", "scenario", "--registry", str(folder / "registry.json"), "--out", out]
+        subprocess.run([*command, *history], cwd=REPOSITORY, check=True, stdout=subprocess.DEVNULL)
+        return load_baseline(out)
 
 
 def _is_wrong(run: Run) -> bool:
