@@ -16,7 +16,7 @@ UV_COMPILE := $(LOCKER)/bin/uv pip compile --upgrade --universal --python-versio
 	--generate-hashes --no-header --no-annotate --no-emit-index-url --no-emit-find-links --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test test-fast test-corpus test-servers figures lint schema bench lock clean
+.PHONY: help venv demo test test-fast test-corpus test-servers figures lint schema scorecard corpus bench lock clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## */  make \1\t/' | expand -t 24
@@ -55,8 +55,14 @@ lint: $(INSTALLED)  ## ruff and mypy
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-schema: $(INSTALLED)  ## writes docs/event.schema.json, the tables of docs/event.md and docs/policy.md, and docs/vocabulary
+schema: $(INSTALLED)  ## writes docs/event.schema.json, the tables of docs/event.md and docs/policy.md, docs/coverage.md and docs/vocabulary
 	$(BIN)/python -c 'from pathlib import Path; from stream.schema import write; write(Path("docs"))'
+
+scorecard: $(INSTALLED)  ## what is found in recordings beside the repository, and wrongly stopped; writes docs/scorecard.md
+	$(BIN)/python -m benchmarks.scorecard --write docs/scorecard.md
+
+corpus: $(INSTALLED)  ## how rightly the sources are read, and mutated records (CHAINBRAKE_MUTATIONS=N); writes docs/corpora.md
+	$(BIN)/python -m benchmarks.corpus --write docs/corpora.md
 
 bench: $(INSTALLED) $(PEERS)/.installed  ## measures chainbrake and its peers
 	$(BIN)/python -m benchmarks

@@ -1,6 +1,6 @@
 """A benchmark's answer: a table with its question above and what must be known to read it below."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from statistics import median
 
 from msgspec import Struct
@@ -25,7 +25,7 @@ class Report(Struct, frozen=True, kw_only=True):
     title: str
     question: str
     columns: tuple[str, ...]
-    rows: list[tuple[str, ...]]
+    rows: Sequence[tuple[str, ...]]
     answers: list[str]
     """The ratios asked for, a line each."""
     notes: list[str]

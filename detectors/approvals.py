@@ -28,6 +28,21 @@ def covering(workflow: Workflow, step: Step, settings: ApprovalSettings) -> Gran
     return None
 
 
+def objections(grant: Grant, workflow: Workflow, step: Step, settings: ApprovalSettings) -> tuple[str, ...]:
+    """In a few words each, why a grant does not cover a step; empty if it does. The tests of `covering`."""
+    found = {
+        f"it allows {grant.operation}": _same_operation(grant.operation, step.operation),
+        f"it is for {grant.target}": _names(grant.target, step),
+        "it was used up before": grant.used_by in ("", step.event_id) or grant.used_source != step.source,
+        "it came after the act": grant.at_ms <= step.at_ms,
+        "the answer came faster than a person reads": _human(grant, settings),
+        "it had run out": step.at_ms <= _expires_ms(grant, settings),
+        f"it is for session {grant.session}": _for_session(grant, workflow, step.session),
+        "whoever gave it takes part in the work": _by_another(grant, workflow, step),
+    }
+    return tuple(words for words, fine in found.items() if not fine)
+
+
 def approved_plan(
     workflow: Workflow, plan: Vouched, session: str, at_ms: int, settings: ApprovalSettings
 ) -> bool:
@@ -84,10 +99,13 @@ def _human(grant: Grant, settings: ApprovalSettings) -> bool:
 
 
 def _in_time(grant: Grant, step: Step, settings: ApprovalSettings) -> bool:
-    expires_ms = grant.expires_ms if grant.expires_ms is not None else grant.at_ms + settings.lifetime_ms
-    if not grant.at_ms <= step.at_ms <= expires_ms:
+    if not grant.at_ms <= step.at_ms <= _expires_ms(grant, settings):
         return False
     return _human(grant, settings)
+
+
+def _expires_ms(grant: Grant, settings: ApprovalSettings) -> int:
+    return grant.expires_ms if grant.expires_ms is not None else grant.at_ms + settings.lifetime_ms
 
 
 def _for_session(grant: Grant, workflow: Workflow, session: str) -> bool:

@@ -8,6 +8,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from detectors import explain, risk
+from detectors.ceilings import Ceilings
 from detectors.chains.hosted import NOTHING, Declared
 from detectors.policy import Level, Policy
 from models.command import RANK, STOPS, Action, Command, stable_id
@@ -46,10 +47,7 @@ class Decisions:
         self._policy = policy
         self._policy_version = policy.version + (f"+{declared.version}" if declared.version else "")
         self._model_version = model_version
-        self._ceilings = {chain.name: RANK[chain.response] for chain in declared.chains}
-        """Of declared chains: the rank of the strongest response that each may lead to."""
-        able = {chain.name for chain in declared.chains if chain.response in STOPS}
-        self._may_stop = frozenset(policy.may_stop) | able
+        self._ceilings = Ceilings(policy, declared)
 
     def due(
         self,
@@ -120,7 +118,10 @@ class Decisions:
         known = workflow.sessions.get(parent)
         if known is None or not known.alarms:
             return
-        confidence = self._policy.inherited_share * self._risk_for(known, at_ms, RANK[Action.STEP_UP])
+        counted = self._ceilings.counted(known.alarms, Action.STEP_UP)
+        confidence = self._policy.inherited_share * risk.combined(
+            counted.values(), at_ms, self._policy.half_life_ms
+        )
         evidence = tuple(event_id for alarm in known.alarms.values() for event_id in alarm.evidence)
         grade = weakest(alarm.grade for alarm in known.alarms.values())
         session.alarms[INHERITED] = Alarm(confidence, at_ms, grade, evidence[:EVIDENCE_MAX])
@@ -142,29 +143,11 @@ class Decisions:
     def _risk(self, session: Session, at_ms: int) -> float:
         return risk.combined(session.alarms.values(), at_ms, self._policy.half_life_ms)
 
-    def _stopping_risk(self, session: Session, at_ms: int, rank: int) -> float:
-        """The risk of what may stop: detectors the policy names, on evidence of a grade it accepts."""
-        alarms = [
-            alarm
-            for name, alarm in session.alarms.items()
-            if name in self._may_stop
-            and alarm.grade in self._policy.grades_that_stop
-            and self._ceilings.get(name, rank) >= rank
-        ]
-        return risk.combined(alarms, at_ms, self._policy.half_life_ms)
-
-    def _risk_for(self, session: Session, at_ms: int, rank: int) -> float:
-        """The risk of what may lead to a response of that rank."""
-        alarms = [alarm for name, alarm in session.alarms.items() if self._ceilings.get(name, rank) >= rank]
-        return risk.combined(alarms, at_ms, self._policy.half_life_ms)
-
     def _level(self, session: Session, at_ms: int) -> Level | None:
         """The highest level that the session's risk reaches at that time."""
         for level in reversed(self._policy.levels):
-            rank = max(RANK[action] for action in level.actions)
-            stops = STOPS.intersection(level.actions)
-            counted = (self._stopping_risk if stops else self._risk_for)(session, at_ms, rank)
-            if counted >= level.risk_min:
+            counted = self._ceilings.counted_at(session.alarms, level)
+            if risk.combined(counted.values(), at_ms, self._policy.half_life_ms) >= level.risk_min:
                 return level
         return None
 
@@ -180,7 +163,7 @@ class Decisions:
         degraded_from: Action | None = None
         news = RANK[strongest] > RANK[standing]
         if strongest in STOPS and (self._protected(session) or _everybodys(session)):
-            news = RANK[Action.STEP_UP] > RANK[standing] or not self._may_stop.isdisjoint(
+            news = RANK[Action.STEP_UP] > RANK[standing] or not self._ceilings.may_stop.isdisjoint(
                 word.detector for word in words
             )
             degraded_from, actions, strongest = strongest, (Action.STEP_UP,), Action.STEP_UP

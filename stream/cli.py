@@ -256,6 +256,52 @@ def score(
 
 
 @app.command()
+def explain(
+    files: Files,
+    session: Annotated[str, typer.Option("--session", help="whose story; a command names it")],
+    workflow: Annotated[str | None, typer.Option(help="only that workflow: spares memory")] = None,
+    policy: PolicyPath = None,
+    baseline: BaselinePath = None,
+    source: SourceName = "events",
+    registry: RegistryPath = None,
+    chains: ChainsPath = None,
+    sigma: SigmaPath = None,
+    every: Annotated[bool, typer.Option("--all", help="every step, the uneventful ones, too")] = False,
+    json: Annotated[bool, typer.Option("--json", help="one JSON object, and nothing else")] = False,
+) -> None:
+    """Say step by step why a session was stopped, and what would have had to be different."""
+    from stream.commands.explain import run as say  # noqa: PLC0415 - start-up time of the other commands
+
+    settings = _settings(policy=policy, baseline=baseline, registry=registry, chains=chains, sigma=sigma)
+    say(settings, files, source, session, workflow, out, every=every, json=json)
+
+
+@app.command()
+def backtest(
+    files: Files,
+    labels: Annotated[Path | None, typer.Option("--labels", help="what is known of the files (JSON)")] = None,
+    policy: PolicyPath = None,
+    baseline: BaselinePath = None,
+    source: SourceName = "events",
+    registry: RegistryPath = None,
+    chains: ChainsPath = None,
+    sigma: SigmaPath = None,
+    json: Annotated[bool, typer.Option("--json", help="one JSON object per line, and nothing else")] = False,
+) -> None:
+    """Try all detectors on recorded sessions, each file by itself: who fired, when, how rightly."""
+    from stream.commands.backtest import run as test  # noqa: PLC0415 - start-up time of the other commands
+
+    test(
+        _settings(policy=policy, baseline=baseline, registry=registry, chains=chains, sigma=sigma),
+        files,
+        source,
+        labels,
+        out,
+        json=json,
+    )
+
+
+@app.command()
 def ingest(
     files: Files,
     source: Annotated[str, typer.Option("--source", help="whose records they are, such as aws.cloudtrail")],

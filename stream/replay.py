@@ -4,14 +4,16 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from msgspec.structs import replace
+
 from detectors.arrival import believed
 from detectors.chains.hosted import Declared
+from detectors.decision import Decision
 from detectors.judge import Judge
 from detectors.policy import Policy
 from models.baselines.baseline import Baseline
 from models.command import Command
 from models.errors import Unreadable, UnreadableEventError
-from models.event import AnyEvent
 from models.finding import Finding
 from models.registry import EMPTY, Registry
 from models.session import Workflow
@@ -52,6 +54,17 @@ class Replay:
 
     def rows(self, lines: Iterable[bytes]) -> Iterator[dict[str, Any]]:
         """One row per finding and command as they come; `input_index` is the 0-based line."""
+        for arrival in self.arrivals(lines):
+            folded = self.fold(arrival)
+            if folded is None:
+                continue
+            for finding in folded.findings:
+                yield _finding_row(finding, arrival.index)
+            for command in folded.commands:
+                yield _command_row(command, arrival.index)
+
+    def arrivals(self, lines: Iterable[bytes]) -> Iterator[Arrival]:
+        """The events of the lines that can be judged, with the session each belongs to."""
         for arrival in arrivals(self._source, self._counted(lines), self._pipeline):
             if not isinstance(arrival, Arrival):
                 self._dead_letters[arrival.reason] += 1
@@ -61,7 +74,11 @@ class Replay:
             except UnreadableEventError as error:
                 self._dead_letters[error.reason] += 1
                 continue
-            yield from self._folded(event, arrival.index, arrival.seen_ms)
+            yield arrival if event is arrival.event else replace(arrival, event=event)
+
+    def workflow(self, name: str) -> Workflow | None:
+        """What is remembered of a workflow so far."""
+        return self._workflows.get(name)
 
     def _counted(self, lines: Iterable[bytes]) -> Iterator[bytes]:
         for line in lines:
@@ -97,30 +114,34 @@ class Replay:
             **(ingest if self._source != EVENTS else {}),
         }
 
-    def _folded(self, event: AnyEvent, index: int, seen_ms: int) -> Iterator[dict[str, Any]]:
+    def fold(self, arrival: Arrival) -> Decision | None:
+        """Judge one event; what it led to, within the budget of stops. None if nothing is due."""
+        event = arrival.event
         self._position += 1
         workflow = self._workflows.get(event.workflow)
         if workflow is None:
             workflow = self._workflows[event.workflow] = Workflow(event.workflow)
         self._newest_ms = max(self._newest_ms, event.at_ms)
         try:
-            decision = self._judge.fold(workflow, event, self._position, seen_ms)
+            decision = self._judge.fold(workflow, event, self._position, arrival.seen_ms)
         except Exception:  # noqa: BLE001 - a mistake in one detector is a dead letter here, as in the worker
             self._dead_letters[Unreadable.JUDGE_FAILED] += 1
-            return
+            return None
         if self._position % PRUNE_EVERY == PRUNE_EVERY - 1:
             self._forget()
-        if decision is None:
-            return
-        for finding in decision.findings:
-            self._counts["finding"] += 1
-            yield _finding_row(finding, index)
+        return None if decision is None else self._admitted(workflow, decision)
+
+    def _admitted(self, workflow: Workflow, decision: Decision) -> Decision:
+        """The decision, with those stops degraded that the budget has no room for."""
+        self._counts["finding"] += len(decision.findings)
+        self._counts["command"] += len(decision.commands)
+        admitted: list[Command] = []
         for earned in decision.commands:
-            self._counts["command"] += 1
             command = self._budget.admit(earned)
             if command.action is not earned.action:
                 workflow.sessions[command.session].verdict = command.action  # as the worker does
-            yield _command_row(command, index)
+            admitted.append(command)
+        return Decision(decision.findings, tuple(admitted))
 
     def _forget(self) -> None:
         """Drop what the store would have let expire."""

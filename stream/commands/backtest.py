@@ -1,0 +1,103 @@
+"""`chainbrake backtest`: all detectors on recorded sessions, as tables or as JSON."""
+
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from time import perf_counter_ns
+from typing import Any
+
+import msgspec
+from rich.console import Console
+from rich.table import Table
+
+from stream.backtest import Backtest
+from stream.labels import read_labels
+from stream.rule_files import load_declared
+from stream.settings import Settings, load_baseline, load_policy, load_registry
+
+DETECTORS = {
+    "detector": "detector",
+    "findings": "findings",
+    "sessions": "sessions",
+    "files": "files",
+    "after_events_median": "first at event (median)",
+    "precision": "precision",
+    "recall": "recall",
+}
+"""Column of the JSON: its heading."""
+LABELS = {
+    "of": "label",
+    "variant": "variant",
+    "files": "files",
+    "endings": "what came of them",
+    "delay_events_median": "lines from earliest fair (median)",
+}
+
+
+def run(
+    settings: Settings, files: list[str], source: str, labels: Path | None, out: Console, *, json: bool
+) -> None:
+    """Judge the files one by one, then tell. Raises `InputError` for what cannot be read."""
+    policy = load_policy(settings.policy)
+    tested = Backtest(
+        policy,
+        load_baseline(settings.baseline),
+        source,
+        load_registry(settings.registry),
+        read_labels(labels) if labels is not None else None,
+        load_declared(policy, settings.chains, settings.sigma),
+        clock_ns=perf_counter_ns,
+    )
+    for path in files:
+        tested.add(path)
+    if json:
+        encode = msgspec.json.Encoder().encode
+        for row in (*_files(tested), *tested.detectors(), *tested.endings(), tested.summary()):
+            sys.stdout.write(encode(row).decode() + "\n")
+        return
+    out.print(_table("which detectors fired", DETECTORS, tested.detectors()))
+    if labels is not None:
+        out.print(_table("against the labels", LABELS, tested.endings()))
+        for row in _files(tested):
+            if row["ending"] not in (None, "right"):
+                out.print(f"{row['file']}: {row['ending']}")
+    for name, value in tested.summary().items():
+        if name != "kind":
+            out.print(f"{name:28} {_cell(value)}")
+
+
+def _files(tested: Backtest) -> Iterable[dict[str, Any]]:
+    for each in tested.runs:
+        score = each.scored
+        yield {
+            "kind": "file",
+            "file": each.file,
+            "events": each.events,
+            "findings": len(each.found),
+            "stopped": each.stopped,
+            "stepped_up": sorted(each.stepped_up),
+            "ending": score.ending if score is not None else None,
+            "delay_events": score.delay if score is not None else None,
+        }
+
+
+def _table(title: str, columns: dict[str, str], rows: Iterable[dict[str, Any]]) -> Table:
+    table = Table(title=title)
+    for place, heading in enumerate(columns.values()):
+        table.add_column(heading, no_wrap=place == 0)
+    for row in rows:
+        table.add_row(*(_cell(row[column]) for column in columns))
+    return table
+
+
+def _cell(value: Any) -> str:
+    """As a person reads it; a share that cannot be known is a dash, never a zero."""
+    match value:
+        case None:
+            return "-"
+        case dict():
+            return ", ".join(f"{count} {name}" for name, count in value.items()) or "0"
+        case float():
+            return f"{value:.3g}"
+        case _:
+            return str(value)

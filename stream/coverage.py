@@ -1,0 +1,137 @@
+"""Which detector speaks to which technique: a page made of the detectors' own tags, so that it cannot lie.
+
+Names are those of the catalogs: MITRE ATT&CK (Enterprise), MITRE ATLAS, OWASP Top 10 for Agentic
+Applications.
+"""
+
+from collections.abc import Iterator
+from functools import cache
+
+from detectors.catalog import Knowledge, detectors
+from detectors.decision import INHERITED, SELF_RELEASE
+from detectors.policy import Policy
+from models.registry import EMPTY
+
+COVERAGE_PAGE = "coverage.md"
+
+CATALOGS = {"T": "MITRE ATT&CK", "AML.T": "MITRE ATLAS", "ASI": "OWASP Top 10 for Agentic Applications"}
+"""How an id begins: whose it is."""
+
+TECHNIQUES = {
+    "AML.T0012": "Valid Accounts",
+    "AML.T0051.001": "LLM Prompt Injection: Indirect",
+    "AML.T0053": "AI Agent Tool Invocation",
+    "AML.T0075": "Cloud Service Discovery",
+    "AML.T0084.001": "Discover AI Agent Configuration: Tool Definitions",
+    "AML.T0086": "Exfiltration via AI Agent Tool Invocation",
+    "AML.T0091.000": "Use Alternate Authentication Material: Application Access Token",
+    "AML.T0098": "AI Agent Tool Credential Harvesting",
+    "ASI01": "Agent Goal Hijack",
+    "ASI02": "Tool Misuse and Exploitation",
+    "ASI03": "Identity and Privilege Abuse",
+    "ASI04": "Agentic Supply Chain Vulnerabilities",
+    "ASI05": "Unexpected Code Execution",
+    "ASI06": "Memory and Context Poisoning",
+    "ASI07": "Insecure Inter-Agent Communication",
+    "ASI08": "Cascading Failures",
+    "ASI09": "Human-Agent Trust Exploitation",
+    "ASI10": "Rogue Agents",
+    "T1069.003": "Permission Groups Discovery: Cloud Groups",
+    "T1078": "Valid Accounts",
+    "T1078.004": "Valid Accounts: Cloud Accounts",
+    "T1087.004": "Account Discovery: Cloud Account",
+    "T1098": "Account Manipulation",
+    "T1098.001": "Account Manipulation: Additional Cloud Credentials",
+    "T1098.003": "Account Manipulation: Additional Cloud Roles",
+    "T1098.006": "Account Manipulation: Additional Container Cluster Roles",
+    "T1195.002": "Supply Chain Compromise: Compromise Software Supply Chain",
+    "T1199": "Trusted Relationship",
+    "T1213": "Data from Information Repositories",
+    "T1484.002": "Domain or Tenant Policy Modification: Trust Modification",
+    "T1528": "Steal Application Access Token",
+    "T1531": "Account Access Removal",
+    "T1548.005": "Abuse Elevation Control Mechanism: Temporary Elevated Cloud Access",
+    "T1550.001": "Use Alternate Authentication Material: Application Access Token",
+    "T1552.007": "Unsecured Credentials: Container API",
+    "T1555": "Credentials from Password Stores",
+    "T1555.006": "Credentials from Password Stores: Cloud Secrets Management Stores",
+    "T1556": "Modify Authentication Process",
+    "T1556.006": "Modify Authentication Process: Multi-Factor Authentication",
+    "T1556.007": "Modify Authentication Process: Hybrid Identity",
+    "T1556.009": "Modify Authentication Process: Conditional Access Policies",
+    "T1562": "Impair Defenses",
+    "T1562.008": "Impair Defenses: Disable or Modify Cloud Logs",
+    "T1580": "Cloud Infrastructure Discovery",
+    "T1606": "Forge Web Credentials",
+    "T1613": "Container and Resource Discovery",
+    "T1649": "Steal or Forge Authentication Certificates",
+}
+"""Every id that a detector may carry, and some that none carries yet: known gaps are better than unknown."""
+
+INTRODUCTION = """\
+# What the detectors cover
+
+Made by `make schema` from the tags that every finding carries; a test holds the two together. A row says that
+a detector notices **some** form of a technique, on the operations it listens to: what it misses stands on its
+page. How often it is right is measured elsewhere: [scorecard.md](scorecard.md).
+"""
+
+
+@cache
+def tags_of() -> dict[str, tuple[str, ...]]:
+    """Every detector's tags, by its name."""
+    every = detectors(Policy(), Knowledge(None, EMPTY))
+    return {detector.name: detector.tags for detector in every}
+
+
+def covered() -> dict[str, list[str]]:
+    """Technique: the detectors that carry it, for all that are named here or carried by one."""
+    found: dict[str, list[str]] = {technique: [] for technique in TECHNIQUES}
+    for name, tags in tags_of().items():
+        for tag in tags:
+            found.setdefault(tag, []).append(name)
+    return found
+
+
+def catalog_of(tag: str) -> str:
+    """Beginning of the ids of the catalog it belongs to."""
+    return next((start for start in ("AML.T", "ASI", "T") if tag.startswith(start)), "")
+
+
+def coverage_page() -> str:
+    """The page."""
+    return "\n".join([INTRODUCTION, *_techniques(), *_detectors()])
+
+
+def _techniques() -> Iterator[str]:
+    techniques = covered()
+    for start, catalog in CATALOGS.items():
+        own = sorted(tag for tag in techniques if catalog_of(tag) == start)
+        gaps = [tag for tag in own if not techniques[tag]]
+        yield f"## {catalog}\n"
+        yield from ("| id | name | detectors |", "|---|---|---|")
+        for tag in own:
+            if techniques[tag]:
+                yield f"| {tag} | {TECHNIQUES.get(tag, '')} | {_linked(techniques[tag])} |"
+        yield ""
+        if gaps:
+            named = "; ".join(f"{tag} {TECHNIQUES[tag]}" for tag in gaps)
+            yield f"Carried by no detector, though chains of agents pass through it: {named}.\n"
+
+
+def _detectors() -> Iterator[str]:
+    yield "## By detector\n"
+    yield from ("| detector | may stop | techniques |", "|---|---|---|")
+    may_stop = set(Policy().may_stop)
+    for name, tags in sorted(tags_of().items()):
+        stops = "yes" if name in may_stop else "alerts only"
+        yield f"| {_linked([name])} | {stops} | {', '.join(tags)} |"
+    yield ""
+    yield (
+        f"Beside them `{SELF_RELEASE}`, which tells of an agent that asked for its own workflow's release, "
+        f"and `{INHERITED}`, which carries a parent's risk to whom it delegates to: both alert only.\n"
+    )
+
+
+def _linked(names: list[str]) -> str:
+    return ", ".join(f"[{name}](detectors/{name}.md)" for name in names)
