@@ -1,4 +1,4 @@
-"""What each finding may lead to: whether it counts towards a response, as the policy and declared chains say."""
+"""What each finding may lead to: whether it counts towards a response, by policy and declared chains."""
 
 from detectors.chains.hosted import NOTHING, Declared
 from detectors.policy import Level, Policy
