@@ -151,8 +151,8 @@ def test_the_budget_is_kept_within_chance() -> None:
     honest = of_kind("benign")
     stems = [stem(run.variant) for run in honest]
     within: Counter[float] = Counter()
-    partitions = 20
-    for seed in range(partitions):
+    partitions, others = 20, 100  # constants were chosen by the partitions of the seeds from 0 to 19
+    for seed in range(others, others + partitions):
         fold = folds(stems, seed)
         alarms: Counter[float] = Counter()
         for held_out in range(FOLDS):

@@ -15,7 +15,7 @@ HIGHEST_MAX = 1024
 """Peaks kept of a cohort: the largest. A limit lies among them unless more than that many may exceed it."""
 
 
-class Peaks(Struct, array_like=True):
+class Peaks(Struct, array_like=True, gc=False):
     """What whole held-out honest sessions reached, in bits."""
 
     sessions: int

@@ -31,7 +31,7 @@ def repeat_bucket(times: int) -> int:
     return times if times <= REPEATS_EXACT else REPEATS_EXACT + int(8 * log2(times / REPEATS_EXACT))
 
 
-class History(Struct, array_like=True):
+class History(Struct, array_like=True, gc=False):
     """What came after one history, and the histories that are longer by one older symbol."""
 
     seen: int = 0
@@ -42,7 +42,7 @@ class History(Struct, array_like=True):
     """Symbol before this history: the longer one."""
 
 
-class ArgumentCounts(Struct, array_like=True):
+class ArgumentCounts(Struct, array_like=True, gc=False):
     """Where the values of one argument came from."""
 
     origins: Row = field(default_factory=dict)
@@ -55,7 +55,7 @@ class ArgumentCounts(Struct, array_like=True):
     """Source operation and field: `=` the whole field, `in` a part of it, `text`, `token`."""
 
 
-class CohortCounts(Struct, array_like=True):
+class CohortCounts(Struct, array_like=True, gc=False):
     """What the sessions of one cohort did."""
 
     sessions: int = 0

@@ -20,11 +20,14 @@ from models.baselines.cohorts import (
     levels,
     role_key,
 )
-from models.baselines.counts import END, ORDER, CohortCounts, symbol_of
+from models.baselines.counts import END, ORDER, CohortCounts
 from models.baselines.origins import OriginModel
-from models.baselines.sequences import Remembered, SequenceModel, averaged
+from models.baselines.sequences import MEMORY, Remembered, SequenceModel, averaged
 from models.event import Operation, Outcome
 from models.session import Session
+
+ERROR = Outcome.ERROR
+FRESH = 1.0 - MEMORY
 
 RESULTS_MAX = 64
 """Per session: calls that may still be named as a source. Older ones have no name: one step coarser."""
@@ -75,15 +78,19 @@ class Habits:
 
     def score_limit(self, share: float) -> float | None:
         """The limit of the score, looked up once."""
-        if share not in self._score_limits:
-            self._score_limits[share] = self.limit(self._counts.score, share)
-        return self._score_limits[share]
+        try:
+            return self._score_limits[share]
+        except KeyError:
+            found = self._score_limits[share] = self.limit(self._counts.score, share)
+            return found
 
     def sequence_limit(self, share: float) -> float | None:
         """The limit of the sequence alone, looked up once."""
-        if share not in self._sequence_limits:
-            self._sequence_limits[share] = self.limit(self._counts.sequence, share)
-        return self._sequence_limits[share]
+        try:
+            return self._sequence_limits[share]
+        except KeyError:
+            found = self._sequence_limits[share] = self.limit(self._counts.sequence, share)
+            return found
 
     def p_value(self, calibration: Calibration, peak: float, share: float) -> float | None:
         """Chance of an honest session to reach `peak`, from the peaks that back a promise of `share`."""
@@ -99,16 +106,16 @@ class Habits:
 
     def fold(self, session: Session, event: Operation) -> None:
         """Bring the session's surprise up to the event. Changed in place; nothing grows without a limit."""
-        symbol = symbol_of(event.operation, event.target_kind)
-        symbols = session.symbols
-        if event.outcome is Outcome.ERROR:
+        symbol = f"{event.operation}|{event.target_kind}"  # `symbol_of`, without the call
+        symbols, at_ms = session.symbols, event.at_ms
+        if event.outcome is ERROR:
             session.origins = session.repeated = 0.0
         else:
             self._score(session, event, symbol)
-        symbols.append(symbol)
-        if len(symbols) > ORDER:
+        if len(symbols) == ORDER:
             del symbols[0]
-        session.symbol_ms = event.at_ms
+        symbols.append(symbol)
+        session.symbol_ms = at_ms
         if self._names_sources:
             remember(session.results, event)
 
@@ -121,7 +128,7 @@ class Habits:
         found = sequences.bits(session.symbols, symbol)
         if session.symbols:
             found += sequences.gap_bits(event.op_class, event.at_ms - session.symbol_ms)
-        session.surprise = averaged(session.surprise, found)
+        session.surprise = MEMORY * session.surprise + FRESH * found  # `averaged`, without the call
         session.origins = self._origins.surprise(event, session.results) if event.provenance else 0.0
         repeats = session.repeats
         times = repeats.get(symbol, 0) + 1
@@ -146,14 +153,18 @@ def remember(results: dict[str, str], event: Operation) -> None:
 
 def score_of(session: Session, event: Operation) -> float:
     """Bits of the event that was folded in last; a failed call has none."""
-    if event.outcome is Outcome.ERROR:
+    if event.outcome is ERROR:
         return 0.0
-    return max(session.origins + session.surprise, session.repeated)
+    found, repeated = session.origins + session.surprise, session.repeated
+    return found if found > repeated else repeated  # noqa: FURB136 - on the hot path: a call costs more
 
 
 def sequence_of(session: Session, event: Operation) -> float:
     """The same without the origins of its arguments."""
-    return 0.0 if event.outcome is Outcome.ERROR else max(session.surprise, session.repeated)
+    if event.outcome is ERROR:
+        return 0.0
+    found, repeated = session.surprise, session.repeated
+    return found if found > repeated else repeated  # noqa: FURB136 - same
 
 
 UNSEEN = SEPARATOR
