@@ -6,7 +6,7 @@ from typing import Any
 from msgspec import Struct
 
 from models.baselines.baseline import Baseline
-from models.baselines.surprise import Habits, score_of
+from models.baselines.surprise import Expectation, score_of
 from models.cloudevent import read_line
 from models.errors import UnreadableEventError
 from models.event import Operation
@@ -20,7 +20,7 @@ class Scored(Struct):
     """A session as far as it was read."""
 
     session: Session
-    habits: Habits
+    expectation: Expectation
     limit: float | None
     """Above it, it is an alarm; None is "not enough seen"."""
     workflow: str
@@ -30,7 +30,7 @@ class Scored(Struct):
 
     def add(self, event: Operation) -> None:
         """Fold one operation in."""
-        self.habits.fold(self.session, event)
+        self.expectation.fold(self.session, event)
         found = score_of(self.session, event)
         self.score = max(self.score, found)
         if self.limit is not None and found > self.limit and self.first_alarm is None:
@@ -78,15 +78,15 @@ class Scorer:
             yield self._row(scored)
 
     def _begin(self, session: str, agent: str, role: str, workflow: str) -> Scored:
-        habits = self._model.habits(agent, role)
-        limit = habits.limit(self._model.counts.score, self._share)
-        return Scored(Session(id=session), habits, limit, workflow)
+        expectation = self._model.expectation(agent, role)
+        limit = expectation.limit(self._model.counts.score, self._share)
+        return Scored(Session(id=session), expectation, limit, workflow)
 
     def _row(self, scored: Scored) -> dict[str, Any]:
-        counts, habits = self._model.counts, scored.habits
-        with_end = max(scored.score, habits.ended(scored.session)) if scored.events else 0.0
-        end_limit = habits.limit(counts.score_with_end, self._share)
-        p_value = habits.p_value(counts.score, scored.score, self._share)
+        counts, expectation = self._model.counts, scored.expectation
+        with_end = max(scored.score, expectation.ended(scored.session)) if scored.events else 0.0
+        end_limit = expectation.limit(counts.score_with_end, self._share)
+        p_value = expectation.p_value(counts.score, scored.score, self._share)
         return {
             "session": scored.session.id,
             "workflow": scored.workflow,

@@ -83,7 +83,7 @@ def model_of(taught: Sequence[RecordedRun]) -> SurpriseModel:
 def peak_of(model: SurpriseModel, run: RecordedRun) -> Reached:
     """Its running maxima."""
     first = run.operations[0]
-    return reached(model.habits(first.agent, first.agent_role), run.operations)
+    return reached(model.expectation(first.agent, first.agent_role), run.operations)
 
 
 def auc(good: Sequence[float], bad: Sequence[float]) -> float:
@@ -160,7 +160,7 @@ def test_the_budget_is_kept_within_chance() -> None:
             for run in (run for run, place in zip(honest, fold, strict=True) if place == held_out):
                 first, score = run.operations[0], peak_of(model, run).score
                 for share in (0.01, 0.05):
-                    limit = model.habits(first.agent, first.agent_role).score_limit(share)
+                    limit = model.expectation(first.agent, first.agent_role).score_limit(share)
                     assert limit is not None
                     alarms[share] += score > limit
         for share in (0.01, 0.05):
@@ -183,11 +183,11 @@ def test_a_hijack_shows_at_its_first_step() -> None:
         if truth()[run.session]["kind"] != "injected_success" or exposed is None:
             continue
         first = run.operations[0]
-        limit = model.habits(first.agent, first.agent_role).score_limit(0.05)
+        limit = model.expectation(first.agent, first.agent_role).score_limit(0.05)
         assert limit is not None
         steps = range(1, len(run.operations) + 1)
-        habits = model.habits(first.agent, first.agent_role)
-        alarm = next((k - 1 for k in steps if reached(habits, run.operations[:k]).score > limit), None)
+        expectation = model.expectation(first.agent, first.agent_role)
+        alarm = next((k - 1 for k in steps if reached(expectation, run.operations[:k]).score > limit), None)
         if alarm is not None:
             waited.append(alarm - exposed)
     assert median(waited) == 0
@@ -203,11 +203,11 @@ def test_block_sequences_are_told_apart() -> None:
         for name in ("train_normal", "test_normal_loghub1pct", "test_abnormal")
     )
     model = SurpriseModel(learn_surprise([run.operations for run in train]))
-    habits = model.habits("hdfs", "")
-    good, bad = ([reached(habits, run.operations) for run in told] for told in (normal, abnormal))
+    expectation = model.expectation("hdfs", "")
+    good, bad = ([reached(expectation, run.operations) for run in told] for told in (normal, abnormal))
     streaming = [peak.score for peak in good], [peak.score for peak in bad]
     ended = [peak.score_with_end for peak in good], [peak.score_with_end for peak in bad]
-    limit = habits.limit(model.counts.score_with_end, 0.005)
+    limit = expectation.limit(model.counts.score_with_end, 0.005)
     assert limit is not None
     assert best_f1(*streaming) >= 0.75
     assert best_f1(*ended) >= 0.96

@@ -44,10 +44,10 @@ def test_the_score_is_the_running_maximum_of_its_events() -> None:
     """And the end can only add to it."""
     run = as_run(clerk_run("s1", 1, ODD))
     (row,) = scorer().runs([run])
-    habits, session = trained().surprise.habits(CLERKS, CLERK), Session(id="s1")
+    expectation, session = trained().surprise.expectation(CLERKS, CLERK), Session(id="s1")
     peak = 0.0
     for event in run.operations:
-        habits.fold(session, event)
+        expectation.fold(session, event)
         peak = max(peak, score_of(session, event))
     assert row["score"] == pytest.approx(peak, abs=1e-5)
     assert row["score_with_end"] >= row["score"]

@@ -72,8 +72,8 @@ def test_probabilities_add_up(contexts: list[dict[str, int]]) -> None:
 
 def test_what_often_followed_is_less_surprising_than_what_never_did() -> None:
     """And what was never seen at all is the most surprising, not impossible."""
-    habits = model_of([run_of("abababac", f"s{k}") for k in range(40)]).habits(AGENT, "")
-    sequences = habits._sequences  # noqa: SLF001 - its parts add up to what is tested above
+    expectation = model_of([run_of("abababac", f"s{k}") for k in range(40)]).expectation(AGENT, "")
+    sequences = expectation._sequences  # noqa: SLF001 - its parts add up to what is tested above
     after = ["x|", "a|"]
     names = ["b|", "c|", "a|", "z|"]
     surprise = [sequences.bits(after, name) for name in names]
@@ -84,14 +84,14 @@ def test_what_often_followed_is_less_surprising_than_what_never_did() -> None:
 def test_a_longer_history_tells_what_a_short_one_cannot() -> None:
     """After `ab` comes `c`, after `xb` comes `d`: the `b` alone does not say."""
     runs = [run_of("abc" if k % 2 else "xbd", f"s{k}") for k in range(60)]
-    habits = model_of(runs).habits(AGENT, "")
-    usual, mixed = reached(habits, run_of("abc")), reached(habits, run_of("abd"))
+    expectation = model_of(runs).expectation(AGENT, "")
+    usual, mixed = reached(expectation, run_of("abc")), reached(expectation, run_of("abd"))
     assert usual.sequence < mixed.sequence
 
 
 def test_a_pause_is_one_of_its_buckets() -> None:
     """Their probabilities add up, and a class that was never timed has no opinion."""
-    sequences = trained().surprise.habits(AGENT, SLOW)._sequences  # noqa: SLF001 - same
+    sequences = trained().surprise.expectation(AGENT, SLOW)._sequences  # noqa: SLF001 - same
     edges = [0, *GAPS_MS]
     assert sum(2 ** -sequences.gap_bits("discovery", edge) for edge in edges) == pytest.approx(1.0)
     assert sequences.gap_bits("guardrail_change", 5) == 0.0
@@ -123,20 +123,20 @@ def test_a_job_seen_a_little_leans_on_its_agent() -> None:
     found = []
     for times in (0, 1, 4, 16):
         theirs = [run_of("acbd", f"t{k}", agent_role="this") for k in range(times)]
-        found.append(reached(model_of([*others, *theirs]).habits(AGENT, "this"), run_of("acbd")).score)
+        found.append(reached(model_of([*others, *theirs]).expectation(AGENT, "this"), run_of("acbd")).score)
     assert found == sorted(found, reverse=True)
     assert found[0] > found[1] > found[2] > found[3]
 
 
 def test_a_failed_call_scores_nothing_and_is_remembered() -> None:
     """It cannot have done anything; what comes after it is expected from it all the same."""
-    habits = trained().surprise.habits(CLERKS, CLERK)
+    expectation = trained().surprise.expectation(CLERKS, CLERK)
     odd = operations(clerk_run("s1", 1, origin("to", Origin.TOOL, "s1#0", "body", "in")))
     failed = [op("X", 0, **_fields(event, outcome=Outcome.ERROR)) for event in odd[-1:]]
-    calm, session = reached(habits, [*odd[:-1], *failed]), Session(id="s1")
-    assert calm.score < reached(habits, odd).score
+    calm, session = reached(expectation, [*odd[:-1], *failed]), Session(id="s1")
+    assert calm.score < reached(expectation, odd).score
     for event in [*odd[:-1], *failed]:
-        habits.fold(session, event)
+        expectation.fold(session, event)
     assert session.symbols[-1] == symbol_of(odd[-1].operation, odd[-1].target_kind)
 
 
@@ -149,23 +149,23 @@ def _fields(event: Operation, **changed: Any) -> dict[str, Any]:
 
 def test_arguments_from_one_source_are_one_piece_of_evidence() -> None:
     """Five odd values of one ticket surprise as much as the oddest of them."""
-    habits = trained().surprise.habits(CLERKS, CLERK)
+    expectation = trained().surprise.expectation(CLERKS, CLERK)
     run = operations(clerk_run("s1", 1))
     odd = origin("to", Origin.TOOL, "s1#0", "body", "in")
     once, often = (
         [*run[:-1], op("X", 90, **_fields(run[-1], provenance=told))] for told in ((odd,), (odd,) * 5)
     )
-    assert reached(habits, once) == reached(habits, often)
+    assert reached(expectation, once) == reached(expectation, often)
 
 
 @pytest.mark.parametrize("told", [Origin.USER, Origin.SELF, Origin.CONST, Origin.UNSEEN, Origin.SYSTEM])
 def test_what_no_result_held_is_never_charged(told: Origin) -> None:
     """However unusual: a stranger's wish comes in with a result."""
-    habits = trained().surprise.habits(CLERKS, CLERK)
+    expectation = trained().surprise.expectation(CLERKS, CLERK)
     run = operations(clerk_run("s1", 1, origin("to", told)))
     session = Session(id="s1")
     for event in run:
-        habits.fold(session, event)
+        expectation.fold(session, event)
     assert session.origins == 0.0
 
 
@@ -173,17 +173,17 @@ def test_strangers_share_habits_and_none_are_made_for_them() -> None:
     """However many agents and roles somebody invents."""
     model = SurpriseModel(trained().surprise.counts)
     for k in range(1000):
-        assert model.habits(f"stranger{k}", FAST) is model.habits("stranger", FAST)
-        assert model.habits(AGENT, f"role{k}") is model.habits(AGENT, "role")
-    assert len(model._habits) == 2  # noqa: SLF001 - what is kept is tested
+        assert model.expectation(f"stranger{k}", FAST) is model.expectation("stranger", FAST)
+        assert model.expectation(AGENT, f"role{k}") is model.expectation(AGENT, "role")
+    assert len(model._expectations) == 2  # noqa: SLF001 - what is kept is tested
 
 
 def test_a_session_stays_bounded() -> None:
     """Whatever it does, and however long."""
-    habits = trained().surprise.habits(CLERKS, CLERK)
+    expectation = trained().surprise.expectation(CLERKS, CLERK)
     session = Session(id="s1")
     for k in range(2000):
-        habits.fold(session, op("U", k, id=str(k), operation=f"u{k}"))
+        expectation.fold(session, op("U", k, id=str(k), operation=f"u{k}"))
     assert len(session.symbols) == ORDER
     assert len(session.results) == RESULTS_MAX
     assert len(session.repeats) == SYMBOLS_MAX
@@ -191,13 +191,13 @@ def test_a_session_stays_bounded() -> None:
 
 def test_scoring_the_same_again_keeps_nothing() -> None:
     """What was looked up once is looked up again; what is odd is worked out anew."""
-    habits = trained().surprise.habits(CLERKS, CLERK)
+    expectation = trained().surprise.expectation(CLERKS, CLERK)
     run = operations(clerk_run("s1", 1, origin("to", Origin.TOOL, "s1#0", "body", "in")))
-    reached(habits, run)
-    kept = len(habits._origins._usual)  # noqa: SLF001 - what is kept is tested
+    reached(expectation, run)
+    kept = len(expectation._origins._usual)  # noqa: SLF001 - what is kept is tested
     for _ in range(3):
-        reached(habits, run)
-    assert len(habits._origins._usual) == kept  # noqa: SLF001 - same
+        reached(expectation, run)
+    assert len(expectation._origins._usual) == kept  # noqa: SLF001 - same
 
 
 @given(st.lists(st.floats(0, 50), min_size=1, max_size=60), st.floats(0.001, 0.5))
@@ -225,9 +225,9 @@ def test_a_promise_that_the_sessions_cannot_back_is_not_made() -> None:
     """One false alarm in a thousand needs 999 honest sessions; with fewer there is no limit, not a guess."""
     model = trained().surprise
     for agent, role in ((AGENT, FAST), (AGENT, SLOW), (CLERKS, CLERK)):
-        habits = model.habits(agent, role)
-        assert habits.score_limit(0.001) is None
-        assert habits.score_limit(0.01) is not None
+        expectation = model.expectation(agent, role)
+        assert expectation.score_limit(0.001) is None
+        assert expectation.score_limit(0.01) is not None
 
 
 @pytest.mark.parametrize(
@@ -235,9 +235,9 @@ def test_a_promise_that_the_sessions_cannot_back_is_not_made() -> None:
 )
 def test_who_was_not_seen_enough_has_no_limit(agent: str, role: str) -> None:
     """Nine sessions are no job, and two jobs do not say what an unseen one looks like."""
-    habits = trained().surprise.habits(agent, role)
-    assert habits.score_limit(0.05) is None
-    assert habits.p_value(trained().surprise.counts.score, 50.0, 0.05) is None
+    expectation = trained().surprise.expectation(agent, role)
+    assert expectation.score_limit(0.05) is None
+    assert expectation.p_value(trained().surprise.counts.score, 50.0, 0.05) is None
 
 
 def test_an_unseen_job_is_held_against_unseen_jobs() -> None:
@@ -246,8 +246,8 @@ def test_an_unseen_job_is_held_against_unseen_jobs() -> None:
     for job in range(12):
         names = "ab" + "cdefghijklmn"[job] * 2 + "b"
         runs += [run_of(names, f"{job}.{k}", agent_role=f"job{job}") for k in range(JOB_SESSIONS_MIN)]
-    habits = model_of(runs)
-    known, new = (habits.habits(AGENT, role).score_limit(0.05) for role in ("job3", "job99"))
+    expectation = model_of(runs)
+    known, new = (expectation.expectation(AGENT, role).score_limit(0.05) for role in ("job3", "job99"))
     assert known is not None
     assert new is not None
     assert new > known
@@ -260,19 +260,19 @@ def test_the_false_alarm_rate_is_the_one_that_was_asked_for(
 ) -> None:
     """On 400 fresh sessions of the same kind: not more than chance, calibration's included, allows."""
     sessions, calibrated_on = 400, 120
-    habits = trained().surprise.habits(AGENT, role)
-    limit = habits.sequence_limit(share)
+    expectation = trained().surprise.expectation(AGENT, role)
+    limit = expectation.sequence_limit(share)
     assert limit is not None
     fresh = (operations(make("s", 500_000 + k)) for k in range(sessions))
-    alarms = sum(reached(habits, run).sequence > limit for run in fresh)
+    alarms = sum(reached(expectation, run).sequence > limit for run in fresh)
     worst = share + 3.1 * np.sqrt(share * (1 - share) / calibrated_on)
     assert alarms <= binom.ppf(0.999, sessions, worst)
 
 
 def test_the_end_of_a_session_is_an_event_too() -> None:
     """One that stops where none ever stopped is surprising only then."""
-    habits = model_of([run_of("abcd", f"s{k}") for k in range(60)]).habits(AGENT, "")
-    whole, cut = reached(habits, run_of("abcd")), reached(habits, run_of("ab"))
+    expectation = model_of([run_of("abcd", f"s{k}") for k in range(60)]).expectation(AGENT, "")
+    whole, cut = reached(expectation, run_of("abcd")), reached(expectation, run_of("ab"))
     assert whole.score_with_end - whole.score < 0.1
     assert cut.score_with_end > cut.score + 1
-    assert habits._sequences.bits(["c|", "d|"], END) < habits._sequences.bits(["a|", "b|"], END)  # noqa: SLF001
+    assert expectation._sequences.bits(["c|", "d|"], END) < expectation._sequences.bits(["a|", "b|"], END)  # noqa: SLF001

@@ -29,12 +29,12 @@ class UnusualProvenance(Detector):
         """See `Detector.inspect`."""
         if self._model is None or (not event.provenance and session.surprised_at == session.events):
             return None
-        habits = self._model.habits(event.agent, event.agent_role)
-        habits.follow(session, event)
+        expectation = self._model.expectation(event.agent, event.agent_role)
+        expectation.follow(session, event)
         if session.origins <= 0.0:
             return None
         found = score_of(session, event)
-        limit = habits.score_limit(self._share)
+        limit = expectation.score_limit(self._share)
         if limit is None or found <= limit:
             return None
         told = [origin for origin in event.provenance if origin.origin is Origin.TOOL]

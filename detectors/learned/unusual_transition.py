@@ -30,10 +30,10 @@ class UnusualTransition(Detector):
         """See `Detector.inspect`."""
         if self._model is None:
             return None
-        habits = self._model.habits(event.agent, event.agent_role)
-        habits.follow(session, event)
+        expectation = self._model.expectation(event.agent, event.agent_role)
+        expectation.follow(session, event)
         found = sequence_of(session, event)
-        limit = habits.sequence_limit(self._settings.p_max)
+        limit = expectation.sequence_limit(self._settings.p_max)
         if limit is None or found <= limit:
             return None
         often = session.repeated > session.surprise

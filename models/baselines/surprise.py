@@ -47,8 +47,8 @@ class SurpriseCounts(Struct, kw_only=True):
     sequence: Calibration
 
 
-class Habits:
-    """One cohort's habits: what a session of this agent and role is compared with."""
+class Expectation:
+    """What is expected of one cohort: what a session of this agent and role is compared with."""
 
     def __init__(
         self, counts: SurpriseCounts, agent: str, role: str, remembered: Remembered, number: int
@@ -172,16 +172,16 @@ UNSEEN = SEPARATOR
 
 
 class SurpriseModel:
-    """All habits, made when first asked for."""
+    """All expectations, made when first asked for."""
 
     def __init__(self, counts: SurpriseCounts) -> None:
         self.counts = counts
-        self._habits: dict[tuple[str, str], Habits] = {}
+        self._expectations: dict[tuple[str, str], Expectation] = {}
         self._remembered: Remembered = {}
 
-    def habits(self, agent: str, role: str) -> Habits:
+    def expectation(self, agent: str, role: str) -> Expectation:
         """Those of an agent in a role. Whoever was never seen shares those of whoever is nearest to them."""
-        known = self._habits.get((agent, role))
+        known = self._expectations.get((agent, role))
         if known is not None:
             return known
         sessions = self.counts.sessions
@@ -189,7 +189,9 @@ class SurpriseModel:
             agent if agent_key(agent) in sessions else "",
             role if not role or role_key(role) in sessions else UNSEEN,
         )
-        known = self._habits.get(nearest)
+        known = self._expectations.get(nearest)
         if known is None:
-            known = self._habits[nearest] = Habits(self.counts, *nearest, self._remembered, len(self._habits))
+            known = self._expectations[nearest] = Expectation(
+                self.counts, *nearest, self._remembered, len(self._expectations)
+            )
         return known

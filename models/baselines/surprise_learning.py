@@ -1,4 +1,4 @@
-"""Learns the habits of sequences and origins, and what whole held-out sessions reach under them.
+"""Learns what is expected of sequences and origins, and what whole held-out sessions reach under them.
 
 Limits are cross-conformal (Vovk 2015): a model without one fold of the sessions is what was counted in all
 less what that fold counted, and the fold's sessions are scored by it. Folds are held out whole: once by the
@@ -13,7 +13,7 @@ from msgspec import Struct
 from models.baselines.calibration import Calibration, Peaks, peaks_of
 from models.baselines.cohorts import EVERYBODY, SESSIONS_MIN, agent_key, job_key, levels, tally
 from models.baselines.counting import Cohorts, Run, count_runs, left_without
-from models.baselines.surprise import Habits, SurpriseCounts, SurpriseModel, score_of, sequence_of
+from models.baselines.surprise import Expectation, SurpriseCounts, SurpriseModel, score_of, sequence_of
 from models.session import Session
 
 FOLDS = 10
@@ -48,7 +48,7 @@ Found = list[tuple[Placed, Reached]]
 
 
 def learn_surprise(runs: Sequence[Run], groups: Sequence[str] | None = None) -> SurpriseCounts:
-    """Habits of honest runs in order of time; `groups` names the variant of the agent of each, if told."""
+    """Expectations from honest runs in order of time; `groups` names the variant of the agent of each, if told."""
     seen = tally((run[0].agent, run[0].agent_role) for run in runs)
     placed = _placed(runs, seen, groups)
     total = count_runs((session.keys, session.run) for session in placed)
@@ -93,7 +93,7 @@ def _of_many_jobs(placed: Sequence[Placed]) -> list[Placed]:
 
 
 def _reached(total: Cohorts, seen: Counter[str], folds: Iterable[list[Placed]]) -> Found:
-    """The peaks of sessions under the habits of the sessions of all other folds."""
+    """The peaks of sessions under what is expected from the sessions of all other folds."""
     found: Found = []
     for held_out in folds:
         if not held_out or len(found) >= CALIBRATED_MAX:
@@ -105,19 +105,19 @@ def _reached(total: Cohorts, seen: Counter[str], folds: Iterable[list[Placed]]) 
         )
         model = SurpriseModel(counts)
         for session in held_out[:: -(-len(held_out) // CALIBRATED_MAX)]:
-            found.append((session, reached(model.habits(session.agent, session.role), session.run)))
+            found.append((session, reached(model.expectation(session.agent, session.role), session.run)))
     return found
 
 
-def reached(habits: Habits, run: Run) -> Reached:
+def reached(expectation: Expectation, run: Run) -> Reached:
     """The running maxima of a run."""
     session = Session(id="")
     peak = Reached()
     for event in run:
-        habits.fold(session, event)
+        expectation.fold(session, event)
         peak.score = max(peak.score, score_of(session, event))
         peak.sequence = max(peak.sequence, sequence_of(session, event))
-    peak.score_with_end = max(peak.score, habits.ended(session))
+    peak.score_with_end = max(peak.score, expectation.ended(session))
     return peak
 
 
