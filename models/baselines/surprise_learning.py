@@ -48,7 +48,7 @@ Found = list[tuple[Placed, Reached]]
 
 
 def learn_surprise(runs: Sequence[Run], groups: Sequence[str] | None = None) -> SurpriseCounts:
-    """Expectations from honest runs in order of time; `groups` names the variant of the agent of each, if told."""
+    """From honest runs in order of time; `groups` names the variant of the agent of each, if told."""
     seen = tally((run[0].agent, run[0].agent_role) for run in runs)
     placed = _placed(runs, seen, groups)
     total = count_runs((session.keys, session.run) for session in placed)

@@ -99,7 +99,7 @@ def test_the_surprise_a_session_is_judged_by_is_the_one_it_was_calibrated_with()
 def calibrated(baseline: Baseline, run: list[AnyEvent]) -> float:
     """The peak of the sequence as training computes it."""
     operations = [event for event in run if isinstance(event, Operation)]
-    return reached(baseline.surprise.habits(AGENT, SLOW), operations).sequence
+    return reached(baseline.surprise.expectation(AGENT, SLOW), operations).sequence
 
 
 def test_honest_sessions_that_never_taught_are_mostly_silent() -> None:
