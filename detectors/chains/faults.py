@@ -102,6 +102,10 @@ def _of_step(here: Place, chain: Declaration, place: int) -> Iterator[Fault]:
         yield (*here, "after"), f"{step.id} would have to come before itself"
     if step.within is not None:
         yield from _too_long((*here, "within"), step.within)
+        if step.count == 1 and not _before(chain, place):
+            yield (*here, "within"), "no step has to come before this one; valid is `within` of the chain"
+        if step.count > 1 and chain.order == "any" and not step.after:
+            yield (*here, "within"), "a counted step in any order has the window of the chain; valid is none"
     if step.distinct is not None:
         yield from _unknown((*here, "distinct"), [step.distinct], fields.NAMES, "field")
         if step.count == 1:

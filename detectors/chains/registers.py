@@ -36,13 +36,16 @@ class Machine:
         self._moves: dict[int, tuple[Move, ...]] = {}
         """By which steps an operation may be: at most as many as the shape has sets of conditions."""
         self._counted = sum(1 << step for step, stage in enumerate(self._stages) if stage.count > 1)
-        self._runs = 0 if shape.timed or self._keys else self._alike()
+        self._runs = 0 if shape.timed else self._alike()
 
     def _alike(self) -> int:
-        """Steps of which a run tells no more than its ends: uncounted, and not the last."""
-        last = {move.step for move in self.shape.moves if move.then == self._whole}
+        """Steps of which a run tells no more than its ends: uncounted, bound to nothing, and not the last."""
+        telling = {move.step for move in self.shape.moves if move.then == self._whole}
+        telling |= {of for of, _ in self._keys}
         return sum(
-            1 << step for step, stage in enumerate(self._stages) if stage.count == 1 and step not in last
+            1 << step
+            for step, stage in enumerate(self._stages)
+            if stage.count == 1 and step not in telling and not stage.same and not stage.differs
         )
 
     def follow(self, track: Track, hit: Hit) -> list[Partial]:
@@ -133,7 +136,11 @@ class Machine:
         at_ms, stage = hit.step.at_ms, self._stages[step]
         if at_ms < before.at_ms or at_ms - before.start_ms > self._within_ms:
             return False
-        if stage.within_ms is not None and at_ms - self._last_ms(before, step) > stage.within_ms:
+        if (
+            stage.within_ms is not None
+            and stage.after
+            and at_ms - self._last_ms(before, step) > stage.within_ms
+        ):
             return False
         if (
             hit.act
@@ -144,10 +151,11 @@ class Machine:
         return bound(before, stage.same, stage.differs, hit)
 
     def _last_ms(self, before: Partial, step: int) -> int:
-        """When the newest of the steps before was done, of those that must be; of all where none must."""
+        """When the newest of the steps was done that must be done before."""
         needed = self._stages[step].after
-        times = [known.step.at_ms for place, known in enumerate(before.hits) if known and needed >> place & 1]
-        return max(times) if times else before.at_ms
+        return max(
+            known.step.at_ms for place, known in enumerate(before.hits) if known and needed >> place & 1
+        )
 
     def _grown(
         self, before: Partial | None, step: int, hit: Hit, start_ms: int, counted: tuple[str, ...]
@@ -174,7 +182,10 @@ class Machine:
             return
         first = next(iter(kept.values()))
         start_ms = first.hit.step.at_ms if first.before is None else first.before.start_ms
-        span_ms = at_ms - (start_ms if first.before is None else self._last_ms(first.before, move.step))
+        since_ms = (
+            start_ms if first.before is None or not stage.after else self._last_ms(first.before, move.step)
+        )
+        span_ms = at_ms - since_ms
         if at_ms - start_ms > self._within_ms or (stage.within_ms is not None and span_ms > stage.within_ms):
             return
         known = first.before.counted if first.before is not None else ()

@@ -266,6 +266,7 @@ MISTAKES = {
     "a fact": ("role_mapping]", "role_mapping], facts: {isuer: x}", "facts", "did you mean issuer?"),
     "an order": ("role_mapping]", "role_mapping], after: look", "after", "order: any"),
     "distinct alone": ("role_mapping]", "role_mapping], distinct: target", "distinct", "needs a `count`"),
+    "a window of the first step": ("discovery}", "discovery, within: 5m}", "within", "no step has to come"),
     "a count": ("role_mapping]", "role_mapping], count: 100", "count", "a number from 1 to 64"),
     "a count and a bond": (
         "role_mapping]", "role_mapping], count: 2, same: {target: look.target}", "count", "valid is `by`"),

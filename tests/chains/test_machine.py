@@ -130,10 +130,17 @@ def test_ordered_chains_fire_exactly_where_a_search_finds_a_match(shape: Shape, 
     assert matched(Machine(shape), log) == expected
 
 
-free = st.builds(
-    lambda after, within: Shape(stages=tuple(Stage(after=each) for each in after), within_ms=within),
-    st.sampled_from([(0, 0), (0, 0, 0), (0, 1, 1), (0, 0, 3), (0, 1, 0), (0, 1, 1, 6), (0, 0, 1, 2)]),
-    st.sampled_from([20, 60, LONG_MS]),
+free = st.sampled_from(
+    [(0, 0), (0, 0, 0), (0, 1, 1), (0, 0, 3), (0, 1, 0), (0, 1, 1, 6), (0, 0, 1, 2)]
+).flatmap(
+    lambda after: st.builds(
+        lambda gaps, within: Shape(
+            stages=tuple(Stage(after=each, within_ms=gap) for each, gap in zip(after, gaps, strict=True)),
+            within_ms=within,
+        ),
+        st.lists(windows, min_size=len(after), max_size=len(after)),
+        st.sampled_from([20, 60, LONG_MS]),
+    )
 )
 
 
