@@ -49,7 +49,7 @@ lint: $(INSTALLED)  ## ruff and mypy
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-schema: $(INSTALLED)  ## writes docs/event.schema.json, the tables of docs/event.md and docs/policy.md, and docs/vocabulary
+schema: $(INSTALLED)  ## writes docs/event.schema.json, the tables of docs/event.md and docs/policy.md, docs/vocabulary and docs/coverage.md
 	$(BIN)/python -c 'from pathlib import Path; from stream.schema import write; write(Path("docs"))'
 
 bench: $(INSTALLED) $(PEERS)/.installed  ## measures chainbrake and its peers

@@ -209,6 +209,42 @@ def replay(
 
 
 @app.command()
+def backtest(
+    files: Files,
+    labels: Annotated[str | None, typer.Option(help="YAML, `file: none`, `any` or [detector, …]")] = None,
+    policy: PolicyPath = None,
+    baseline: BaselinePath = None,
+    source: SourceName = "events",
+    registry: RegistryPath = None,
+    chains: ChainsPath = None,
+    sigma: SigmaPath = None,
+) -> None:
+    """Try rules on recorded sessions, a file each: what fired, when, how well, and what an event costs."""
+    from stream.backtest import Backtest, cost, read_labels, rows, scores, told  # noqa: PLC0415 - start-up time
+    from stream.rule_files import load_declared  # noqa: PLC0415
+
+    settings = _settings(policy=policy, baseline=baseline, registry=registry, chains=chains, sigma=sigma)
+    obeyed = load_policy(settings.policy)
+    tried = Backtest(
+        obeyed,
+        load_baseline(settings.baseline),
+        source,
+        load_registry(settings.registry),
+        load_declared(obeyed, settings.chains, settings.sigma),
+    )
+    known = read_labels(labels) if labels else {}
+    done = []
+    for recording in tried.recordings(files):
+        done.append(recording)
+        for line in told(recording):
+            out.print(escape(line))
+    table = Table("detector", "recordings", "precision", "recall", title=cost(done))
+    for row in rows(done, scores(done, known)):
+        table.add_row(*row)
+    out.print(table)
+
+
+@app.command()
 def train(
     files: Files,
     to: Annotated[Path, typer.Option("--out", help="the baseline to write")],

@@ -21,6 +21,7 @@ from models import attested
 from models import event as events
 from models.errors import Unreadable
 from models.event import AnyEvent
+from stream.coverage import COVERAGE_PAGE, coverage_page
 from stream.vocabulary_pages import write_pages
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -64,6 +65,7 @@ def write(docs: Path) -> None:
     for name in PAGES:
         (docs / name).write_text(refreshed((docs / name).read_text()))
     write_pages(docs)
+    (docs / COVERAGE_PAGE).write_text(coverage_page())
 
 
 @cache

@@ -1,5 +1,6 @@
 """The chains that come with the program, on their stories, and their pages."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -7,6 +8,7 @@ import pytest
 from detectors.policy import Policy
 from models.event import AnyEvent
 from stream.chain_files import builtin_declarations, builtin_names
+from stream.coverage import COVERAGE_PAGE, coverage_page, tagged
 from stream.rule_files import load_declared
 from tests.builders import Stories
 from tests.chains.hosting import judging
@@ -55,6 +57,15 @@ def test_a_chain_has_a_page_and_both_kinds_of_story(name: str) -> None:
     assert f"{chain.confidence:.2f}" in page
     assert FIRES[name]
     assert MUST_NOT[name]
+
+
+def test_the_committed_coverage_is_the_generated_one() -> None:
+    """Every tag of every detector stands in it, in the table of its framework. Renew with: make schema."""
+    page = (PAGES.parent / COVERAGE_PAGE).read_text()
+    assert page == coverage_page()
+    for tag, names in tagged().items():
+        (row,) = re.findall(rf"(?m)^\| {re.escape(tag)} \| .*$", page)
+        assert all(f"[`{name}`]" in row for name in names)
 
 
 def test_pages_and_stories_are_of_chains_that_exist() -> None:
