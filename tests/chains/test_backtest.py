@@ -12,9 +12,12 @@ from stream.backtest import ANY, Score, read_labels
 from stream.cli import app
 from tests.builders import told
 
-CHAIN = (
-    "{name: mine, title: t, steps: [{id: a, class: discovery}, {id: b, class: privilege_change}], within: 1m}"
-)
+CHAIN = """
+name: mine
+title: looked up, then granted
+steps: [{id: look, class: discovery}, {id: grant, class: privilege_change}]
+within: 1m
+"""
 
 
 def recorded(folder: Path, name: str, events: list[AnyEvent]) -> str:
