@@ -1,20 +1,29 @@
 """Which detector speaks to which technique: a page made of the detectors' own tags, so that it cannot lie.
 
 Names are those of the catalogs: MITRE ATT&CK (Enterprise), MITRE ATLAS, OWASP Top 10 for Agentic
-Applications.
+Applications, the layers of MAESTRO (Cloud Security Alliance), NIST AI RMF 1.0.
 """
 
 from collections.abc import Iterator
 from functools import cache
 
 from detectors.catalog import Knowledge, detectors
+from detectors.ceilings import Ceilings
 from detectors.decision import INHERITED, SELF_RELEASE
 from detectors.policy import Policy
 from models.registry import EMPTY
+from stream.chain_files import builtin_names
+from stream.rule_files import load_declared
 
 COVERAGE_PAGE = "coverage.md"
 
-CATALOGS = {"T": "MITRE ATT&CK", "AML.T": "MITRE ATLAS", "ASI": "OWASP Top 10 for Agentic Applications"}
+CATALOGS = {
+    "T": "MITRE ATT&CK",
+    "AML.T": "MITRE ATLAS",
+    "ASI": "OWASP Top 10 for Agentic Applications",
+    "L": "Layers of MAESTRO",
+    "M": "NIST AI RMF",
+}
 """How an id begins: whose it is."""
 
 TECHNIQUES = {
@@ -36,7 +45,17 @@ TECHNIQUES = {
     "ASI08": "Cascading Failures",
     "ASI09": "Human-Agent Trust Exploitation",
     "ASI10": "Rogue Agents",
+    "L2": "Data Operations",
+    "L3": "Agent Frameworks",
+    "L4": "Deployment and Infrastructure",
+    "L6": "Security and Compliance",
+    "L7": "Agent Ecosystem",
+    "MANAGE-2.4": "Mechanisms to supersede, disengage or deactivate",
+    "MAP-5.1": "Likelihood and magnitude of impacts",
+    "MEASURE-2.7": "Security and resilience",
+    "T1069": "Permission Groups Discovery",
     "T1069.003": "Permission Groups Discovery: Cloud Groups",
+    "T1070": "Indicator Removal",
     "T1078": "Valid Accounts",
     "T1078.004": "Valid Accounts: Cloud Accounts",
     "T1087.004": "Account Discovery: Cloud Account",
@@ -44,6 +63,8 @@ TECHNIQUES = {
     "T1098.001": "Account Manipulation: Additional Cloud Credentials",
     "T1098.003": "Account Manipulation: Additional Cloud Roles",
     "T1098.006": "Account Manipulation: Additional Container Cluster Roles",
+    "T1110": "Brute Force",
+    "T1136": "Create Account",
     "T1195.002": "Supply Chain Compromise: Compromise Software Supply Chain",
     "T1199": "Trusted Relationship",
     "T1213": "Data from Information Repositories",
@@ -79,8 +100,8 @@ page. How often it is right is measured elsewhere: [scorecard.md](scorecard.md).
 
 @cache
 def tags_of() -> dict[str, tuple[str, ...]]:
-    """Every detector's tags, by its name."""
-    every = detectors(Policy(), Knowledge(None, EMPTY))
+    """The tags of every detector and of every chain that comes with the program, by its name."""
+    every = detectors(Policy(), Knowledge(None, EMPTY, load_declared(Policy())))
     return {detector.name: detector.tags for detector in every}
 
 
@@ -95,7 +116,7 @@ def covered() -> dict[str, list[str]]:
 
 def catalog_of(tag: str) -> str:
     """Beginning of the ids of the catalog it belongs to."""
-    return next((start for start in ("AML.T", "ASI", "T") if tag.startswith(start)), "")
+    return next((start for start in ("AML.T", "ASI", "T", "L", "M") if tag.startswith(start)), "")
 
 
 def coverage_page() -> str:
@@ -122,7 +143,8 @@ def _techniques() -> Iterator[str]:
 def _detectors() -> Iterator[str]:
     yield "## By detector\n"
     yield from ("| detector | may stop | techniques |", "|---|---|---|")
-    may_stop = set(Policy().may_stop)
+    declared = load_declared(Policy())
+    may_stop = Ceilings(Policy(), declared).may_stop
     for name, tags in sorted(tags_of().items()):
         stops = "yes" if name in may_stop else "alerts only"
         yield f"| {_linked([name])} | {stops} | {', '.join(tags)} |"
@@ -134,4 +156,5 @@ def _detectors() -> Iterator[str]:
 
 
 def _linked(names: list[str]) -> str:
-    return ", ".join(f"[{name}](detectors/{name}.md)" for name in names)
+    chains = builtin_names()
+    return ", ".join(f"[{name}]({'chains' if name in chains else 'detectors'}/{name}.md)" for name in names)

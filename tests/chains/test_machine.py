@@ -237,4 +237,5 @@ def test_a_flood_displaces_nothing_and_memory_is_bounded() -> None:
         machine.follow(track, hit(k, 100 + k, 1 if k % 2 else 2, "v0"))
     assert len(msgspec.msgpack.encode(track)) < 20_000
     machine.follow(track, hit(1, 20_000, 2, "v19"))
-    assert machine.follow(track, hit(2, 20_001, 4))
+    (match,) = machine.follow(track, hit(2, 20_001, 4))
+    assert match.hits[0] == hit(0, 0, 1), "what it tells is what happened: the first step is before the count"
