@@ -46,6 +46,8 @@ def _ask(workflow: Workflow, event: ApprovalRequest) -> None:
 
 
 def _register(workflow: Workflow, event: Registration) -> None:
+    if event.what in (Registered.UNTOLD, Registered.UNRECORDED):
+        return  # these vouch for nothing
     if event.what is Registered.STOP_DONE:
         stopped = workflow.sessions.get(event.session)
         if stopped is not None and event.source == LEDGER:
