@@ -11,7 +11,8 @@ def take_in(workflow: Workflow, event: AnyEvent) -> None:
     if event.grade is Grade.INFERRED:
         return
     if isinstance(event, Approval):
-        _grant(workflow, event)
+        if event.digest_fits:
+            _grant(workflow, event)
     elif isinstance(event, ApprovalRequest):
         _ask(workflow, event)
     elif isinstance(event, Registration):
