@@ -29,6 +29,7 @@ from stream.ingest.vouching import Vouching
 from stream.ingest.waiting import Provisional, Waiting
 
 LIFETIME_DIGITS_MAX = 9
+SOURCES_MAX = 64
 SINGLE = frozenset({"span", "keycloak.call"})
 """Kinds of handles that a record follows where nothing in it but the one call tells whose it is."""
 
@@ -55,6 +56,8 @@ class Resolver:
         self.one_sided = OneSided(self._placer.witnesses, self.runs)
         self._delegations = Delegations(self.holdings, self.runs)
         self._registry = registry
+        self.arrived: Table[int] = Table(int, SOURCES_MAX)
+        """Source: when it was last heard (ms)."""
         self._seen = Seen()
         self._newest_ms = 0
 
@@ -79,6 +82,7 @@ class Resolver:
             "alone": self.one_sided.alone,
             "together": self.one_sided.together,
             "heard": self.one_sided.heard,
+            "arrived": self.arrived,
         }
 
     def restored(self) -> None:
