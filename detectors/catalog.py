@@ -22,6 +22,7 @@ from detectors.rules.credential_for_another import CredentialForAnother
 from detectors.rules.denied_then_elsewhere import DeniedThenElsewhere
 from detectors.rules.faster_than_human import FasterThanHuman
 from detectors.rules.guardrail_tampering import GuardrailTampering
+from detectors.rules.one_sided import OneSided
 from detectors.rules.outside_plan import OutsidePlan
 from detectors.rules.outside_scope import OutsideScope
 from detectors.rules.secret_then_change import SecretThenChange
@@ -71,6 +72,7 @@ def _rules(policy: Policy, knowledge: Knowledge) -> tuple[Detector, ...]:
         ThreeSystems(settings.three_systems, habits),
         SecretThenChange(settings.secret_then_change, registry, habits),
         AfterStop(settings.after_stop),
+        OneSided(settings.one_sided),
         SharedAccount(settings.shared_account),
         UsedElsewhere(settings.used_elsewhere, registry),
     )

@@ -12,7 +12,7 @@ from detectors.ceilings import Ceilings
 from detectors.chains.hosted import NOTHING, Declared
 from detectors.policy import Level, Policy
 from models.command import RANK, STOPS, Action, Command, stable_id
-from models.event import CredentialKind, Event, Release, weakest
+from models.event import CredentialKind, Event, Operation, Release, weakest
 from models.finding import EVIDENCE_MAX, Finding, Noticed
 from models.session import CREDENTIALS_MAX, STANDING_MAX, Alarm, Session, Workflow, remembered
 
@@ -216,13 +216,20 @@ class Decisions:
             or session.attested_principal in budget.protected_principals
         )
 
+    def _lateness(self, session: Session, event: Event) -> str:
+        """Marks what was told too late to be judged in its order."""
+        late_ms = session.last_ms - event.at_ms
+        if not isinstance(event, Operation) or late_ms <= self._policy.lateness_ms:
+            return ""
+        return f" (late: its session's newest act is {late_ms / 60_000:.0f} min younger)"
+
     def _finding(self, workflow: Workflow, session: Session, cause: Cause, word: Noticed) -> Finding:
         event = cause.event
         return Finding(
             id=stable_id("finding", word.detector, session.id, event.source, event.id, *cause.apart),
             detector=word.detector,
             confidence=word.confidence,
-            reason=word.reason,
+            reason=word.reason + self._lateness(session, event),
             evidence=word.evidence[:EVIDENCE_MAX],
             grade=word.grade,
             session=session.id,

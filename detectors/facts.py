@@ -11,7 +11,8 @@ def take_in(workflow: Workflow, event: AnyEvent) -> None:
     if event.grade is Grade.INFERRED:
         return
     if isinstance(event, Approval):
-        _grant(workflow, event)
+        if event.digest_fits:
+            _grant(workflow, event)
     elif isinstance(event, ApprovalRequest):
         _ask(workflow, event)
     elif isinstance(event, Registration):
@@ -46,6 +47,8 @@ def _ask(workflow: Workflow, event: ApprovalRequest) -> None:
 
 
 def _register(workflow: Workflow, event: Registration) -> None:
+    if event.what in (Registered.UNTOLD, Registered.UNRECORDED):
+        return  # these vouch for nothing
     if event.what is Registered.STOP_DONE:
         stopped = workflow.sessions.get(event.session)
         if stopped is not None and event.source == LEDGER:

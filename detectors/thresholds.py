@@ -151,6 +151,14 @@ class BadApprovalSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     """Both."""
 
 
+class OneSidedSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`one_sided`, see `docs/detectors/one_sided.md`."""
+
+    enabled: bool = True
+    confidence: Share = 0.35
+    """On its own a finding to watch: it rests on silence."""
+
+
 class ThreeSystemsSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """`three_systems`, see `docs/detectors/three_systems.md`."""
 
@@ -285,3 +293,4 @@ class DetectorSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     used_elsewhere: ElsewhereSettings = ElsewhereSettings()
     workload_elsewhere: WorkloadSettings = WorkloadSettings()
     outside_scope: ScopeSettings = ScopeSettings()
+    one_sided: OneSidedSettings = OneSidedSettings()

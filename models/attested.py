@@ -111,3 +111,7 @@ class Registered(StrEnum):
     """A credential was handed to the session; `reference` is its platform id."""
     STOP_DONE = "stop_done"
     """A hook has carried out a command; `reference` is the command's id."""
+    UNTOLD = "untold"
+    """The platform recorded an act, of which the agent told nothing; `reference` is its event."""
+    UNRECORDED = "unrecorded"
+    """An agent told of an act, of which the platform has no record; `reference` is its event."""

@@ -227,7 +227,7 @@ class ApprovalRequest(Event, frozen=True, kw_only=True, omit_defaults=True, tag=
     requested_by: Label = ""
     """Who asked."""
     digest: Label = ""
-    """Digest of operation, target and session, as the approval service made it."""
+    """Digest of what is asked, as the approval service made it."""
 
 
 class Registration(Event, frozen=True, kw_only=True, omit_defaults=True, tag="registration"):
@@ -278,7 +278,9 @@ class Approval(Event, frozen=True, kw_only=True, omit_defaults=True, tag="approv
     request: Label = ""
     """Reference of the request that it answers."""
     digest: Label = ""
-    """Digest of operation, target and session, as the approval service made it."""
+    """Digest of what was asked, as the approval service made it."""
+    digest_fits: bool = True
+    """False where it is the digest of something else than is allowed here: then nothing is allowed."""
 
 
 class Release(Event, frozen=True, kw_only=True, omit_defaults=True, tag="release"):

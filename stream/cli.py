@@ -4,7 +4,7 @@ import os
 import sys
 from importlib.metadata import version
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
 import typer
@@ -17,6 +17,9 @@ from models.errors import ChainbrakeError
 from stream.settings import load_baseline, load_policy, load_registry, read_settings
 from stream.vocabularies import check_vocabulary, providers
 
+if TYPE_CHECKING:
+    from stream.recorded import Refused
+
 app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
@@ -25,7 +28,10 @@ app = typer.Typer(
 hooks = typer.Typer(no_args_is_help=True, help="Enforcement hooks: they act on commands and acknowledge.")
 app.add_typer(hooks, name="hook")
 
-Files = Annotated[list[str], typer.Argument(metavar="FILE…", help="NDJSON, .gz too, - for standard input")]
+Files = Annotated[
+    list[str],
+    typer.Argument(metavar="FILE…", help="NDJSON or other JSON, .gz too; a folder; - for standard input"),
+]
 Recordings = Annotated[
     list[str], typer.Argument(metavar="FILE…", help="files, or folders, of the format that --source names")
 ]
@@ -42,6 +48,7 @@ Kafka = Annotated[str | None, typer.Option("--kafka", help="bootstrap servers, h
 Redis = Annotated[str | None, typer.Option("--redis", help="redis://host:port/db")]
 
 out = Console(highlight=False, soft_wrap=True)
+errors = Console(stderr=True, highlight=False, soft_wrap=True)
 
 
 def main() -> None:
@@ -52,7 +59,7 @@ def main() -> None:
         said = "; ".join(
             line.strip() for line in str(error).splitlines()
         )  # one line, whoever raised it first
-        Console(stderr=True, highlight=False, soft_wrap=True).print(f"[red]error:[/red] {escape(said)}")
+        errors.print(f"[red]error:[/red] {escape(said)}")
         sys.exit(2)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the reader has gone: nothing to say
@@ -206,6 +213,7 @@ def replay(
     if json:
         sys.stdout.write(encode(summary).decode() + "\n")
         return
+    _tell_refused(replayed.first_refused, source)
     for name, value in summary.items():
         if name != "kind":
             out.print(f"{name:16} {_counted(value) if isinstance(value, dict) else value}")
@@ -317,7 +325,10 @@ def ingest(
     settings = _settings(kafka=kafka, registry=registry)
     ingesting = Ingest(settings, load_registry(settings.registry))
     ingesting.run(source, files, follow=follow)
+    _tell_refused(ingesting.first_refused, source)
     out.print(_counted(dict(ingesting.counted)))
+    if ingesting.names_to_add:
+        out.print(f"names to add: {_counted(ingesting.names_to_add)}")
 
 
 @app.command()
@@ -354,6 +365,14 @@ def gateway(
     from stream.enforcement.gateway import run_gateway  # noqa: PLC0415 - needs aiohttp and Kafka
 
     run_gateway(_settings(kafka=kafka), host, port, name)
+
+
+def _tell_refused(refused: "Refused | None", source: str) -> None:
+    """The first dead letter: a wrong file or source shows at once."""
+    if refused is not None:
+        from stream.recorded import told_of  # noqa: PLC0415 - loaded already, whoever refused it
+
+        errors.print(f"[yellow]first dead letter:[/yellow] {escape(told_of(refused, source))}")
 
 
 def _counted(reasons: dict[str, int]) -> str:

@@ -14,10 +14,9 @@ from stream.dead_letters import refused_line
 from stream.enforcement.publisher import DELIVER_MS_MAX, Publisher, event_record
 from stream.files import lines
 from stream.following import followed
-from stream.ingest.batches import BATCH_BYTES_MAX
 from stream.ingest.pipeline import Pipeline
 from stream.messages import Record
-from stream.recorded import Arrival, Arrivals, arrivals, known_source
+from stream.recorded import Arrival, Arrivals, Refused, arrivals, bytes_max, known_source
 from stream.settings import Settings
 from stream.topics import topics_of
 
@@ -30,10 +29,17 @@ class Ingest:
 
     def __init__(self, settings: Settings, registry: Registry) -> None:
         self.counted: Counter[str] = Counter()
+        self.first_refused: Refused | None = None
+        """The first line that could not be used."""
         self._topics = topics_of(settings)
         self._settings = settings
         self._pipeline = Pipeline(registry)
         self._sent: deque[FutureRecordMetadata] = deque()
+
+    @property
+    def names_to_add(self) -> dict[str, int]:
+        """The most frequent operations that no vocabulary knows."""
+        return self._pipeline.names.flat()
 
     def run(self, source: str, paths: list[str], *, follow: bool) -> None:
         """Until the files end, or, following, until somebody ends it; what was sent has arrived then.
@@ -43,7 +49,7 @@ class Ingest:
         known_source(source)
         with Publisher(self._settings, "ingest") as publisher:
             publisher.know(self._topics.actions)
-            given = self._lines(publisher, paths, follow=follow)
+            given = self._lines(publisher, paths, bytes_max(source), follow=follow)
             try:
                 self._send(publisher, arrivals(source, given, self._pipeline, _now_ms))
             except KeyboardInterrupt:
@@ -53,12 +59,12 @@ class Ingest:
             self._settle()
         self.counted["duplicates"] = self._pipeline.duplicates
 
-    def _lines(self, publisher: Publisher, paths: list[str], *, follow: bool) -> Iterator[bytes]:
+    def _lines(self, publisher: Publisher, paths: list[str], most: int, *, follow: bool) -> Iterator[bytes]:
         def idle() -> None:
             self._send_events(publisher, self._pipeline.overdue(_now_ms()))
             self._settle()
 
-        given = followed(paths[0], BATCH_BYTES_MAX, idle) if follow else lines(paths, BATCH_BYTES_MAX)
+        given = followed(paths[0], most, idle) if follow else lines(paths, most)
         for line in given:
             self.counted["lines"] += 1
             yield line
@@ -69,6 +75,7 @@ class Ingest:
                 self._send_events(publisher, [arrival.event])
             else:
                 self.counted["dead letters"] += 1
+                self.first_refused = self.first_refused or arrival
                 letters = self._topics.dead_letters
                 self._hand_over(
                     publisher, refused_line(letters, arrival.content, arrival.reason, arrival.detail)

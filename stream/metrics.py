@@ -93,7 +93,8 @@ BUILD = _gauge(
 
 RECORDS = _counter(
     "records_total",
-    "Records of raw topics, by source and what became of them; late and unclassified ones are judged, too",
+    "Records of raw topics, by source and what became of them; late and unclassified ones are "
+    "judged, too; the log says which names to add",
     source=SOURCES,
     result=("read", "duplicate", "unreadable", "late", "unclassified"),
 )

@@ -9,7 +9,7 @@ from msgspec import Raw, Struct
 from models.cloudevent import read_line
 from models.errors import InputError, Unreadable, UnreadableEventError
 from models.event import EVENT_BYTES_MAX, AnyEvent
-from stream.ingest.batches import BATCH_BYTES_MAX
+from stream.ingest.batches import BATCH_BYTES_MAX, TRAIL_BYTES_MAX
 from stream.ingest.pipeline import Bad, Pipeline, Taken
 from stream.ingest.reading import decoded, millis
 from stream.ingest.sources import SOURCES
@@ -40,6 +40,11 @@ class Refused(Struct, frozen=True):
     """As it came."""
 
 
+def told_of(refused: Refused, source: str) -> str:
+    """One line about a line that cannot be used, for whoever gave it."""
+    return f"line {refused.index} (from 0) is no record of {source}: {refused.reason}, {refused.detail}"
+
+
 Arrivals = Iterator[Arrival | Refused]
 
 
@@ -63,7 +68,9 @@ def known_source(source: str) -> str:
 
 def bytes_max(source: str) -> int:
     """How long a line may be: some sources send many records in one."""
-    return BATCH_BYTES_MAX if source in SOURCES and source != EVENTS else EVENT_BYTES_MAX
+    if source in (EVENTS, SCENARIO):
+        return EVENT_BYTES_MAX
+    return TRAIL_BYTES_MAX if source == "aws.cloudtrail" else BATCH_BYTES_MAX
 
 
 def arrivals(

@@ -19,12 +19,10 @@ from models.registry import EMPTY, Registry
 from models.session import Workflow
 from stream.enforcement.budget import Budget
 from stream.ingest.pipeline import Pipeline
-from stream.recorded import EVENTS, Arrival, arrivals, known_source
+from stream.recorded import EVENTS, Arrival, Refused, arrivals, known_source
 from stream.rule_files import load_declared
 
 PRUNE_EVERY = 100_000
-NAMES_SHOWN = 10
-"""Of each source: operations that its vocabulary lacks, the most frequent."""
 
 
 class Replay:
@@ -40,6 +38,8 @@ class Replay:
     ) -> None:
         """`declared`: chains and Sigma rules; None for those that the policy names."""
         self._policy = policy
+        self.first_refused: Refused | None = None
+        """The first line that could not be used."""
         declared = load_declared(policy) if declared is None else declared
         self._judge = Judge(policy, baseline, registry, declared)
         self._budget = Budget(policy.budget)
@@ -68,6 +68,7 @@ class Replay:
         for arrival in arrivals(self._source, self._counted(lines), self._pipeline):
             if not isinstance(arrival, Arrival):
                 self._dead_letters[arrival.reason] += 1
+                self.first_refused = self.first_refused or arrival
                 continue
             try:
                 event = believed(arrival.event, arrival.seen_ms, self._policy)
@@ -89,13 +90,10 @@ class Replay:
         """What was counted."""
         tally = self._judge.tally
         resolved = self._pipeline.resolver.counted
-        names = self._pipeline.names.most(NAMES_SHOWN)
         ingest = {
             "joined": resolved.joined,
             "provisional": resolved.provisional,
-            "names_to_add": {
-                f"{source} {name}": count for source, most in names.items() for name, count in most
-            },
+            "names_to_add": self._pipeline.names.flat(),
         }
         return {
             "kind": "summary",

@@ -318,6 +318,19 @@ def test_an_unknown_source_is_refused(run: Run, tmp_path: Path, chain: Path) -> 
     assert "okta" in ran.err
 
 
+def test_a_wrong_source_or_file_shows_in_one_line(run: Run, tmp_path: Path, chain: Path) -> None:
+    """The first dead letter is told, with its line and reason; programs get the counts."""
+    ran = run("replay", chain, "--source", "okta.system_log")
+    (said,) = ran.err.splitlines()
+    assert said.startswith("first dead letter: line 0 (from 0) is no record of okta.system_log: invalid, ")
+    assert run("replay", chain, "--source", "okta.system_log", "--json").err == ""
+    packed = tmp_path / "none.gz"
+    packed.write_text("hello\n")
+    assert (
+        "is no record of aws.cloudtrail: not_json" in run("replay", packed, "--source", "aws.cloudtrail").err
+    )
+
+
 def test_the_schema_is_printed(run: Run) -> None:
     """For producers, in the standard's own form."""
     ran = run("schema")

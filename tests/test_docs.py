@@ -11,6 +11,8 @@ import pytest
 from detectors.policy import Level, Policy, read_policy
 from models.cloudevent import read_line
 from models.event import AnyEvent
+from stream.ingest.sources import SOURCES
+from stream.recorded import SCENARIO
 from stream.schema import PAGES, SCHEMA_PAGE, event_schema, refreshed
 from tests.builders import approval, delegation, end, op, release, told
 
@@ -41,6 +43,14 @@ def test_the_schema_is_a_schema_and_explains_every_field() -> None:
     for definition in SCHEMA["$defs"].values():
         for name, field in definition.get("properties", {}).items():
             assert name == "kind" or field["description"]
+
+
+def test_every_source_can_be_found() -> None:
+    """By the name that the command line takes."""
+    page = (DOCS / "sessions.md").read_text().partition("## Sources")[2].partition("\n## ")[0]
+    rows = [line.split("|")[1] for line in page.splitlines() if line.startswith("| `")]
+    named = {name for row in rows for name in re.findall(r"`([a-z_.]+)`", row)}
+    assert named == {*SOURCES, SCENARIO}
 
 
 @pytest.mark.parametrize("event", EVENTS, ids=lambda event: event.id)

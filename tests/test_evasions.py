@@ -61,6 +61,13 @@ def test_an_inferred_approval_allows_nothing() -> None:
     assert judged([*told("D@0 P@30 S@60"), guessed, act]).actions == STOP
 
 
+def test_an_approval_of_something_else_allows_nothing() -> None:
+    """What was signed is another action or resource: this change stays unapproved."""
+    act = op("V", 90)
+    altered = approval(80, operation=act.operation, target=act.target, digest_fits=False)
+    assert judged([*told("D@0 P@30 S@60"), altered, act]).actions == STOP
+
+
 def test_denied_reads_do_not_push_a_denied_grant_out_of_memory() -> None:
     """A flood of small denials hides no large one."""
     denied = op("V", 0, target="role/admin", outcome=Outcome.DENIED)

@@ -173,10 +173,17 @@ def test_the_same_offset_is_folded_once() -> None:
     assert workflow.sessions["s1"].events == 4
 
 
+GRAVE = (Effect.EXPANDS, Effect.ADMIN)
+
+
 def test_what_is_later_than_the_policy_states_is_judged_and_counted() -> None:
     """Late is counted against the session's newest event."""
     heard = judged([op("D", 1000), op("D", 1000 - 300), op("D", 1000 - 300.001)])
     assert heard.judge.tally.late == 1
+    in_time = judged([op("S", 250), op("V", 0, effects=GRAVE)])
+    late = judged([op("S", 400), op("V", 0, effects=GRAVE)])
+    assert "(late: " not in in_time.findings[-1].reason
+    assert late.findings[-1].reason.endswith("(late: its session's newest act is 7 min younger)")
 
 
 def test_duplicates_are_known_by_id_and_source_for_as_long_as_they_are_remembered() -> None:

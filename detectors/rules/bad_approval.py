@@ -1,4 +1,4 @@
-"""An approval that is none: by whoever asked, by an agent of the workflow, or faster than a human reads.
+"""An approval that is none: by whoever asked or works here, faster than a human reads, or of something else.
 
 It covers nothing (`detectors/approvals.py`); that somebody tried is evidence of its own. Known gap: two
 people who act as one.
@@ -33,16 +33,7 @@ class BadApproval(Detector):
         """See `Detector.attend`."""
         if not isinstance(event, Approval):
             return None
-        grant = next((known for known in reversed(workflow.grants) if known.reference == event.id), None)
-        if grant is None:
-            return None
-        faults = []
-        if not by_outsider(grant, workflow):
-            faults.append(f"{event.decided_by} approved for itself")
-        if grant.requested_ms is not None:
-            pause_ms = grant.at_ms - grant.requested_ms
-            if pause_ms < self._approvals.pause_ms_min:
-                faults.append(f"the answer came {pause_ms} ms after the question")
+        faults = self._faults(workflow, event)
         if not faults:
             return None
         return Noticed(
@@ -53,3 +44,18 @@ class BadApproval(Detector):
             grade=event.grade,
             tags=self.tags,
         )
+
+    def _faults(self, workflow: Workflow, event: Approval) -> list[str]:
+        if not event.digest_fits:
+            return ["the digest that was signed is of something else"]
+        grant = next((known for known in reversed(workflow.grants) if known.reference == event.id), None)
+        if grant is None:
+            return []
+        faults = []
+        if not by_outsider(grant, workflow):
+            faults.append(f"{event.decided_by} approved for itself")
+        if grant.requested_ms is not None:
+            pause_ms = grant.at_ms - grant.requested_ms
+            if pause_ms < self._approvals.pause_ms_min:
+                faults.append(f"the answer came {pause_ms} ms after the question")
+        return faults

@@ -1,4 +1,4 @@
-"""AWS CloudTrail: a record, a file of them, EventBridge's wrapper around one, or gzip of any of these.
+"""AWS CloudTrail: a record, a file or a lookup of them, EventBridge's wrapper around one, or gzip of these.
 
 Format: CloudTrail User Guide, "CloudTrail record contents" and "CloudTrail userIdentity element". Tables of
 Athena hold the same with names in lower case and parameters as text. Where a file holds many records,
@@ -22,13 +22,12 @@ from stream.ingest import aws_iam, aws_services
 from stream.ingest.aws_identity import IDENTITY_FIELDS, Caller, Identity, caller_of, run_of
 from stream.ingest.aws_parameters import Reading
 from stream.ingest.aws_target import target_of
+from stream.ingest.batches import TRAIL_BYTES_MAX
 from stream.ingest.reading import NAME_MAX, decoded, invalid, millis, name, nested
 from stream.ingest.sighting import Handle, Sighting
 from stream.vocabularies import load_vocabulary
 
 SOURCE = "aws.cloudtrail"
-BATCH_BYTES_MAX = 67_108_864
-"""Bytes of a file of records, unpacked; CloudTrail closes its files at about 50 MB."""
 GZIP = b"\x1f\x8b"
 API_VERSION = re.compile(r"20\d\d_?\d\d_?\d\d(v\d+)?$")
 """Lambda and CloudFront append the version of their API to event names: `UpdateFunctionCode20150331v2`."""
@@ -49,6 +48,12 @@ NO_PARAMETERS: dict[str, Any] = {}
 READERS = aws_iam.READERS | aws_services.READERS
 STS_LOGINS = frozenset({"sts:AssumeRole", "sts:AssumeRoleWithSAML", "sts:AssumeRoleWithWebIdentity"})
 MAKES_KEYS = frozenset({"iam:CreateAccessKey"})
+
+
+class LookedUp(Struct, gc=False):
+    """An event as `aws cloudtrail lookup-events` prints it, newest first: the record is a text in it."""
+
+    CloudTrailEvent: str = ""
 
 
 class Record(Struct, gc=False):
@@ -72,6 +77,7 @@ class Record(Struct, gc=False):
     logged_at: str | None = field(default=None, name="@timestamp")
     """Shippers that rename the event's time leave it here."""
     Records: list[Raw] | None = None
+    Events: list[LookedUp] | None = None
     detail: Raw = NOTHING
 
 
@@ -86,9 +92,11 @@ _vocabulary = load_vocabulary("aws")
 def normalise(record: bytes) -> tuple[Sighting, ...]:
     """What the bytes say. Raises `UnreadableEventError` for what is no record of CloudTrail."""
     content = _inflated(record) if record[:2] == GZIP else record
-    arrived = decoded(_decoder, content, BATCH_BYTES_MAX)
+    arrived = decoded(_decoder, content, TRAIL_BYTES_MAX)
     if arrived.Records is not None:
         return tuple(_sighting(_single(bytes(each))) for each in arrived.Records)
+    if arrived.Events is not None:
+        return tuple(_sighting(_single(each)) for each in _looked_up(arrived.Events))
     if arrived.detail != NOTHING and arrived.eventName is None:
         return (_sighting(_single(bytes(arrived.detail))),)
     return (_sighting(_alone(arrived, content)),)
@@ -97,10 +105,16 @@ def normalise(record: bytes) -> tuple[Sighting, ...]:
 def unwrapped(record: bytes) -> tuple[bytes, ...]:
     """The single records of a file or wrapper, as bytes; whatever else it is, as it came."""
     content = _inflated(record) if record[:2] == GZIP else record
-    if b'"Records"' not in content:
+    if b'"Records"' not in content and b'"Events"' not in content:
         return (content,)
-    arrived = decoded(_decoder, content, BATCH_BYTES_MAX)
+    arrived = decoded(_decoder, content, TRAIL_BYTES_MAX)
+    if arrived.Events is not None:
+        return _looked_up(arrived.Events)
     return (content,) if arrived.Records is None else tuple(bytes(each) for each in arrived.Records)
+
+
+def _looked_up(events: list[LookedUp]) -> tuple[bytes, ...]:
+    return tuple(event.CloudTrailEvent.encode() for event in reversed(events))
 
 
 def _single(content: bytes) -> Record:
@@ -132,10 +146,10 @@ def _renamed_within(value: Any, depth: int) -> Any:
 def _inflated(record: bytes) -> bytes:
     unpacker = zlib.decompressobj(wbits=zlib.MAX_WBITS | 16)
     try:
-        content = unpacker.decompress(record, BATCH_BYTES_MAX + 1)
+        content = unpacker.decompress(record, TRAIL_BYTES_MAX + 1)
     except zlib.error as error:
         raise UnreadableEventError(Unreadable.NOT_JSON, "gzip that cannot be unpacked") from error
-    if not unpacker.eof and len(content) <= BATCH_BYTES_MAX:
+    if not unpacker.eof and len(content) <= TRAIL_BYTES_MAX:
         raise UnreadableEventError(Unreadable.NOT_JSON, "gzip that is cut off")
     return content
 

@@ -16,6 +16,7 @@ from stream.ingest.sighting import Handle
 GITHUB = "token.actions.githubusercontent.com"
 RUN = re.compile(r"(?:^|\D)(\d{6,20})(?:\D|$)")
 """Run ids of GitHub in the names of role sessions, as in `gha-<run>-<job>`."""
+SUBJECT_PARTS = re.compile(r"[:/]")
 SUBJECT = re.compile(r"repo:([^:]{1,200}):(?:ref:)?([^:]{1,200})")
 """Subjects of GitHub's tokens: `repo:<owner>/<name>:ref:<ref>` or `…:environment:<name>`."""
 PEOPLE = "AWSReservedSSO_"
@@ -191,6 +192,9 @@ def _follows(who: Identity, context: SessionContext, session_name: str, run: str
     ]
     if session_name:
         follows.append(Handle("pod", session_name[:NAME_MAX]))
+    if who.type == "WebIdentityUser" and (tail := SUBJECT_PARTS.split(who.userName or "")[-1]):
+        # An issuer may mint a token for one conversation, and end its subject in that.
+        follows.append(Handle("conversation", tail[:NAME_MAX]))
     if run:
         follows.append(Handle("github.run", run))
     return tuple(follows)

@@ -7,6 +7,9 @@ from models.event import EVENT_BYTES_MAX
 BATCH_BYTES_MAX = 16_777_216
 """A larger batch is a dead letter: no provider sends one."""
 
+TRAIL_BYTES_MAX = 67_108_864
+"""The same of CloudTrail, which closes its files at about 50 MB, unpacked."""
+
 
 def single(record: bytes) -> None:
     """A record that came alone is bounded as an event is. Raises `UnreadableEventError`."""

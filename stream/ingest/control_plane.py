@@ -10,6 +10,7 @@ The topic is trusted: whoever may write to it can vouch for anything. Signatures
 
 import re
 from collections.abc import Callable
+from hashlib import sha256
 
 import msgspec
 from msgspec import Struct
@@ -49,6 +50,9 @@ CREDENTIAL_HANDLES = {
 
 PREFIXES = ("okta", "entra", "azure", "gcp", "vault", "k8s", "kubernetes", "keycloak", "github")
 """Said before an action to tell providers apart; AWS has `iam:` and the like in its own names."""
+
+DIGEST = re.compile(r"sha256:([0-9a-f]{64})")
+"""What approval services sign: SHA-256 of `<action>|<resource>`. Other forms are kept, not checked."""
 
 DONE = frozenset({"done", "ok", "success"})
 
@@ -208,8 +212,15 @@ def _approval_granted(head: Head, data: bytes) -> Sightings:
         expires_ms=moment(asked.expires),
         request=name(asked.request_id),
         digest=name(asked.digest),
+        digest_fits=digest_fits(asked),
     )
     return (Sighting(event=event, settled=True),)
+
+
+def digest_fits(asked: Asked) -> bool:
+    """Whether the digest, where there is one that can be checked, is of this very action and resource."""
+    signed = DIGEST.fullmatch(asked.digest or "")
+    return signed is None or signed[1] == sha256(f"{asked.action}|{asked.resource}".encode()).hexdigest()
 
 
 def _credential_bound(head: Head, data: bytes) -> Sightings:

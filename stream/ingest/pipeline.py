@@ -48,8 +48,6 @@ class Pipeline:
         """Which of them to add first."""
         self.late: Counter[str] = Counter()
         """Source: events that arrived more than `late_ms` after they happened."""
-        self.heard_ms: dict[str, int] = {}
-        """Source: when it was last heard."""
         self._records = Seen()
 
     @property
@@ -58,13 +56,19 @@ class Pipeline:
         records = sum(count for (_, result), count in self.results.items() if result == DUPLICATE)
         return records + self.resolver.counted.duplicates
 
+    @property
+    def heard_ms(self) -> dict[str, int]:
+        """Source: when it was last heard, restarts or not."""
+        heard = self.resolver.arrived
+        return {source: heard.peek(source) or 0 for source in heard.keys()}  # noqa: SIM118 - a table
+
     def take(self, source: str, record: bytes, seen_ms: int | None, late_ms: int = LATE_MS) -> Taken:
         """What one record tells; `seen_ms` is when it arrived, None for when it says it happened.
 
         Raises `InputError` for a source that is not known.
         """
         reading = source_of(source)
-        taken = Taken([], [])
+        taken, heard = Taken([], []), self.resolver.arrived
         if self._records.before(source, record):
             self.results[source, DUPLICATE] += 1
             return taken
@@ -77,7 +81,8 @@ class Pipeline:
             if arrived_ms - event.at_ms > late_ms:
                 self.late[source] += 1
             taken.events += self.resolver.take(sighting, arrived_ms)
-            self.heard_ms[source] = max(arrived_ms, self.heard_ms.get(source, 0))
+            if arrived_ms > (heard.peek(source) or 0):
+                heard.put(source, arrived_ms)
         return taken
 
     def overdue(self, now_ms: int = NEVER_MS) -> list[AnyEvent]:

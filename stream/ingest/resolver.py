@@ -21,6 +21,7 @@ from stream.ingest.delegations import SOURCE, Delegations
 from stream.ingest.duplicates import Seen
 from stream.ingest.holdings import CREDENTIALS, HELD_FOR_MS, REQUESTS, SLACK_MS, Holding, Holdings
 from stream.ingest.memory import Table
+from stream.ingest.one_sided import OneSided
 from stream.ingest.placing import Place, Placer
 from stream.ingest.runs import Runs
 from stream.ingest.sighting import Handle, Sighting
@@ -28,6 +29,7 @@ from stream.ingest.vouching import Vouching
 from stream.ingest.waiting import Provisional, Waiting
 
 LIFETIME_DIGITS_MAX = 9
+SOURCES_MAX = 64
 SINGLE = frozenset({"span", "keycloak.call"})
 """Kinds of handles that a record follows where nothing in it but the one call tells whose it is."""
 
@@ -51,9 +53,13 @@ class Resolver:
         self.waiting = Waiting()
         self.vouching = Vouching()
         self._placer = Placer(registry)
+        self.one_sided = OneSided(self._placer.witnesses, self.runs)
         self._delegations = Delegations(self.holdings, self.runs)
         self._registry = registry
+        self.arrived: Table[int] = Table(int, SOURCES_MAX)
+        """Source: when it was last heard (ms)."""
         self._seen = Seen()
+        self._newest_ms = 0
 
     @property
     def tables(self) -> dict[str, Table[Any]]:
@@ -73,11 +79,16 @@ class Resolver:
             "near": witnesses.near,
             "words": self.vouching.words,
             "told": self.vouching.told,
+            "alone": self.one_sided.alone,
+            "together": self.one_sided.together,
+            "heard": self.one_sided.heard,
+            "arrived": self.arrived,
         }
 
     def restored(self) -> None:
         """The tables were filled from a store."""
         self.waiting.restored()
+        self.one_sided.restored()
 
     def take(self, sighting: Sighting, seen_ms: int) -> list[AnyEvent]:
         """The sighting's event where it belongs, and whatever it explains; nothing for a duplicate."""
@@ -86,6 +97,7 @@ class Resolver:
         if self._seen.before("", f"{event.source}\0{event.id}".encode()):
             self.counted.duplicates += 1
             return []
+        self._newest_ms = max(self._newest_ms, seen_ms)
         out = self.overdue(seen_ms)
         self.waiting.expire(seen_ms)
         explained: deque[Handle] = deque()
@@ -101,8 +113,11 @@ class Resolver:
         return out
 
     def overdue(self, now_ms: int) -> list[AnyEvent]:
-        """What was held back for a link that did not come in time, under its provisional session."""
-        out: list[AnyEvent] = []
+        """What was held back for a link that did not come in time; and of which acts one side said nothing.
+
+        Silence has lasted up to the newest arrival only, whatever the clock says.
+        """
+        out: list[AnyEvent] = [*self.one_sided.due(min(now_ms, self._newest_ms))]
         for entry in self.waiting.overdue(now_ms):
             out += self._begin(entry.sighting, entry.seen_ms, self._place(entry.sighting), held_back=True)
         return out
@@ -168,8 +183,18 @@ class Resolver:
             return []
         if self._keep(sighting, seen_ms, place) and not place.sure:
             self.counted.provisional += 1
+        return self._told(sighting, seen_ms, place)
+
+    def _told(self, sighting: Sighting, seen_ms: int, place: Place) -> list[AnyEvent]:
+        """The event in its place; nothing for a record that only links others."""
         event = self._placer.placed(sighting, seen_ms, place)
-        return self._vouched(event) if event is not None else []
+        if event is None:
+            return []
+        if isinstance(event, Operation):
+            self.one_sided.hear(event)
+            if place.sure:
+                self.one_sided.note(sighting, event, seen_ms)
+        return self._vouched(event)
 
     def _vouched(self, event: AnyEvent) -> list[AnyEvent]:
         """The event, after whatever others have said of it elsewhere."""
@@ -220,13 +245,12 @@ class Resolver:
                 self.waiting.remove(number)
                 self._keep(entry.sighting, entry.seen_ms, place)
                 explained += self._hold_all(entry.sighting, place)
-                event = None if stays else self._placer.placed(entry.sighting, entry.seen_ms, place)
-                if event is not None:
-                    out += self._vouched(event)
-                if event is not None and entry.session:
+                told = [] if stays else self._told(entry.sighting, entry.seen_ms, place)
+                out += told
+                if told and entry.session:
                     self.counted.joined += 1
                     ends = (entry.session, entry.workflow, place.session, place.workflow)
-                    moved.setdefault(ends, []).append(event)
+                    moved.setdefault(ends, []).append(told[-1])
         for ends, events in moved.items():
             parts = range(0, len(events), MOVED_MAX)
             out += [_join(*ends, events[start : start + MOVED_MAX]) for start in parts]

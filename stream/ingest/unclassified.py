@@ -48,6 +48,10 @@ class Unclassified:
             frequent = self._providers[provider] = Frequent()
         frequent.add(operation)
 
+    def flat(self, many: int = 10) -> dict[str, int]:
+        """The same for people: `<provider> <name>` and how often."""
+        return {f"{source} {name}": count for source, most in self.most(many).items() for name, count in most}
+
     def most(self, many: int = 10) -> dict[str, tuple[tuple[str, int], ...]]:
         """Per provider the names to add first, with how often they came."""
         return {provider: frequent.most(many) for provider, frequent in sorted(self._providers.items())}

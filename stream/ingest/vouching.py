@@ -48,6 +48,8 @@ class Vouching:
 
     def hear(self, event: AnyEvent) -> None:
         """Keep an approval for whoever asked, and a registered change for the objects it names."""
+        if isinstance(event, Approval) and not event.digest_fits:
+            return
         if isinstance(event, Approval | ApprovalRequest) and event.requested_by:
             self._keep(event.requested_by, event)
         elif isinstance(event, Registration) and event.what is Registered.CHANGE:

@@ -55,7 +55,10 @@ class Witnesses:
         """The act that an operation tells of; `by_name` where the session is the true one."""
         told = _told_by(sighting)
         named = by_name and told.witness != SERVER
-        act = self._known(told) or (self._named_alike(event, told.witness) if named else None)
+        act = self._known(told)
+        if named and (act is None or not act.seen_by):
+            # Nobody but itself told of it so far, in a session that was not yet the true one.
+            act = self._named_alike(event, told.witness) or act
         name = event.act or event.id
         act = act or self.acts.get(name) or Act(name, 0, event.at_ms)
         self._note(told, act)
@@ -136,6 +139,13 @@ class Told(Struct, frozen=True):
     """Requests and spans that are the call's own."""
     parent: str
     """The span that it was called from; empty for none."""
+
+
+def witness_of(sighting: Sighting) -> int:
+    """Which kind of witness tells it."""
+    if sighting.event.grade is Grade.ATTESTED:
+        return PLATFORM
+    return SERVER if any(handle.kind == "span" for handle in sighting.follows) else AGENT
 
 
 def _told_by(sighting: Sighting) -> Told:

@@ -132,6 +132,7 @@ FIRES: Stories = {
         "whoever asked approves": [op("D", -100), approval(0, decided_by=AGENT, requested_by=AGENT)],
         "in less than a second": [approval(0, asked_s=-0.4)],
         "both": [op("D", -100), approval(0, asked_s=-0.4, decided_by=AGENT)],
+        "what was signed is something else": [approval(0, digest_fits=False)],
     },
 }
 

@@ -2,7 +2,7 @@
 
 from models.acknowledgement import LEDGER
 from models.attested import Effect
-from models.event import CredentialKind
+from models.event import CredentialKind, Grade
 from tests.builders import ROTATOR, Stories, approval, op, registered, rotation, told
 from tests.detectors.stories_of_changes import ADMIN, COMMENT, GRANT, KEY, LOGIN, TICKET
 
@@ -25,6 +25,16 @@ FIRES: Stories = {
             op("V", 0, **ADMIN),
             registered("stop_done", 1, source=LEDGER),
             op("D", 61),
+        ],
+    },
+    "one_sided": {
+        "the agent told nothing of a grant": [
+            op("V", 0, id="g1"),
+            registered("untold", 0, "g1", grade=Grade.INFERRED),
+        ],
+        "the platform has no record of what was told": [
+            op("V", 0, id="g1"),
+            registered("unrecorded", 0, "g1", grade=Grade.INFERRED),
         ],
     },
     "unfamiliar_act": {
@@ -130,6 +140,9 @@ MUST_NOT: Stories = {
     "after_stop": {
         "what was on its way": [registered("stop_done", 1, source=LEDGER), op("D", 20)],
         "a session that nobody stopped": [registered("stop_done", 1, source=LEDGER), op("D", 90)],
+    },
+    "one_sided": {
+        "another kind of registration": [op("V", 0), registered("change", 1), registered("credential", 2)],
     },
     "unfamiliar_act": {
         "the rotation job at work": rotation("s1"),

@@ -111,6 +111,14 @@ def test_a_file_holds_many_records() -> None:
     assert normalise(b'{"Records": []}') == ()
 
 
+def test_a_lookup_is_read_from_its_oldest_event_on() -> None:
+    """`aws cloudtrail lookup-events` prints the newest first, each record as a text."""
+    texts = [record(name, eventID=name).decode() for name in ("iam:ListRoles", "iam:ListUsers")]
+    looked_up = json.dumps({"Events": [{"EventId": "x", "CloudTrailEvent": text} for text in texts]}).encode()
+    assert [each.event.id for each in normalise(looked_up)] == ["iam:ListUsers", "iam:ListRoles"]
+    assert [json.loads(each)["eventName"] for each in unwrapped(looked_up)] == ["ListUsers", "ListRoles"]
+
+
 def test_one_bad_record_of_a_file_is_not_dropped_in_silence() -> None:
     """The file is refused; taken apart, only the bad one is."""
     file = b'{"Records": [' + record("iam:ListRoles") + b', {"eventName": 7}]}'

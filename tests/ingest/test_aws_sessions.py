@@ -62,6 +62,18 @@ def test_a_session_of_a_role_belongs_to_whom_it_is_called_after_else_to_the_key_
     assert found.event.op_class is OpClass.OTHER
 
 
+def test_the_subject_of_a_token_may_name_its_conversation() -> None:
+    """An issuer mints it for one run: `spiffe://example.org/agent/planner/talk-81`."""
+    who = {"type": "WebIdentityUser", "userName": "spiffe://example.org/agent/planner/talk-81"}
+    found = sighting(
+        "sts:AssumeRoleWithWebIdentity", {"roleSessionName": "x"}, credentials(), userIdentity=who
+    )
+    assert Handle("conversation", "talk-81") in found.follows
+    assert found.brings == (Handle("aws.access_key", FRESH_KEY),)
+    nobody = sighting("sts:AssumeRoleWithWebIdentity", userIdentity={"type": "WebIdentityUser"})
+    assert all(handle.value for handle in nobody.follows)
+
+
 def test_a_refused_login_mints_nothing() -> None:
     """Whatever its answer holds."""
     asked = {"roleArn": f"arn:aws:iam::{OURS}:role/app", "roleSessionName": "talk-82"}

@@ -1,6 +1,7 @@
 """The control plane's facts as events."""
 
 from datetime import datetime
+from hashlib import sha256
 from typing import Any
 
 import pytest
@@ -201,6 +202,21 @@ def test_an_approval_says_who_when_and_until_when() -> None:
     )
     assert (event.digest, event.expires_ms, event.at_ms) == ("sha256:aa", 1790000900000, 1790000000250)
     assert event.grade is Grade.ATTESTED
+
+
+def test_a_digest_of_something_else_is_told() -> None:
+    """Whoever alters what was approved cannot alter what was signed; another form of digest says nothing."""
+    signed = sha256(b"iam:AttachRolePolicy|app:policy/read").hexdigest()
+    for digest, resource, fits in [
+        (f"sha256:{signed}", "app:policy/read", True),
+        (f"sha256:{signed}", "app:policy/AdministratorAccess", False),
+        ("sha256:aa", "app:policy/read", True),
+        (None, "app:policy/read", True),
+    ]:
+        granted = fact("approval.granted", APPROVAL | {"digest": digest, "resource": resource})
+        event = one(normalise, granted).event
+        assert isinstance(event, Approval)
+        assert event.digest_fits is fits, (digest, resource)
 
 
 @pytest.mark.parametrize("decision", ["denied", "expired", "", None])

@@ -8,9 +8,11 @@ import msgspec
 from models.event import AnyEvent
 from models.registry import EMPTY
 from stream.ingest.memory import Table
+from stream.ingest.pipeline import Pipeline
 from stream.ingest.resolver import Resolver
 from stream.ingest.sighting import Handle, Sighting
 from stream.lineage import CHUNK, changes
+from tests.ingest.saas import encoded
 from tests.ingest.sightings import (
     KEY,
     LONG_AFTER_MS,
@@ -21,6 +23,7 @@ from tests.ingest.sightings import (
     started,
     tool,
 )
+from tests.ingest.test_no_secret import FACT
 
 
 class Kept:
@@ -73,6 +76,16 @@ def test_a_restart_at_any_point_changes_nothing() -> None:
         undisturbed = run(order, None)
         for restart_after in range(len(order)):
             assert run(order, restart_after) == undisturbed
+
+
+def test_a_source_that_fell_silent_before_a_restart_is_missed_after_it() -> None:
+    """When it was last heard is remembered: a new worker has never heard it itself."""
+    kept, pipeline = Kept(), Pipeline(EMPTY)
+    pipeline.take("chainbrake.event", encoded(FACT), 1_790_000_000_900)
+    kept.save(pipeline.resolver)
+    again = Pipeline(EMPTY)
+    again.resolver = kept.restored()
+    assert again.heard_ms == {"chainbrake.event": 1_790_000_000_900}
 
 
 def test_what_was_forgotten_leaves_the_store_as_well() -> None:

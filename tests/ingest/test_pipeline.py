@@ -4,6 +4,7 @@ import gzip
 import json
 import subprocess
 import sys
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,8 @@ from models.errors import InputError
 from models.event import Operation
 from models.registry import EMPTY
 from stream.ingest.pipeline import Pipeline
-from stream.recorded import Arrival, Refused, arrivals
+from stream.ingest.sources import MODULES, SOURCES
+from stream.recorded import Arrival, Refused, arrivals, bytes_max
 
 AT = "2026-11-20T06:33:{:02d}.000Z"
 AT_MS = 1_795_156_380_000
@@ -88,6 +90,14 @@ def test_a_file_with_a_bad_record_gives_its_good_ones() -> None:
     out = Pipeline(EMPTY).take("aws.cloudtrail", content, AT_MS)
     assert [event.operation for event in out.events if isinstance(event, Operation)] == ["iam:ListRoles"]
     assert len(out.bad) == 1
+
+
+def test_a_line_may_be_as_long_as_its_source_makes_files() -> None:
+    """A trail's file is one line of up to 50 MB: cut, it would be no record."""
+    for source in SOURCES:
+        module = import_module(f"stream.ingest.{MODULES[source]}")
+        limits = [value for name, value in vars(module).items() if name.endswith("BYTES_MAX")]
+        assert bytes_max(source) >= max(limits, default=0), source
 
 
 def test_a_source_that_is_not_known_is_named_with_those_that_are() -> None:

@@ -14,6 +14,7 @@ def test_few_names_are_counted_exactly() -> None:
     for provider, name in [("aws", "a:New"), ("okta", "x.new"), ("aws", "a:New"), ("aws", "b:New")]:
         unclassified.add(provider, name)
     assert unclassified.most() == {"aws": (("a:New", 2), ("b:New", 1)), "okta": (("x.new", 1),)}
+    assert unclassified.flat(1) == {"aws a:New": 2, "okta x.new": 1}
     assert unclassified.most(1) == {"aws": (("a:New", 2),), "okta": (("x.new", 1),)}
 
 
