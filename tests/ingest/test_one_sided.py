@@ -8,7 +8,7 @@ from models.registry import EMPTY
 from stream.ingest.one_sided import TOGETHER_MIN, WAIT_MS
 from stream.ingest.resolver import Resolver
 from stream.ingest.sighting import Handle, Sighting
-from tests.ingest.sightings import KEY, LONG_AFTER_MS, RUN, last, record, started, tool
+from tests.ingest.sightings import KEY, LONG_AFTER_MS, REQUEST, RUN, last, record, started, tool
 
 POD = Handle("pod", f"pod-{RUN}")
 GRANT = {"operation": "iam:AttachRolePolicy", "op_class": OpClass.PRIVILEGE_CHANGE, "target": "role/app"}
@@ -110,7 +110,7 @@ def test_a_record_and_a_span_that_are_left_over_are_one_act() -> None:
 def test_a_record_that_ran_in_another_session_first_finds_its_span() -> None:
     """The login is recorded after the call: the call is told of twice all the same, and by one act."""
     resolver = Resolver(EMPTY)
-    call = record(1, KEY, at_ms=100, system="aws", **GRANT)  # type: ignore[arg-type]
+    call = record(1, REQUEST, KEY, at_ms=100, system="aws", **GRANT)  # type: ignore[arg-type]
     login = record(2, POD, at_ms=0, operation="sts:AssumeRole", brings=(KEY,))
     events = [event for one in (started(), call, said(1, 0), login) for event in resolver.take(one, 1000)]
     assert last(events, "record-1").session == RUN
