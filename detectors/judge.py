@@ -9,7 +9,7 @@ from zlib import crc32
 
 from msgspec import Struct
 
-from detectors.approvals import covering
+from detectors.approvals import covering, use_up
 from detectors.catalog import Knowledge, by_kind, by_op_class, detectors
 from detectors.decision import Decision, Decisions
 from detectors.facts import take_in
@@ -101,6 +101,7 @@ class Judge:
             kind: tuple(detector.attend for detector in attending)
             for kind, attending in by_kind(active).items()
         }
+        self._registry = registry
         self._warrants = Warrants(policy.approvals, registry)
         self._decisions = Decisions(policy, baseline.version if baseline is not None else "")
         self._known_roles = frozenset(baseline.roles) if baseline is not None else frozenset()
@@ -191,7 +192,7 @@ class Judge:
         """An approval is good for one act."""
         grant = covering(workflow, step, self.policy.approvals)
         if grant is not None:
-            grant.used_by, grant.used_source = step.event_id, step.source
+            use_up(grant, step)
 
     def _attend(self, workflow: Workflow, session: Session, event: Operation) -> None:
         """Bring the session up to the event.
@@ -243,6 +244,7 @@ class Judge:
             session.recent_ids, session.standing = before.recent_ids, before.standing
             session.attested_agent = before.attested_agent
             session.attested_principal = before.attested_principal
+            session.stop_done_ms = before.stop_done_ms
             workflow.remember_names(before.agent, before.principal)
             parent = parent or before.parent
         self._admit(workflow, session)
@@ -287,7 +289,7 @@ class Judge:
             case Join():
                 self._join(workflow, event)
             case _:
-                take_in(workflow, event)
+                take_in(workflow, event, self._registry)
         attending = self._attendants.get(type(event))
         return self._attended(workflow, event, attending, seen_ms) if attending else None
 
