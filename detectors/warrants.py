@@ -5,8 +5,8 @@ evil twin of an honest job has the job's name, its account and its user agent.
 """
 
 from detectors.approvals import approved_plan, covering
-from detectors.policy import ApprovalSettings
 from detectors.naming import names_target
+from detectors.policy import ApprovalSettings
 from detectors.severity import listed, takes_away
 from models.attested import Effect, Fact, Registered
 from models.event import Grade, Operation
@@ -68,7 +68,9 @@ class Warrants:
     def _own_word(self, decided_by: str, event: Operation) -> bool:
         """Whether it was registered by whoever acts, by whatever name, or by an agent: neither vouches."""
         own = {called(event.principal), called(event.agent), called(event.session)}
-        return bool(decided_by) and (called(decided_by) in own or self._registry.agent(decided_by) is not None)
+        return bool(decided_by) and (
+            called(decided_by) in own or self._registry.agent(decided_by) is not None
+        )
 
     def _goes_on(self, workflow: Workflow, incident: Vouched, at_ms: int) -> bool:
         """Neither closed nor, where no end was set, older than an approval gets: an emergency passes."""
@@ -124,9 +126,7 @@ def in_change(event: Operation, targets: tuple[str, ...], registry: Registry) ->
     if Effect.ADMIN in event.effects:
         return named and called(event.facts.get(Fact.GRANTED, "")) in names
     gaining = listed(event.facts.get(Fact.BENEFICIARY, ""))
-    if gaining:
-        return all(called(name) in names for name in gaining)
-    return named
+    return named or (bool(gaining) and all(called(name) in names for name in gaining))
 
 
 def _stack_of(target: str, service: str) -> bool:
