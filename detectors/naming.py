@@ -12,13 +12,12 @@ from models.event import Operation
 SEPARATORS = re.compile(r"[/:]+")
 KINDS = frozenset(
     {
+        "binding",
         "clusterrole",
-        "clusterrolebinding",
         "group",
         "oidcprovider",
         "policy",
         "role",
-        "rolebinding",
         "samlprovider",
         "secret",
         "serviceaccount",
@@ -45,7 +44,7 @@ def names_target(written: str, event: Operation) -> bool:
     if not same_thing(written, event.target):
         return False
     mine = _parts(written)
-    kind, other = _letters(mine[-2]) if len(mine) > 1 else "", _letters(event.target_kind)
+    kind, other = _kind(mine[-2]) if len(mine) > 1 else "", _kind(event.target_kind)
     if kind != other and {kind, other} <= KINDS:
         return False
     account, own = _account(written), event.facts.get(Fact.ACCOUNT, "")
@@ -62,8 +61,10 @@ def _parts(name: str) -> list[str]:
     return [part for part in SEPARATORS.split(name.casefold()) if part]
 
 
-def _letters(word: str) -> str:
-    return "".join(filter(str.isalnum, word.casefold()))
+def _kind(word: str) -> str:
+    """One word for it: `RoleBinding` and `binding`, `oidc-provider` and `oidc_provider`."""
+    letters = "".join(filter(str.isalnum, word.casefold()))
+    return "binding" if letters.endswith("binding") else letters
 
 
 def _account(name: str) -> str:

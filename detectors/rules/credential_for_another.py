@@ -1,8 +1,8 @@
 """A credential was made that belongs to somebody else, or that outlives the run that made it.
 
 Rotation does that for a living: what a job makes for the same owner as ever is its habit, and one more
-short-lived one of a kind that it makes one by one is left to `unfamiliar_act`. Known gap: the first rotations of a job that nobody has trained on; have them
-approved or register them.
+short-lived one of a kind that it makes one by one is left to `unfamiliar_act`. Known gap: the first
+rotations of a job that nobody has trained on; have them approved or register them.
 """
 
 from detectors.detector import Detector
