@@ -212,14 +212,21 @@ class Judge:
             if event.credential != session.credential:
                 self._change_credential(session, event)
             session.credential_kind = event.credential_kind
-        elif session.last_ms - at_ms > self.policy.lateness_ms:
-            self.tally.late += 1
+        else:
+            self._late(session, event)
         if event.grade is ATTESTED and not session.attested_agent:
             session.attested_agent, session.attested_principal = event.agent, event.principal
         if event.op_class is UNCLASSIFIED:
             self.tally.unclassified += 1
         if role not in self._known_roles:
             self.tally.not_enough_seen += 1
+
+    def _late(self, session: Session, event: Operation) -> None:
+        """Telemetry is ahead of the platform's record, which alone may name the credential: it was used."""
+        if event.credential and len(session.held) < CREDENTIALS_MAX:
+            session.held.setdefault(event.credential, event.credential_kind)
+        if session.last_ms - event.at_ms > self.policy.lateness_ms:
+            self.tally.late += 1
 
     @staticmethod
     def _change_credential(session: Session, event: Operation) -> None:
