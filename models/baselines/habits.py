@@ -104,7 +104,7 @@ class Habits:
     def is_one_more(self, event: Operation) -> bool:
         """Whether the job does the same, one by one, to several targets that differ in one word."""
         families = self._families.get((event.agent_role, event.operation))
-        return bool(families) and any(
+        return families is not None and any(
             families.get(pattern, 0) >= SIBLINGS_MIN for pattern in _patterns(event.target)
         )
 
