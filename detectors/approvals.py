@@ -4,13 +4,12 @@ import re
 
 from detectors.naming import same_thing, stands_whole_in
 from detectors.policy import ApprovalSettings
-from models.session import Grant, Step, Vouched, Workflow, called
+from models.session import Grant, Step, Vouched, Workflow, called, known_by
 
 PAIRS = re.compile(r"->|[,:;|]+")
 PARTS = re.compile(r"->|[,:;|\s]+")
 PLAN_OPERATION = "pipeline.apply"
 """What an approval of a whole plan names as its operation; its target is the plan's hash."""
-SECOND_MS = 1_000
 NAME_WHOLE_MIN = 8
 """A shorter name is looked for as a part only: it could stand in another by chance."""
 
@@ -38,7 +37,7 @@ def approved_plan(
     return any(
         grant.operation == PLAN_OPERATION
         and grant.target == plan.reference
-        and grant.at_ms <= _latest(at_ms)
+        and known_by(grant.at_ms, at_ms)
         and _for_session(grant, workflow, session)
         and _human(grant, settings)
         and _by_another(grant, workflow, step)
@@ -103,17 +102,9 @@ def _human(grant: Grant, settings: ApprovalSettings) -> bool:
 
 def _in_time(grant: Grant, step: Step, settings: ApprovalSettings) -> bool:
     expires_ms = grant.expires_ms if grant.expires_ms is not None else grant.at_ms + settings.lifetime_ms
-    if not grant.at_ms <= _latest(step.at_ms) or step.at_ms > expires_ms:
+    if not known_by(grant.at_ms, step.at_ms) or step.at_ms > expires_ms:
         return False
     return _human(grant, settings)
-
-
-def _latest(at_ms: int) -> int:
-    """When it happened at the latest: a time in whole seconds may be any in that second.
-
-    An agent that acts the moment it is allowed would else seem to have acted before.
-    """
-    return at_ms if at_ms % SECOND_MS else at_ms + SECOND_MS - 1
 
 
 def _for_session(grant: Grant, workflow: Workflow, session: str) -> bool:

@@ -12,7 +12,7 @@ from models.attested import Effect, Fact, Registered
 from models.event import Grade, Operation
 from models.registry import Registry, Standing
 from models.scope import scope_of
-from models.session import Step, Vouched, Workflow, called
+from models.session import Step, Vouched, Workflow, called, known_by
 
 
 class Warrants:
@@ -143,4 +143,4 @@ def _to_all(event: Operation, targets: tuple[str, ...]) -> bool:
 
 
 def _in_time(vouched: Vouched, at_ms: int) -> bool:
-    return vouched.starts_ms <= at_ms and (vouched.expires_ms is None or at_ms <= vouched.expires_ms)
+    return known_by(vouched.starts_ms, at_ms) and (vouched.expires_ms is None or at_ms <= vouched.expires_ms)

@@ -75,6 +75,14 @@ def pause_ms(earlier: Step, later: Step) -> int:
     return apart_ms
 
 
+def known_by(said_ms: int, at_ms: int) -> bool:
+    """Whether somebody's word was there when an act was: two clocks differ, and one tells whole seconds only.
+
+    Else an agent that acts the moment it is allowed would seem to have acted before.
+    """
+    return said_ms <= at_ms + SKEW_MS_MAX
+
+
 def step_of(
     event: Operation,
     session: "Session",
