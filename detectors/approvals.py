@@ -2,8 +2,9 @@
 
 import re
 
+from detectors.naming import same_thing, stands_whole_in
 from detectors.policy import ApprovalSettings
-from models.session import Grant, Step, Vouched, Workflow
+from models.session import Grant, Step, Vouched, Workflow, called, known_by
 
 PAIRS = re.compile(r"->|[,:;|]+")
 PARTS = re.compile(r"->|[,:;|\s]+")
@@ -19,7 +20,7 @@ def covering(workflow: Workflow, step: Step, settings: ApprovalSettings) -> Gran
         if (
             _same_operation(grant.operation, step.operation)
             and _names(grant.target, step)
-            and (grant.used_by in ("", step.event_id) or grant.used_source != step.source)
+            and _unused(grant, step)
             and _in_time(grant, step, settings)
             and _for_session(grant, workflow, step.session)
             and _by_another(grant, workflow, step)
@@ -51,7 +52,7 @@ def approved_plan(
     return any(
         grant.operation == PLAN_OPERATION
         and grant.target == plan.reference
-        and grant.at_ms <= at_ms
+        and known_by(grant.at_ms, at_ms)
         and _for_session(grant, workflow, session)
         and _human(grant, settings)
         and _by_another(grant, workflow, step)
@@ -59,8 +60,25 @@ def approved_plan(
     )
 
 
+def use_up(grant: Grant, step: Step) -> None:
+    """An approval is good for one act, whoever else tells of it."""
+    if not grant.used_by:
+        grant.used_by, grant.used_source, grant.used_act = step.event_id, step.source, step.act
+    elif step.source != grant.used_source:
+        grant.also.setdefault(step.source, step.event_id)
+
+
+def _unused(grant: Grant, step: Step) -> bool:
+    """Unless it was used: then for the same act, or for another source's word on it, of which it has one."""
+    if not grant.used_by or (step.act and step.act == grant.used_act):
+        return True
+    used_by = grant.used_by if step.source == grant.used_source else grant.also.get(step.source)
+    return used_by in (None, step.event_id)
+
+
 def _same_operation(approved: str, done: str) -> bool:
     """The same name; an approval service may name a verb where the record names verb and path."""
+    approved, done = approved.casefold(), done.casefold()
     return approved == done or (" " not in approved and done.startswith(approved + " "))
 
 
@@ -71,20 +89,19 @@ def _names(resource: str, step: Step) -> bool:
     """
     if resource == step.target:
         return True
-    named = {short for part in PARTS.split(resource) if (short := part.rpartition("/")[2].casefold())}
     return bool(step.target) and all(
-        _stands_in(resource, named, wanted) for wanted in (step.target, *(step.granted or step.gainers))
+        _stands_in(resource, wanted) for wanted in (step.target, *(step.granted or step.gainers))
     )
 
 
-def _stands_in(resource: str, named: set[str], wanted: str) -> bool:
+def _stands_in(resource: str, wanted: str) -> bool:
     """Whether one name stands in a resource: as one of its parts, or whole where it has parts itself.
 
     People are called by login here and by name there: `ann.lee@example.org` and `Ann Lee` are one.
     """
-    if wanted.rpartition("/")[2].rpartition(":")[2].casefold() in named:
+    if any(same_thing(part, wanted) for part in PARTS.split(resource)):
         return True
-    if len(wanted) > NAME_WHOLE_MIN and wanted.casefold() in resource.casefold():
+    if len(wanted) > NAME_WHOLE_MIN and stands_whole_in(wanted, resource):
         return True
     person = _letters(wanted.partition("@")[0])
     return len(person) >= NAME_WHOLE_MIN and person in {_letters(part) for part in PAIRS.split(resource)}
@@ -99,7 +116,7 @@ def _human(grant: Grant, settings: ApprovalSettings) -> bool:
 
 
 def _in_time(grant: Grant, step: Step, settings: ApprovalSettings) -> bool:
-    if not grant.at_ms <= step.at_ms <= _expires_ms(grant, settings):
+    if not known_by(grant.at_ms, step.at_ms) or step.at_ms > _expires_ms(grant, settings):
         return False
     return _human(grant, settings)
 
@@ -122,12 +139,18 @@ def _for_session(grant: Grant, workflow: Workflow, session: str) -> bool:
 
 def _by_another(grant: Grant, workflow: Workflow, step: Step) -> bool:
     """Not whoever acts, either."""
-    return grant.decided_by not in (step.session, step.principal) and by_outsider(grant, workflow)
+    return called(grant.decided_by) not in (
+        called(step.session),
+        called(step.principal),
+    ) and by_outsider(grant, workflow)
 
 
 def by_outsider(grant: Grant, workflow: Workflow) -> bool:
-    """Neither whoever asked, nor any agent of the workflow: delegates must not approve one another."""
-    decided_by = grant.decided_by
-    if decided_by in (grant.requested_by, grant.session):
+    """Neither whoever asked, nor any agent of the workflow: delegates must not approve one another.
+
+    Where the registry lists who may approve, nobody else does: an agent of another workflow is no human.
+    """
+    own = called(grant.decided_by)
+    if not grant.by_approver or own in (called(grant.requested_by), called(grant.session)):
         return False
-    return not workflow.owns(decided_by)
+    return not workflow.owns(grant.decided_by)

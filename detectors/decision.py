@@ -88,7 +88,7 @@ class Decisions:
         cause = Cause(event, seen_ms, session.last_ms)
         if event.decided_by == session.id or workflow.owns(event.decided_by):
             return self._refused(workflow, session, cause, event.decided_by)
-        session.verdict, session.verdict_until_ms = Action.OBSERVE, 0
+        session.verdict, session.verdict_until_ms, session.stop_done_ms = Action.OBSERVE, 0, 0
         lifts, session.standing = session.standing, ()
         session.alarms.clear()
         workflow.chains.clear()
@@ -293,7 +293,8 @@ class Decisions:
 def _everybodys(session: Session) -> bool:
     """Whether the session is but the name of a shared account: to stop it would stop everybody."""
     nobody_named = not session.run and session.agent == session.principal
-    return session.credential_kind is CredentialKind.SHARED and nobody_named
+    shared = CredentialKind.SHARED in (session.credential_kind, *session.held.values())
+    return shared and nobody_named
 
 
 def _applicable(level: Level, session: Session) -> tuple[Action, ...]:

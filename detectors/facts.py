@@ -3,24 +3,28 @@
 from models.acknowledgement import LEDGER
 from models.attested import Registered
 from models.event import AnyEvent, Approval, ApprovalRequest, Grade, Registration
+from models.registry import Registry
 from models.session import APPROVALS_MAX, REGISTRATIONS_MAX, Grant, Vouched, Workflow
 
+VOUCHING = frozenset(Registered) - {Registered.STOP_DONE, Registered.PLAN_STARTED, Registered.CREDENTIAL}
+"""What is asked again later. The others would only push these out: a long run is handed many credentials."""
 
-def take_in(workflow: Workflow, event: AnyEvent) -> None:
+
+def take_in(workflow: Workflow, event: AnyEvent, registry: Registry) -> None:
     """Remember it in the workflow; a guess allows nothing and vouches for nothing."""
     if event.grade is Grade.INFERRED:
         return
     if isinstance(event, Approval):
         if event.digest_fits:
-            _grant(workflow, event)
+            _grant(workflow, event, by_approver=registry.may_approve(event.decided_by))
     elif isinstance(event, ApprovalRequest):
         _ask(workflow, event)
     elif isinstance(event, Registration):
         _register(workflow, event)
 
 
-def _grant(workflow: Workflow, event: Approval) -> None:
-    if any(grant.reference == event.id for grant in workflow.grants):
+def _grant(workflow: Workflow, event: Approval, *, by_approver: bool) -> None:
+    if any(_same_answer(grant, event) for grant in workflow.grants):
         return
     workflow.grants.append(
         Grant(
@@ -33,11 +37,22 @@ def _grant(workflow: Workflow, event: Approval) -> None:
             workflow.asked.get(event.request, event.requested_ms),
             event.at_ms,
             event.expires_ms,
+            request=event.request,
+            by_approver=by_approver,
         )
     )
     if len(workflow.grants) > APPROVALS_MAX:
         used = (place for place, grant in enumerate(workflow.grants) if grant.used_by)
         del workflow.grants[next(used, 0)]
+
+
+def _same_answer(grant: Grant, event: Approval) -> bool:
+    """Told again; under another id, too: a question is answered once."""
+    if grant.reference == event.id:
+        return True
+    again = (event.request, event.session, event.operation, event.target, event.decided_by)
+    known = (grant.request, grant.session, grant.operation, grant.target, grant.decided_by)
+    return bool(event.request) and again == known
 
 
 def _ask(workflow: Workflow, event: ApprovalRequest) -> None:
@@ -53,6 +68,8 @@ def _register(workflow: Workflow, event: Registration) -> None:
         stopped = workflow.sessions.get(event.session)
         if stopped is not None and event.source == LEDGER:
             stopped.stop_done_ms = event.at_ms
+        return
+    if event.what not in VOUCHING:
         return
     workflow.registrations.append(
         Vouched(

@@ -9,7 +9,7 @@ from zlib import crc32
 
 from msgspec import Struct
 
-from detectors.approvals import covering
+from detectors.approvals import covering, use_up
 from detectors.catalog import Knowledge, by_kind, by_op_class, detectors
 from detectors.chains.hosted import NOTHING, Declared
 from detectors.decision import Decision, Decisions
@@ -112,6 +112,7 @@ class Judge:
             kind: tuple(detector.attend for detector in attending)
             for kind, attending in by_kind(active).items()
         }
+        self._registry = registry
         self._warrants = Warrants(policy.approvals, registry)
         self._decisions = Decisions(policy, baseline.version if baseline is not None else "", declared)
         self._known_roles = frozenset(baseline.roles) if baseline is not None else frozenset()
@@ -202,7 +203,7 @@ class Judge:
         """An approval is good for one act."""
         grant = covering(workflow, step, self.policy.approvals)
         if grant is not None:
-            grant.used_by, grant.used_source = step.event_id, step.source
+            use_up(grant, step)
 
     def _attend(self, workflow: Workflow, session: Session, event: Operation) -> None:
         """Bring the session up to the event.
@@ -222,14 +223,21 @@ class Judge:
             if event.credential != session.credential:
                 self._change_credential(session, event)
             session.credential_kind = event.credential_kind
-        elif session.last_ms - at_ms > self.policy.lateness_ms:
-            self.tally.late += 1
+        else:
+            self._late(session, event)
         if event.grade is ATTESTED and not session.attested_agent:
             session.attested_agent, session.attested_principal = event.agent, event.principal
         if event.op_class is UNCLASSIFIED:
             self.tally.unclassified += 1
         if role not in self._known_roles:
             self.tally.not_enough_seen += 1
+
+    def _late(self, session: Session, event: Operation) -> None:
+        """Telemetry is ahead of the platform's record, which alone may name the credential: it was used."""
+        if event.credential and len(session.held) < CREDENTIALS_MAX:
+            session.held.setdefault(event.credential, event.credential_kind)
+        if session.last_ms - event.at_ms > self.policy.lateness_ms:
+            self.tally.late += 1
 
     @staticmethod
     def _change_credential(session: Session, event: Operation) -> None:
@@ -254,6 +262,7 @@ class Judge:
             session.recent_ids, session.standing = before.recent_ids, before.standing
             session.attested_agent = before.attested_agent
             session.attested_principal = before.attested_principal
+            session.stop_done_ms = before.stop_done_ms
             workflow.remember_names(before.agent, before.principal)
             parent = parent or before.parent
         self._admit(workflow, session)
@@ -298,7 +307,7 @@ class Judge:
             case Join():
                 self._join(workflow, event)
             case _:
-                take_in(workflow, event)
+                take_in(workflow, event, self._registry)
         attending = self._attendants.get(type(event))
         return self._attended(workflow, event, attending, seen_ms) if attending else None
 

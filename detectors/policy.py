@@ -40,7 +40,7 @@ class ApprovalSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     pause_ms_min: Annotated[int, Meta(ge=0)] = 2 * SECOND
     """Between asking and answering; a faster answer was nobody's decision."""
     lifetime_ms: DurationMs = 8 * HOUR
-    """Of an approval that does not say when it expires."""
+    """Of an approval, or an incident, that does not say when it expires."""
 
 
 class CommandSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -9,6 +9,7 @@ from enum import IntEnum
 from models.attested import Effect, Fact
 from models.event import CHANGES, GRANTS, OpClass, Operation
 from models.registry import Registry, Standing
+from models.session import called
 
 
 class Severity(IntEnum):
@@ -27,6 +28,8 @@ class Severity(IntEnum):
 POLICY_CLASSES = frozenset({OpClass.PRIVILEGE_CHANGE, OpClass.TRUST_CHANGE, OpClass.GUARDRAIL_CHANGE})
 JUDGED = CHANGES | {OpClass.GUARDRAIL_CHANGE}
 """Classes that can have a severity."""
+ADDS = frozenset({Effect.EXPANDS, Effect.MINTS, Effect.TRUST_PATH, Effect.WEAKENS, Effect.ADMIN})
+"""What leaves somebody with more, or a defence with less."""
 
 
 def severity(event: Operation, registry: Registry) -> Severity:
@@ -34,7 +37,7 @@ def severity(event: Operation, registry: Registry) -> Severity:
     if event.op_class not in JUDGED:
         return Severity.NONE
     effects = event.effects
-    if Effect.REMOVES in effects and Effect.WEAKENS not in effects:
+    if takes_away(event):
         return Severity.NONE
     if _grave(event, registry):
         return Severity.GRAVE
@@ -46,6 +49,11 @@ def severity(event: Operation, registry: Registry) -> Severity:
         or (Effect.MINTS in effects and for_another(event))
     )
     return Severity.SERIOUS if serious else Severity.MINOR
+
+
+def takes_away(event: Operation) -> bool:
+    """Whether it does nothing but remove: one call may take one right away and give another."""
+    return Effect.REMOVES in event.effects and ADDS.isdisjoint(event.effects)
 
 
 def _grave(event: Operation, registry: Registry) -> bool:
@@ -90,15 +98,10 @@ def lasting_for_another(event: Operation) -> bool:
 
 def to_itself(event: Operation) -> bool:
     """Whether the caller is among those who gain."""
-    own = {short(event.principal), short(event.agent), short(event.facts.get(Fact.CLIENT, ""))} - {""}
-    return any(short(name) in own for name in listed(event.facts.get(Fact.BENEFICIARY, "")))
+    own = {called(event.principal), called(event.agent), called(event.facts.get(Fact.CLIENT, ""))} - {""}
+    return any(called(name) in own for name in listed(event.facts.get(Fact.BENEFICIARY, "")))
 
 
 def listed(value: str) -> tuple[str, ...]:
     """The values of a fact that may hold several."""
     return tuple(part for part in (piece.strip() for piece in value.split(",")) if part)
-
-
-def short(name: str) -> str:
-    """A platform name without its path, prefix or domain of resources: what people call the thing."""
-    return name.rpartition("/")[2].rpartition(":")[2].casefold()

@@ -5,13 +5,14 @@ evil twin of an honest job has the job's name, its account and its user agent.
 """
 
 from detectors.approvals import approved_plan, covering
+from detectors.naming import names_target
 from detectors.policy import ApprovalSettings
-from detectors.severity import listed, short
+from detectors.severity import listed, takes_away
 from models.attested import Effect, Fact, Registered
-from models.event import Operation
-from models.registry import Registry
+from models.event import Grade, Operation
+from models.registry import Registry, Standing
 from models.scope import scope_of
-from models.session import Step, Vouched, Workflow
+from models.session import Step, Vouched, Workflow, called, known_by
 
 
 class Warrants:
@@ -37,13 +38,13 @@ class Warrants:
     def _rotates(self, event: Operation) -> bool:
         """Whether the job is registered, by name, for the credentials of just this user."""
         job = self._registry.job_of(event.source, event.principal, event.agent)
-        if job is None or Effect.ADMIN in event.effects:
+        if job is None or Effect.ADMIN in event.effects or event.grade is not Grade.ATTESTED:
             return False
-        owner = short(event.facts.get(Fact.BENEFICIARY, "") or event.target)
+        owner = called(event.facts.get(Fact.BENEFICIARY, "") or event.target)
         return owner in {user.casefold() for user in scope_of(job.scope).users}
 
     def _vouches(self, workflow: Workflow, vouched: Vouched, event: Operation) -> bool:
-        if vouched.decided_by and vouched.decided_by in (event.principal, event.agent, event.session):
+        if vouched.grade is not Grade.ATTESTED or self._own_word(vouched.decided_by, event):
             return False
         match vouched.what:
             case Registered.PLAN:
@@ -53,32 +54,55 @@ class Warrants:
             case Registered.CHANGE | Registered.CAMPAIGN:
                 holds = in_change(event, vouched.targets, self._registry)
             case Registered.CASE:
-                holds = Effect.REMOVES in event.effects and self._registry.is_protected(
+                holds = takes_away(event) and self._registry.is_protected(
                     event.source, event.principal, event.facts.get(Fact.CLIENT, "")
                 )
             case Registered.INCIDENT:
-                holds = _to_all(event, vouched.targets) and not _closed(workflow, vouched, event.at_ms)
+                holds = _to_all(event, vouched.targets) and self._goes_on(workflow, vouched, event.at_ms)
             case Registered.EXERCISE:
-                holds = event.facts.get(Fact.ACCOUNT, "") in vouched.targets
+                holds = in_exercise(event, vouched)
             case _:
                 holds = False
         return holds
+
+    def _own_word(self, decided_by: str, event: Operation) -> bool:
+        """Whether it was registered by whoever acts, by whatever name, or by an agent: neither vouches."""
+        own = {called(event.principal), called(event.agent), called(event.session)}
+        return bool(decided_by) and (
+            called(decided_by) in own or self._registry.agent(decided_by) is not None
+        )
+
+    def _goes_on(self, workflow: Workflow, incident: Vouched, at_ms: int) -> bool:
+        """Neither closed nor, where no end was set, older than an approval gets: an emergency passes."""
+        if incident.expires_ms is None and at_ms > incident.starts_ms + self._settings.lifetime_ms:
+            return False
+        return not any(
+            known.what is Registered.INCIDENT_CLOSED
+            and known.reference == incident.reference
+            and known.at_ms < at_ms
+            for known in workflow.registrations
+        )
 
 
 def is_exercise(workflow: Workflow, event: Operation) -> bool:
     """Whether it happens in an account in which an announced exercise runs."""
     return any(
         vouched.what is Registered.EXERCISE
+        and vouched.grade is Grade.ATTESTED
         and _in_time(vouched, event.at_ms)
-        and event.facts.get(Fact.ACCOUNT, "") in vouched.targets
+        and in_exercise(event, vouched)
         for vouched in workflow.registrations
     )
 
 
+def in_exercise(event: Operation, exercise: Vouched) -> bool:
+    """Whether it happens in an account that the exercise names."""
+    return event.facts.get(Fact.ACCOUNT, "") in exercise.targets
+
+
 def in_plan(event: Operation, targets: tuple[str, ...]) -> bool:
     """Whether the target is among a plan's; a plan may write more of a name than the platform does."""
-    name = short(event.target)
-    return bool(name) and any(short(target) == name for target in targets)
+    return any(names_target(target, event) for target in targets)
 
 
 def in_change(event: Operation, targets: tuple[str, ...], registry: Registry) -> bool:
@@ -87,36 +111,36 @@ def in_change(event: Operation, targets: tuple[str, ...], registry: Registry) ->
     A stack vouches for what its service calls; users for what they gain; issuers for trust in them;
     objects for themselves.
     """
-    names = {short(target) for target in targets}
+    names = {called(target) for target in targets}
     issuers = listed(event.facts.get(Fact.ISSUER, ""))
     if issuers:
-        return all(short(issuer) in names or registry.knows_issuer(issuer) for issuer in issuers) and any(
-            short(issuer) in names for issuer in issuers
+        return all(called(issuer) in names or registry.knows_issuer(issuer) for issuer in issuers) and any(
+            called(issuer) in names for issuer in issuers
         )
-    if event.facts.get(Fact.VIA) and any(":stack/" in target or "/stacks/" in target for target in targets):
+    let_in = listed(event.facts.get(Fact.FOREIGN_ACCOUNT, ""))
+    if any(account not in names and registry.standing(account) is Standing.FOREIGN for account in let_in):
+        return False
+    if any(_stack_of(target, event.facts.get(Fact.VIA, "")) for target in targets):
         return True
+    named = any(names_target(target, event) for target in targets)
     if Effect.ADMIN in event.effects:
-        return short(event.target) in names and short(event.facts.get(Fact.GRANTED, "")) in names
+        return named and called(event.facts.get(Fact.GRANTED, "")) in names
     gaining = listed(event.facts.get(Fact.BENEFICIARY, ""))
-    if gaining:
-        return all(short(name) in names for name in gaining)
-    return bool(event.target) and short(event.target) in names
+    return named or (bool(gaining) and all(called(name) in names for name in gaining))
+
+
+def _stack_of(target: str, service: str) -> bool:
+    """Whether a registered name is a stack of the service that made the call."""
+    if "/stacks/" in target:
+        return bool(service)
+    return ":stack/" in target and bool(service) and f":{service.partition('.')[0]}:" in target
 
 
 def _to_all(event: Operation, targets: tuple[str, ...]) -> bool:
     gaining = listed(event.facts.get(Fact.BENEFICIARY, "")) or (event.target,)
-    names = {short(target) for target in targets}
-    return all(short(name) in names for name in gaining)
-
-
-def _closed(workflow: Workflow, incident: Vouched, at_ms: int) -> bool:
-    return any(
-        known.what is Registered.INCIDENT_CLOSED
-        and known.reference == incident.reference
-        and known.at_ms < at_ms
-        for known in workflow.registrations
-    )
+    names = {called(target) for target in targets}
+    return all(called(name) in names for name in gaining)
 
 
 def _in_time(vouched: Vouched, at_ms: int) -> bool:
-    return vouched.starts_ms <= at_ms and (vouched.expires_ms is None or at_ms <= vouched.expires_ms)
+    return known_by(vouched.starts_ms, at_ms) and (vouched.expires_ms is None or at_ms <= vouched.expires_ms)

@@ -186,7 +186,7 @@ class Registry:
         self._protected = _protected(content.protected)
         self._by_role = {one.role: one for one in content.pipelines if one.role}
         self._shared = frozenset(shared.id for shared in content.shared_accounts)
-        self._approvers = frozenset(content.approvers)
+        self._approvers = frozenset(person.casefold() for person in content.approvers)
 
     @property
     def summary(self) -> str:
@@ -277,9 +277,11 @@ class Registry:
             (provider, name) in self._protected for one in identities for name in names_of(provider, one)
         )
 
-    def is_approver(self, person: str) -> bool:
-        """Whether somebody may approve."""
-        return person in self._approvers
+    def may_approve(self, person: str) -> bool:
+        """Whether somebody may approve: who is listed; where nobody is, whoever is no agent."""
+        if self._approvers:
+            return person.casefold() in self._approvers
+        return person not in self._by_id
 
     def _searched(self, address: str) -> Network | None:
         try:

@@ -26,8 +26,8 @@ NAMES_MAX = 256
 APPROVALS_MAX = 256
 """Per workflow: a plan with more changes than this asks in parts. Those used up give way first."""
 
-REGISTRATIONS_MAX = 32
-"""Per workflow; the oldest gives way."""
+REGISTRATIONS_MAX = 128
+"""Per workflow, of those that can vouch for something; the oldest gives way."""
 
 CREDENTIALS_MAX = 8
 """Per session; the one used first gives way."""
@@ -63,6 +63,8 @@ class Step(Struct, frozen=True, array_like=True, gc=False):
     """What they gain: an approval of the change must name it, or whoever gains."""
     warrant: str = ""
     """What vouched for it when it was judged."""
+    act: str = ""
+    """Key of the act, as in the event."""
 
 
 def pause_ms(earlier: Step, later: Step) -> int:
@@ -71,6 +73,14 @@ def pause_ms(earlier: Step, later: Step) -> int:
     if apart_ms < 0 and earlier.source != later.source and -apart_ms <= SKEW_MS_MAX:
         return 0
     return apart_ms
+
+
+def known_by(said_ms: int, at_ms: int) -> bool:
+    """Whether somebody's word was there when an act was: two clocks differ, and one tells whole seconds only.
+
+    Else an agent that acts the moment it is allowed would seem to have acted before.
+    """
+    return said_ms <= at_ms + SKEW_MS_MAX
 
 
 def step_of(
@@ -101,6 +111,7 @@ def step_of(
         gainers,
         granted,
         warrant,
+        event.act,
     )
 
 
@@ -204,6 +215,14 @@ class Grant(Struct, array_like=True):
     used_by: str = ""
     used_source: str = ""
     """Who told of it: another source may tell of the same act again."""
+    used_act: str = ""
+    """Key of the act, where whoever told of it gave one: its witnesses share it."""
+    also: dict[str, str] = field(default_factory=dict)
+    """Further source: its event of the same act. Each source has one act to tell."""
+    request: str = ""
+    """What it answers: a question is answered once."""
+    by_approver: bool = True
+    """Whether whoever decided may approve, by the registry."""
 
 
 class Vouched(Struct, array_like=True, frozen=True):
@@ -324,9 +343,16 @@ class Workflow(Struct, array_like=True):
 
     def owns(self, name: str) -> bool:
         """Whether somebody of that name acts, or has acted, in the workflow."""
-        return name in self.names or any(
-            name in (known.id, known.agent, known.principal) for known in self.sessions.values()
+        own = called(name)
+        return any(called(known) == own for known in self.names) or any(
+            own in (called(known.id), called(known.agent), called(known.principal))
+            for known in self.sessions.values()
         )
+
+
+def called(name: str) -> str:
+    """What is left of a name without its path and prefix: a person's session is called like the person."""
+    return name.rpartition("/")[2].rpartition(":")[2].casefold()
 
 
 def remembered(ring: list[str], name: str, at_most: int) -> bool:

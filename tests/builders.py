@@ -32,7 +32,7 @@ from models.event import (
     SessionEnd,
 )
 from models.finding import Finding
-from models.registry import Client, Content, Job, Network, Registry
+from models.registry import Agent, Client, Content, Job, Network, Registry
 from models.session import Session, Workflow
 
 Stories = dict[str, dict[str, list[AnyEvent]]]
@@ -165,6 +165,7 @@ def only(detector: str, **changed: Any) -> Policy:
 OFFICE = Registry(
     Content(
         networks=(Network(prefix="198.51.100.0/24", name="office"),),
+        agents=(Agent(id="agent-of-ours"),),
         jobs=(
             Job(aws_role="scanner", scope="read metadata"),
             Job(aws_role="rotation", scope="secrets */db, user svc-reports"),

@@ -6,8 +6,10 @@ import pytest
 
 from detectors.arrival import believed
 from detectors.policy import BudgetSettings, Level, Policy
+from models.acknowledgement import LEDGER
+from models.attested import Effect
 from models.command import Action
-from models.event import AnyEvent, Grade, OpClass, Outcome
+from models.event import AnyEvent, CredentialKind, Grade, OpClass, Outcome
 from models.session import NAMES_MAX, SESSIONS_MAX
 from tests.builders import (
     CHAIN,
@@ -18,6 +20,7 @@ from tests.builders import (
     end,
     judged,
     op,
+    registered,
     release,
     told,
     trained,
@@ -82,6 +85,30 @@ def test_a_late_event_does_not_change_whose_credential_is_revoked() -> None:
     late = op("D", 10, id="late", credential="old", principal="old")
     heard = judged([*told("D@0 P@30 S@60"), late, *told(CHAIN)[-1:]])
     assert {command.credential for command in heard.commands} != {"old"}
+
+
+def test_a_credential_that_only_the_late_record_names_is_revoked_too() -> None:
+    """Spans come first and name none; the platform's record of the same session is seconds behind."""
+    chain = told(CHAIN, credential="", credential_kind=CredentialKind.UNKNOWN)
+    record = op("L", 85, id="record", effects=(Effect.WEAKENS,), grade=Grade.ATTESTED)
+    heard = judged([*chain, record])
+    assert heard.actions == [Action.KILL_SESSION, Action.REVOKE_TOKEN]
+    assert heard.commands[-1].credential == record.credential
+
+
+def test_a_session_of_everybody_is_not_stopped_for_what_one_made_of_it() -> None:
+    """A short-lived credential from a shared key: whose session that is, nobody knows any better."""
+    shared = {"agent": "key-1", "principal": "key-1"}
+    first = op("D", 0, credential="key-1", credential_kind=CredentialKind.SHARED, **shared)
+    made = told("P@30 S@60 V@90", credential="token-1", **shared)
+    assert judged([first, *made]).actions == [Action.STEP_UP]
+
+
+def test_a_release_ends_the_alarm_about_what_comes_after_the_stop() -> None:
+    """Whoever was let go again acts with leave."""
+    stopped = [*told(CHAIN), registered("stop_done", 100, source=LEDGER)]
+    assert "after_stop" in judged([*stopped, op("D", 300)]).detectors
+    assert "after_stop" not in judged([*stopped, release(200), op("D", 300)]).detectors
 
 
 @pytest.mark.parametrize("story", ["P@0 V@5", "S@0 C@5"])

@@ -48,6 +48,36 @@ def test_the_same_kind_of_name_is_less_strange_than_another() -> None:
     assert 0 < alike < other
 
 
+TENANTS = [run(f"rotation/{app}") for app in ("ledger", "billing", "catalog") for _ in range(10)]
+
+
+def test_one_more_of_a_kind_is_neither_strange_nor_its_own() -> None:
+    """A job that serves tenants one by one gets a new one some day; another thing altogether is strange."""
+    known = habits(*TENANTS)
+    assert known.is_one_more(read("rotation/orders"))
+    assert known.is_strange(read("rotation/orders"), 5.0) is None
+    assert known.is_strange(read("platform/root-ca"), 5.0) is True
+    assert known.is_strange(read("rotation/ledger"), 5.0) is False
+
+
+@pytest.mark.parametrize(
+    ("seen", "target", "one_more"),
+    [
+        (("a/a-ops", "b/b-ops", "c/c-ops"), "d/d-ops", True),
+        (("a/a-ops", "b/b-ops", "c/c-ops"), "d/e-ops", False),
+        (("app-a", "app-b", "app-c"), "app-d", True),
+        (("a", "b", "c"), "d", False),
+        (("x/a", "x/b"), "x/c", False),
+    ],
+)
+def test_a_kind_is_three_names_alike_but_for_one_word(
+    seen: tuple[str, ...], target: str, *, one_more: bool
+) -> None:
+    """Wherever the word stands; names of a single word are alike in nothing."""
+    known = habits(*[run(*seen) for _ in range(10)])
+    assert known.is_one_more(read(target)) is one_more
+
+
 @pytest.mark.parametrize("sessions", [0, 1, SESSIONS_MIN - 1])
 def test_a_job_seen_too_seldom_has_no_habits(sessions: int) -> None:
     """Not enough seen is an answer of its own: neither strange nor familiar."""

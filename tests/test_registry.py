@@ -38,8 +38,8 @@ def test_the_page_s_example_is_read_and_found_again() -> None:
     assert known.is_protected("aws", "arn:aws:sts::111122223333:assumed-role/chainbrake-hook/x")
     assert not known.is_protected("okta", "chainbrake-hook")
     assert known.is_shared("AKIAEXAMPLESHARED")
-    assert known.is_approver("ada@example.com")
-    assert not known.is_approver("mallory@example.com")
+    assert known.may_approve("ada@example.com")
+    assert not known.may_approve("mallory@example.com")
 
 
 def test_an_agent_and_a_job_are_found_by_what_a_provider_calls_them() -> None:

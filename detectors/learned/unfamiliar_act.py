@@ -30,7 +30,7 @@ class UnfamiliarAct(Detector):
         bits = self._habits.surprise_bits(event)
         if bits is None or bits < self._settings.bits_min:
             return None
-        sure = bits >= self._settings.bits_sure
+        sure = bits >= self._settings.bits_sure and not self._habits.is_one_more(event)
         return Noticed(
             detector=self.name,
             confidence=self._settings.confidence_sure if sure else self._settings.confidence,

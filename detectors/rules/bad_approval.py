@@ -52,7 +52,9 @@ class BadApproval(Detector):
         if grant is None:
             return []
         faults = []
-        if not by_outsider(grant, workflow):
+        if not grant.by_approver:
+            faults.append(f"{event.decided_by} may not approve")
+        elif not by_outsider(grant, workflow):
             faults.append(f"{event.decided_by} approved for itself")
         if grant.requested_ms is not None:
             pause_ms = grant.at_ms - grant.requested_ms

@@ -5,14 +5,14 @@ terms (`models/scope.py`), or one that is wider than the job.
 """
 
 from detectors.detector import Detector
-from detectors.severity import JUDGED, listed, short
+from detectors.severity import JUDGED, listed, takes_away
 from detectors.thresholds import ScopeSettings
 from models.attested import Effect, Fact
 from models.event import CHANGES, OpClass, Operation, Outcome
 from models.finding import Noticed
 from models.registry import Registry
 from models.scope import Scope, scope_of
-from models.session import Session, Step, Workflow, remembered
+from models.session import Session, Step, Workflow, called, remembered
 
 STRAYED_MAX = 8
 
@@ -51,8 +51,8 @@ class OutsideScope(Detector):
         settings = self._settings
         if Fact.NAMES in event.facts:
             return settings.confidence_names
-        takes_away = Effect.REMOVES in event.effects and len(session.strayed) < settings.targets_min
-        return settings.confidence_removal if takes_away else settings.confidence
+        removal = takes_away(event) and len(session.strayed) < settings.targets_min
+        return settings.confidence_removal if removal else settings.confidence
 
     def _scope_of(self, event: Operation) -> Scope | None:
         facts = event.facts
@@ -81,5 +81,5 @@ def _fault(scope: Scope, event: Operation) -> str:
 def _for_stranger(scope: Scope, event: Operation) -> bool:
     if not scope.users or Effect.MINTS not in event.effects or event.op_class not in CHANGES:
         return False
-    owner = short(event.facts.get(Fact.BENEFICIARY, "") or event.target)
+    owner = called(event.facts.get(Fact.BENEFICIARY, "") or event.target)
     return owner not in {user.casefold() for user in scope.users}

@@ -13,6 +13,8 @@ from models.finding import Noticed
 from models.session import Session, Step, Workflow, pause_ms
 
 READ, FOUND, HELD = "ticket", "directory", "secret"
+STEERED = "ticket_before_secret"
+"""The ticket that had been read when the secret was: reading one again takes nothing back."""
 
 
 class ThreeSystems(Detector):
@@ -35,6 +37,8 @@ class ThreeSystems(Detector):
             known = workflow.visited.get(part)
             if known is None or step.at_ms >= known.at_ms:
                 workflow.visited[part] = step
+            if part == HELD and READ in workflow.visited:
+                workflow.visited[STEERED] = workflow.visited[READ]
         acts = Effect.OUTBOUND in event.effects or event.op_class in CHANGES
         if not acts or step.warrant:
             return None
@@ -48,12 +52,16 @@ class ThreeSystems(Detector):
             return FOUND
         return READ if Effect.UNTRUSTED in event.effects else ""
 
+    def _follows(self, earlier: Step, later: Step) -> bool:
+        return 0 <= pause_ms(earlier, later) <= self._settings.within_ms
+
     def _noticed(self, workflow: Workflow, event: Operation, step: Step) -> Noticed | None:
-        read, held = workflow.visited.get(READ), workflow.visited.get(HELD)
-        if read is None or held is None:
+        held = workflow.visited.get(HELD)
+        if held is None or not self._follows(held, step):
             return None
-        within_ms = self._settings.within_ms
-        if not (0 <= pause_ms(held, step) <= within_ms and 0 <= pause_ms(read, held) <= within_ms):
+        tickets = (workflow.visited.get(ticket) for ticket in (READ, STEERED))
+        read = next((one for one in tickets if one is not None and self._follows(one, held)), None)
+        if read is None:
             return None
         found = workflow.visited.get(FOUND)
         steps = [each for each in (read, found, held, step) if each is not None]

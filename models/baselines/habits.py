@@ -6,6 +6,7 @@ an operation, or a target of it), n1 were of a kind that no other session showed
 never seen the probability n1 / n, here smoothed by half an observation.
 """
 
+import re
 from collections.abc import Iterable, Sequence
 from math import log2
 from typing import Annotated
@@ -22,6 +23,13 @@ HABIT_SESSIONS_MIN = 2
 """Something is a habit from this many sessions on: once may have been the exception."""
 
 OPERATIONS_MAX = 2_000
+SIBLINGS_MIN = 3
+"""A job that did the same to so many targets, alike but for one word, does it for each of a kind."""
+
+WORDS = re.compile(r"([/-])")
+WORDS_MAX = 31
+OPEN = "\x00"
+
 TARGETS_MAX = 2_000
 """Per job and operation; of more than these it is known only that there were more."""
 
@@ -48,6 +56,11 @@ class Habits:
 
     def __init__(self, jobs: dict[str, Habit]) -> None:
         self._jobs = {job: habit for job, habit in jobs.items() if habit.sessions >= SESSIONS_MIN}
+        self._families = {
+            (job, operation): _families(targets)
+            for job, habit in self._jobs.items()
+            for operation, targets in habit.targets.items()
+        }
 
     def knows(self, job: str) -> bool:
         """Whether enough of the job was seen to say what is new for it."""
@@ -69,13 +82,15 @@ class Habits:
     def is_strange(self, event: Operation, bits_min: float) -> bool | None:
         """Whether it is at least so surprising for the job; None if too little was seen to say.
 
-        Too little is also what could not reach `bits_min`, however regular it was.
+        Too little is also what could not reach `bits_min`, however regular it was; and of one more target of
+        a kind that the job serves one by one, nobody can say whether it was added or is none of its own.
         """
         habit = self._jobs.get(event.agent_role)
         if habit is None:
             return None
         if is_enough(habit.targets.get(event.operation) or habit.operations, bits_min):
-            return (self.surprise_bits(event) or 0.0) >= bits_min
+            strange = (self.surprise_bits(event) or 0.0) >= bits_min
+            return None if strange and self.is_one_more(event) else strange
         return None
 
     def is_strange_address(self, event: Operation, bits_min: float) -> bool:
@@ -85,6 +100,13 @@ class Habits:
         if habit is None or not address or address in habit.addresses or not habit.addresses:
             return False
         return -log2(_new(habit.addresses)) >= bits_min
+
+    def is_one_more(self, event: Operation) -> bool:
+        """Whether the job does the same, one by one, to several targets that differ in one word."""
+        families = self._families.get((event.agent_role, event.operation))
+        return families is not None and any(
+            families.get(pattern, 0) >= SIBLINGS_MIN for pattern in _patterns(event.target)
+        )
 
     def surprise_bits(self, event: Operation) -> float | None:
         """How new this is for its job, in bits: 0 for what it did before; None if too little was seen.
@@ -102,8 +124,26 @@ class Habits:
         if not event.target or habit_key(event) in targets or len(targets) >= TARGETS_MAX:
             return 0.0
         shapes = habit.shapes.get(event.operation, {})
-        known = shape_of(event.target) in shapes
+        known = shape_of(event.target) in shapes or self.is_one_more(event)
         return -log2(_new(targets)) - (0.0 if known else log2(_new(shapes)))
+
+
+def _families(targets: dict[str, Sessions]) -> dict[str, int]:
+    """How many known targets are alike but for one word."""
+    families: dict[str, int] = {}
+    for path in {target.partition("\x00")[0] for target in targets}:
+        for pattern in _patterns(path):
+            families[pattern] = families.get(pattern, 0) + 1
+    return families
+
+
+def _patterns(path: str) -> list[str]:
+    """The name with each of its words left open in turn, wherever it stands; none for a single word."""
+    words = WORDS.split(path)
+    different = dict.fromkeys(word for word in words[::2] if word)
+    if len(words) == 1 or len(words) > WORDS_MAX:
+        return []
+    return ["".join(OPEN if word == left else word for word in words) for left in different]
 
 
 def is_enough(seen: dict[str, int], bits_min: float) -> bool:

@@ -271,7 +271,7 @@ def _registered(what: Registered, reference: Named) -> Callable[[Head, bytes], S
             at_ms=head.at_ms,
             session=session,
             workflow=session,
-            grade=Grade.ATTESTED,
+            grade=_grade(what, declared),
             what=what,
             reference=required(reference(declared), f"the name of a {what}"),
             decided_by=name(declared.by),
@@ -283,6 +283,12 @@ def _registered(what: Registered, reference: Named) -> Callable[[Head, bytes], S
         return (Sighting(event=event, settled=True),)
 
     return read
+
+
+def _grade(what: Registered, declared: Declared) -> Grade:
+    """An exercise makes an attack look ordered: unsigned it is a claim, which vouches for nothing."""
+    signed = declared.signed or declared.signature or what is not Registered.EXERCISE
+    return Grade.ATTESTED if signed else Grade.OBSERVED
 
 
 def _targets(declared: Declared) -> tuple[str, ...]:

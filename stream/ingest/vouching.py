@@ -19,6 +19,7 @@ from models.event import (
     Operation,
     Registration,
 )
+from models.session import known_by
 from stream.ingest.memory import Table
 
 WORDS_MAX = 4_096
@@ -76,7 +77,7 @@ class Vouching:
             self.words.put(key.casefold(), Words([*known.said, word][-EACH_MAX:]))
 
     def _told(self, word: Word, event: Event) -> AnyEvent | None:
-        if word.workflow == event.workflow or word.at_ms > event.at_ms:
+        if word.workflow == event.workflow or not known_by(word.at_ms, event.at_ms):
             return None
         place = f"{word.id}\0{event.workflow}"
         if place in self.told:

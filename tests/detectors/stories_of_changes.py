@@ -3,7 +3,7 @@
 from typing import Any
 
 from models.attested import Effect
-from models.event import AnyEvent, CredentialKind
+from models.event import AnyEvent, CredentialKind, Grade
 from tests.builders import (
     AGENT,
     PRINCIPAL,
@@ -72,6 +72,61 @@ FIRES: Stories = {
             registered("exercise", -100, targets=("lab-1",), expires_ms=op("V", -1).at_ms),
             op("V", 0, effects=(Effect.EXPANDS, Effect.ADMIN), facts={"account": "lab-1"}),
         ],
+        "approved was a name that only begins alike": [
+            approval(-10, target="role/app-readers-of-logs:policy/reader"),
+            op("V", 0, target="role/app-readers", **GRANT),
+        ],
+        "approved was the same name in another name space": [
+            approval(-10, target="ops/app:policy/reader"),
+            op("V", 0, target="kube-system/app", **GRANT),
+        ],
+        "an agent of another workflow approved it": [
+            approval(-10, target="role/app:policy/reader", decided_by="agent-of-ours"),
+            op("V", 0, **GRANT),
+        ],
+        "it was approved once, told by two sources, and done twice": [
+            approval(-10, target="role/app:policy/reader"),
+            *(
+                op("V", k, id=f"{source}{k}", source=source, **GRANT)
+                for k in range(2)
+                for source in ("spans", "platform")
+            ),
+        ],
+        "one answer is told under two ids, and it is done twice": [
+            approval(-10, id="a1", request="q1", target="role/app:policy/reader"),
+            approval(-10, id="a2", request="q1", target="role/app:policy/reader"),
+            op("V", 0, **GRANT),
+            op("V", 1, **GRANT),
+        ],
+        "the plan names a user of that name": [
+            PLANNED[0],
+            registered("plan", -100, "sha256:aa", targets=("iam:user/app",)),
+            op("V", 0, **GRANT),
+        ],
+        "the plan is for that role in another account": [
+            PLANNED[0],
+            registered("plan", -100, "sha256:aa", targets=("arn:aws:iam::111122223333:role/app",)),
+            op("V", 0, effects=(Effect.EXPANDS,), facts={"account": "444455556666"}),
+        ],
+        "the commit is for that name in another name space": [
+            registered("change", -10, targets=("ops/RoleBinding/app",)),
+            op("V", 0, target="kube-system/app", **GRANT),
+        ],
+        "a stack is registered, another service acts": [
+            registered("change", -10, targets=("arn:aws:cloudformation:eu:1:stack/base/1",)),
+            op("V", 0, effects=(Effect.EXPANDS,), facts={"via": "autoscaling.amazonaws.com"}),
+        ],
+        "the incident was never closed, and the day is over": [
+            registered("incident", -9 * 3600, "inc-1", targets=("breakglass",)),
+            op("R", 0, effects=(Effect.EXPANDS, Effect.ADMIN), facts={"beneficiary": "breakglass"}),
+        ],
+        "the change is a claim of telemetry": [
+            registered("change", -10, targets=("role/app",), grade=Grade.OBSERVED),
+            op("V", 0, **GRANT),
+        ],
+        "one right is taken away and another given": [
+            op("V", 0, effects=(Effect.REMOVES, Effect.EXPANDS, Effect.ADMIN))
+        ],
         "the agent registered its own change": [
             registered("change", -10, decided_by=AGENT, targets=("role/app",)),
             op("V", 0, **GRANT),
@@ -87,6 +142,10 @@ FIRES: Stories = {
         "a foreign account is let in": [op("T", 0, **OPENED)],
         "an issuer that nobody registered": [
             op("T", 0, effects=(Effect.TRUST_PATH,), facts={"issuer": "login.example.net"})
+        ],
+        "the registered change says nothing of the account": [
+            registered("change", -10, targets=("role/app",)),
+            op("T", 0, **OPENED),
         ],
         "the migration registered another issuer": [
             registered("change", -10, targets=("login.example.com",)),
@@ -131,6 +190,8 @@ FIRES: Stories = {
     "bad_approval": {
         "whoever asked approves": [op("D", -100), approval(0, decided_by=AGENT, requested_by=AGENT)],
         "in less than a second": [approval(0, asked_s=-0.4)],
+        "by an agent": [approval(0, decided_by="agent-of-ours")],
+        "by whoever asked, spelt otherwise": [approval(0, decided_by="Bob", requested_by="user:bob")],
         "both": [op("D", -100), approval(0, asked_s=-0.4, decided_by=AGENT)],
         "what was signed is something else": [approval(0, digest_fits=False)],
     },
@@ -146,9 +207,43 @@ MUST_NOT: Stories = {
             approval(-10, operation="iam:AddUserToGroup", target="eve->role/app"),
             op("R", 0, effects=(Effect.EXPANDS,), facts={"beneficiary": "eve"}),
         ],
+        "approved was the same operation in capitals": [
+            approval(-10, operation="IAM:ATTACHROLEPOLICY", target="role/app:policy/reader"),
+            op("V", 0, **GRANT),
+        ],
         "it only takes away": [op("V", 0, effects=(Effect.REMOVES,))],
         "it broke": [op("V", 0, outcome="error", **ADMIN)],
         "it stands in the approved plan": [*PLANNED, op("V", 0, **ADMIN)],
+        "it stands in the plan, and the run was handed many credentials": [
+            *PLANNED,
+            *(registered("credential", -9, f"cred-{k}") for k in range(300)),
+            op("V", 0, **ADMIN),
+        ],
+        "the commit names the binding": [
+            registered("change", -10, targets=("ops/RoleBinding/team",)),
+            op(
+                "R",
+                0,
+                target="ops/team",
+                target_kind="binding",
+                effects=(Effect.EXPANDS,),
+                facts={"beneficiary": "ops:team-bot"},
+            ),
+        ],
+        "one approval, told by two sources": [
+            approval(-10, target="role/app:policy/reader"),
+            *(
+                op("V", k, id=f"{k}", source=source, **GRANT)
+                for k, source in enumerate(("spans", "platform"))
+            ),
+        ],
+        "one approval, told by two sources and once more of the same act": [
+            approval(-10, target="role/app:policy/reader"),
+            *(
+                op("V", k, id=f"{k}", source=source, act="request-1", **GRANT)
+                for k, source in enumerate(("spans", "platform", "spans"))
+            ),
+        ],
         "the stack is a registered change": [
             registered("change", -10, targets=("arn:aws:cloudformation:eu:1:stack/base/1",)),
             op("V", 0, effects=(Effect.EXPANDS,), facts={"via": "cloudformation.amazonaws.com"}),

@@ -14,6 +14,12 @@ FIRES: Stories = {
             op("X", 30, **COMMENT),
         ],
         "a role is mapped instead of a comment": [op("X", 0, **TICKET), *told("S@20 R@30")],
+        "the ticket is read again before the comment": [
+            op("X", 0, **TICKET),
+            *told("S@20"),
+            op("X", 25, **TICKET),
+            op("X", 30, **COMMENT),
+        ],
         "one agent reads and another one sends": [
             op("X", 0, session="s2", agent="agent-8", **TICKET),
             *told("D@10 S@20"),
@@ -25,6 +31,11 @@ FIRES: Stories = {
             op("V", 0, **ADMIN),
             registered("stop_done", 1, source=LEDGER),
             op("D", 61),
+        ],
+        "it lies low for hours first": [
+            op("V", 0, **ADMIN),
+            registered("stop_done", 1, source=LEDGER),
+            op("D", 3 * 3600),
         ],
     },
     "one_sided": {
