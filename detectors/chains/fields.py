@@ -3,9 +3,10 @@
 from collections.abc import Callable
 from operator import attrgetter
 
-from detectors.severity import listed, short
+from detectors.severity import listed
 from models.attested import Effect, Fact
 from models.event import Operation
+from models.session import called
 
 Field = Callable[[Operation], str]
 
@@ -40,4 +41,4 @@ def alike(one: str, other: str) -> bool:
 
 def names(value: str) -> set[str]:
     """The short names that a field holds."""
-    return {short(part) for part in listed(value)} - {""}
+    return {called(part) for part in listed(value)} - {""}
