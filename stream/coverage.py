@@ -22,7 +22,7 @@ FRAMEWORKS = (
 HEAD = """# Coverage
 
 Which technique which detector looks for, by the detectors' own tags. A tag says what a finding points
-to, not that every way of doing it is seen: what each detector misses stands on its page. Made by `make schema`.
+to, not that every way of doing it is seen: what each detector misses stands on its page. By `make schema`.
 """
 
 
