@@ -55,8 +55,8 @@ def run(ground: Ground, size: Size) -> Report:
             f"`chainbrake replay --json`: {thousands(rate)} events per CPU second, all detectors on",
             f"{rate * cost[DECODE]:.2f} x decoding alone ({thousands(1 / cost[DECODE])} events/s)",
             f"the fold alone, of events already decoded: {thousands(1 / cost[FOLD])} events/s",
-            f"{len(parts.declared.chains)} declared chains: {(cost[FOLD] - cost[CHAINS]) * US:.2f} us per event",
-            f"{TIMES} times as many: {(cost[MANY] - cost[CHAINS]) * US:.2f} us per event",
+            f"{len(parts.declared.chains)} declared chains: {(cost[FOLD] - cost[CHAINS]) * US:.2f} us each",
+            f"{TIMES} times as many: {(cost[MANY] - cost[CHAINS]) * US:.2f} us each",
         ],
         notes=[
             f"{len(lines):,} events, {traffic.sessions:,} sessions, {len(traffic.chains)} chains",
