@@ -46,6 +46,7 @@ def run(ground: Ground, size: Size) -> Report:
     cost = {name: middle(measured) for name, measured in costs.items()}
     print(f"judge: replay {thousands(middle(replayed))} events/s", flush=True)
     rate = middle(replayed)
+    chains_us, many_us = ((cost[name] - cost[CHAINS]) * US for name in (FOLD, MANY))
     return Report(
         title="The judge alone",
         question=(__doc__ or "").split("\n\n", maxsplit=1)[0].replace("\n", " "),
@@ -55,8 +56,8 @@ def run(ground: Ground, size: Size) -> Report:
             f"`chainbrake replay --json`: {thousands(rate)} events per CPU second, all detectors on",
             f"{rate * cost[DECODE]:.2f} x decoding alone ({thousands(1 / cost[DECODE])} events/s)",
             f"the fold alone, of events already decoded: {thousands(1 / cost[FOLD])} events/s",
-            f"{len(parts.declared.chains)} declared chains: {(cost[FOLD] - cost[CHAINS]) * US:.2f} us each",
-            f"{TIMES} times as many: {(cost[MANY] - cost[CHAINS]) * US:.2f} us each",
+            f"{len(parts.declared.chains)} declared chains: {chains_us:.2f} us an event",
+            f"{TIMES} times as many: {many_us:.2f} us an event",
         ],
         notes=[
             f"{len(lines):,} events, {traffic.sessions:,} sessions, {len(traffic.chains)} chains",

@@ -160,10 +160,14 @@ class Machine:
     def _grown(
         self, before: Partial | None, step: int, hit: Hit, start_ms: int, counted: tuple[str, ...]
     ) -> Partial:
-        hits = before.hits if before is not None else (None,) * len(self._stages)
-        hits = (*hits[:step], hit, *hits[step + 1 :])
-        key = tuple(known.values[slot] if (known := hits[of]) else "" for of, slot in self._keys)
-        return Partial(start_ms, hit.step.at_ms, hits, key, counted)
+        hits: list[Hit | None] = [None] * len(self._stages) if before is None else list(before.hits)
+        hits[step] = hit
+        key: tuple[str, ...] = ()
+        if self._keys:
+            key = tuple(
+                ["" if (known := hits[of]) is None else known.values[slot] for of, slot in self._keys]
+            )
+        return Partial(start_ms, hit.step.at_ms, tuple(hits), key, counted)
 
     def _count(self, registers: Registers, move: Move, hit: Hit) -> Iterator[Partial]:
         """Take a counted step's operation in; the match that has enough of them."""
