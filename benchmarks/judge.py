@@ -18,13 +18,16 @@ from benchmarks.deployment import POLICY_NOTE, Ground
 from benchmarks.report import Report, Size, middle, thousands
 from benchmarks.traffic import Traffic
 from detectors.catalog import NAMES
+from detectors.chains.hosted import NOTHING, Declared
 from detectors.judge import Judge
 from detectors.policy import Policy
 from detectors.thresholds import DetectorSettings
 from models.cloudevent import read_line
 from models.event import AnyEvent
+from models.registry import EMPTY
 from models.session import Workflow
 from stream.replay import Replay
+from stream.rule_files import load_declared
 from stream.settings import load_baseline, load_policy
 
 US = 1e6
@@ -43,6 +46,7 @@ def run(ground: Ground, size: Size) -> Report:
     cost = {name: middle(measured) for name, measured in costs.items()}
     print(f"judge: replay {thousands(middle(replayed))} events/s", flush=True)
     rate = middle(replayed)
+    chains_us, many_us = ((cost[name] - cost[CHAINS]) * US for name in (FOLD, MANY))
     return Report(
         title="The judge alone",
         question=(__doc__ or "").split("\n\n", maxsplit=1)[0].replace("\n", " "),
@@ -52,6 +56,8 @@ def run(ground: Ground, size: Size) -> Report:
             f"`chainbrake replay --json`: {thousands(rate)} events per CPU second, all detectors on",
             f"{rate * cost[DECODE]:.2f} x decoding alone ({thousands(1 / cost[DECODE])} events/s)",
             f"the fold alone, of events already decoded: {thousands(1 / cost[FOLD])} events/s",
+            f"{len(parts.declared.chains)} declared chains: {chains_us:.2f} us an event",
+            f"{TIMES} times as many: {many_us:.2f} us an event",
         ],
         notes=[
             f"{len(lines):,} events, {traffic.sessions:,} sessions, {len(traffic.chains)} chains",
@@ -66,6 +72,9 @@ def run(ground: Ground, size: Size) -> Report:
 DECODE = "decode and check the JSON"
 FOLD = "fold, all detectors"
 BARE = "fold, no detector"
+CHAINS = "fold, all detectors but declared chains"
+MANY = "fold, all detectors, declared chains many times"
+TIMES = 10
 REPLAY = "replay in process"
 
 
@@ -77,11 +86,17 @@ class Parts:
         self._events = [read_line(line) for line in lines]
         self._policy = policy
         self._baseline = load_baseline(baseline)
+        self.declared = load_declared(policy)
         self.timed: dict[str, Callable[[], object]] = {
             DECODE: self._decode,
-            FOLD: lambda: self._fold(policy),
-            BARE: lambda: self._fold(_with(policy, *NAMES)),
-            **{name: lambda name=name: self._fold(_with(policy, name)) for name in NAMES},  # type: ignore[misc]
+            FOLD: lambda: self._fold(policy, self.declared),
+            BARE: lambda: self._fold(_with(policy, *NAMES), NOTHING),
+            CHAINS: lambda: self._fold(policy, NOTHING),
+            MANY: lambda: self._fold(policy, _times(self.declared, TIMES)),
+            **{
+                name: lambda name=name: self._fold(_with(policy, name), self.declared)  # type: ignore[misc]
+                for name in NAMES
+            },
             REPLAY: self._replay,
         }
 
@@ -93,8 +108,8 @@ class Parts:
         for _ in Replay(self._policy, self._baseline).rows(self._lines):
             pass
 
-    def _fold(self, policy: Policy) -> dict[str, Workflow]:
-        fold = Judge(policy, self._baseline).fold
+    def _fold(self, policy: Policy, declared: Declared) -> dict[str, Workflow]:
+        fold = Judge(policy, self._baseline, EMPTY, declared).fold
         workflows: dict[str, Workflow] = {}
         event: AnyEvent
         for position, event in enumerate(self._events):
@@ -111,6 +126,13 @@ def _with(policy: Policy, *off: str) -> Policy:
     for name in off:
         settings = replace(settings, **{name: replace(getattr(settings, name), enabled=False)})
     return replace(policy, detectors=settings)
+
+
+def _times(declared: Declared, times: int) -> Declared:
+    """Each chain so many times, under names of their own."""
+    return Declared(
+        tuple(replace(chain, name=f"{chain.name}_{k}") for k in range(times) for chain in declared.chains)
+    )
 
 
 def _timed(work: Callable[[], object]) -> float:
@@ -149,6 +171,7 @@ def _command(ground: Ground, path: Path) -> float:
 def _rows(cost: dict[str, float], whole_s: float) -> list[tuple[str, ...]]:
     """Parts of one replayed event, in the order of the work."""
     inner = {name: max(0.0, cost[FOLD] - cost[name]) for name in NAMES}
+    inner["declared chains"] = max(0.0, cost[FOLD] - cost[CHAINS])
     parts = {
         DECODE: cost[DECODE],
         "fold: bookkeeping": cost[BARE],

@@ -168,10 +168,10 @@ class Partial(Struct, frozen=True, array_like=True):
 
 
 class Counted(Struct, frozen=True, array_like=True):
-    """One of the different things that a counted step has seen, and the match that it would go on with."""
+    """When a counted step last saw one of its things, and the match that it would go on with."""
 
-    value: str
-    hit: Hit
+    at_ms: int
+    event_id: str
     before: Partial | None = None
 
 

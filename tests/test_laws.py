@@ -16,7 +16,9 @@ from models.errors import InputError
 from models.event import AnyEvent, CredentialKind, Grade
 from models.finding import Finding
 from models.ocsf import CLASS_UID, to_ocsf
+from models.registry import EMPTY
 from models.session import Workflow
+from stream.rule_files import load_declared
 from tests.builders import START_MS, approval, delegation, end, op, release, trained
 
 LAW = settings(max_examples=80, deadline=None, derandomize=True)
@@ -64,7 +66,7 @@ class Folding:
     """Events by offset, as a partition brings them; workflows kept or restored between any two."""
 
     def __init__(self) -> None:
-        self.judge = Judge(Policy(), trained())
+        self.judge = Judge(Policy(), trained(), EMPTY, load_declared(Policy()))
         self.workflows: dict[str, Workflow] = {}
         self.heard: Heard = []
 

@@ -19,6 +19,10 @@ from models.session import Hit, Partial, Session, Step, Track, Workflow
 FOLLOWED_MAX = 32
 """Sessions, agents, targets and so on that one chain follows in one workflow; the quietest gives way."""
 
+FOLLOWED_MIN = 8
+COUNTED_MAX = 1024
+"""A chain that counts to many follows fewer, so that a workflow stays small."""
+
 NAMES_REMEMBERED = 4096
 WEIGHT_MAX = 64
 COUNT = Fact.COUNT.value  # a plain text: hashing an enum is slow
@@ -92,6 +96,8 @@ class DeclaredChain(Detector):
         self._grades = tuple(hosted.grades)  # looked through by identity: hashing an enum is slow
         self._track_name = hosted.name + hosted.part_of
         self._machine = Machine(hosted.shape)
+        counted = max(stage.count for stage in hosted.shape.stages)
+        self._followed_max = min(FOLLOWED_MAX, max(FOLLOWED_MIN, COUNTED_MAX // counted))
         self._asked = {op_class: Questions(hosted.parts, op_class) for op_class in self.listens_to}
 
     def inspector(self, op_class: OpClass) -> Inspect:
@@ -155,7 +161,7 @@ class DeclaredChain(Detector):
             within_ms = self._hosted.shape.within_ms
             for name in [name for name, known in tracks.items() if at_ms - known.newest_ms > within_ms]:
                 del tracks[name]
-            if len(tracks) >= FOLLOWED_MAX:
+            if len(tracks) >= self._followed_max:
                 del tracks[min(tracks, key=lambda name: tracks[name].newest_ms)]
             track = tracks[followed] = Track()
         return track

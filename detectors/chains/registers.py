@@ -160,10 +160,14 @@ class Machine:
     def _grown(
         self, before: Partial | None, step: int, hit: Hit, start_ms: int, counted: tuple[str, ...]
     ) -> Partial:
-        hits = before.hits if before is not None else (None,) * len(self._stages)
-        hits = (*hits[:step], hit, *hits[step + 1 :])
-        key = tuple(known.values[slot] if (known := hits[of]) else "" for of, slot in self._keys)
-        return Partial(start_ms, hit.step.at_ms, hits, key, counted)
+        hits: list[Hit | None] = [None] * len(self._stages) if before is None else list(before.hits)
+        hits[step] = hit
+        key: tuple[str, ...] = ()
+        if self._keys:
+            key = tuple(
+                ["" if (known := hits[of]) is None else known.values[slot] for of, slot in self._keys]
+            )
+        return Partial(start_ms, hit.step.at_ms, tuple(hits), key, counted)
 
     def _count(self, registers: Registers, move: Move, hit: Hit) -> Iterator[Partial]:
         """Take a counted step's operation in; the match that has enough of them."""
@@ -177,11 +181,11 @@ class Machine:
             before = max(fitting, key=lambda known: known.start_ms)
         kept = registers.counted.setdefault(move.number, {})
         for value in values_of(hit, stage.distinct):
-            _renew(kept, Counted(value, hit, before), stage.count)
+            _renew(kept, value, Counted(at_ms, hit.step.event_id, before), stage.count)
         if len(kept) < stage.count:
             return
         first = next(iter(kept.values()))
-        start_ms = first.hit.step.at_ms if first.before is None else first.before.start_ms
+        start_ms = first.at_ms if first.before is None else first.before.start_ms
         since_ms = (
             start_ms if first.before is None or not stage.after else self._last_ms(first.before, move.step)
         )
@@ -189,7 +193,7 @@ class Machine:
         if at_ms - start_ms > self._within_ms or (stage.within_ms is not None and span_ms > stage.within_ms):
             return
         known = first.before.counted if first.before is not None else ()
-        newest = [each.hit.step.event_id for each in islice(reversed(kept.values()), EVIDENCE_MAX)]
+        newest = [each.event_id for each in islice(reversed(kept.values()), EVIDENCE_MAX)]
         yield self._grown(first.before, move.step, hit, start_ms, (*known, *reversed(newest)))
 
     def _keep(self, kept: list[Partial], news: Partial) -> None:
@@ -238,18 +242,17 @@ def values_of(hit: Hit, distinct: int | None) -> list[str]:
     return [value] if value else []
 
 
-def _renew(kept: dict[str, Counted], news: Counted, count: int) -> None:
+def _renew(kept: dict[str, Counted], value: str, news: Counted, count: int) -> None:
     """Of each thing the newest, in order of time, and no more than are needed."""
-    at_ms = news.hit.step.at_ms
-    known = kept.get(news.value)
+    known = kept.get(value)
     if known is not None:
-        if known.hit.step.at_ms > at_ms:
+        if known.at_ms > news.at_ms:
             return
-        del kept[news.value]
-    is_late = bool(kept) and next(reversed(kept.values())).hit.step.at_ms > at_ms
-    kept[news.value] = news
+        del kept[value]
+    is_late = bool(kept) and next(reversed(kept.values())).at_ms > news.at_ms
+    kept[value] = news
     if is_late:  # later than the tail reaches
-        in_order = sorted(kept.items(), key=lambda item: item[1].hit.step.at_ms)
+        in_order = sorted(kept.items(), key=lambda item: item[1].at_ms)
         kept.clear()
         kept.update(in_order)
     if len(kept) > count:
@@ -268,7 +271,7 @@ def _forbid(registers: Registers, absence: Absence, moves: tuple[Move, ...], hit
             ]
     for number, counting in registers.counted.items():
         if _between(absence, moves[number].done):
-            for value in [value for value, known in counting.items() if known.hit.step.at_ms <= at_ms]:
+            for value in [value for value, known in counting.items() if known.at_ms <= at_ms]:
                 del counting[value]
 
 

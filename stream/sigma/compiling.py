@@ -16,7 +16,7 @@ from detectors.policy import Policy
 from models.command import Action
 from models.event import Grade, OpClass, Operation
 from stream.sigma.correlations import TEMPORAL, Wanted, counting, temporal, ways
-from stream.sigma.mapping import SOURCES
+from stream.sigma.mapping import SOURCES, Value
 from stream.sigma.predicates import (
     NameTest,
     Predicate,
@@ -198,6 +198,8 @@ class Compiler:
         }
         every = [(self._referred(each), aliases.get(each, name)) for each in _referenced(rule)]
         reads = [(each.matches, known(field, each.product).read) for each, field in every]
+        if len({(field, each.product) for each, field in every}) == 1:
+            return _same_for_all(reads[0][1])
 
         def read(event: Operation) -> str:
             for matches, value_of in reads:
@@ -207,6 +209,14 @@ class Compiler:
             return ""
 
         return read
+
+
+def _same_for_all(value_of: Callable[[Operation], Value]) -> Read:
+    def read(event: Operation) -> str:
+        value = value_of(event)
+        return ",".join(value) if isinstance(value, tuple) else str(value)
+
+    return read
 
 
 def _test(matches: Predicate) -> Test:

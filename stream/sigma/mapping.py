@@ -1,7 +1,7 @@
 """Which field of a Sigma rule is which of ours, and which log source (`docs/sigma.md`)."""
 
 from collections.abc import Callable
-from typing import Any
+from operator import attrgetter
 
 from msgspec import Struct
 
@@ -118,16 +118,11 @@ def field_of(name: str, product: str) -> Field | None:
     if ours == "effects":
         return Field(lambda event: event.effects)
     if ours in PLAIN or ours in ("workload_proven", "at_ms"):
-        return Field(lambda event: _attribute(event, ours), is_class=ours == "op_class")
+        return Field(attrgetter(ours), is_class=ours == "op_class")
     fact = ours.removeprefix("facts.")
     if fact in FACTS or ours != fact:
         return Field(lambda event: _values(event.facts.get(fact, "")))
     return None
-
-
-def _attribute(event: Operation, name: str) -> Value:
-    value: Any = getattr(event, name)
-    return value if isinstance(value, bool | int) else str(value)
 
 
 def _values(fact: str) -> Value:

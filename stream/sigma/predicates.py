@@ -139,7 +139,7 @@ def _texts(value: SigmaString, name: str) -> Callable[[Any], bool]:
         if cased:
             return lambda held: str(held) == text
         folded = text.casefold()
-        return lambda held: str(held).casefold() == folded
+        return lambda held: held == text or str(held).casefold() == folded
     pattern = "".join(_pattern(part, name) for part in value.s)
     matches = re.compile(pattern, re.DOTALL if cased else re.DOTALL | re.IGNORECASE).fullmatch
     return lambda held: matches(str(held)) is not None
