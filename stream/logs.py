@@ -30,11 +30,16 @@ class OncePerWhile(logging.Filter):
 
 
 class NotOnPurpose(logging.Filter):
-    """Keeps back what was raised on purpose: it ends the process as one message, and needs no traceback."""
+    """Keeps back what was raised on purpose: it ends the process as one message, and needs no traceback.
+
+    So it does with what Faust says when it stops a consumer's thread that has ended already.
+    """
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Whether it is worth a line."""
-        return not (record.exc_info and isinstance(record.exc_info[1], ChainbrakeError))
+        raised = record.exc_info[1] if record.exc_info else None
+        ended = isinstance(raised, RuntimeError) and str(raised) == "Event loop is closed"
+        return not (isinstance(raised, ChainbrakeError) or ended)
 
 
 def set_up_logs(settings: Settings) -> None:
