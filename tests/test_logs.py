@@ -10,10 +10,7 @@ from stream.logs import NotOnPurpose
 
 def record_of(error: Exception) -> logging.LogRecord:
     """A line that was logged with an exception."""
-    try:
-        raise error
-    except Exception as raised:  # noqa: BLE001 - whatever it is
-        told = (type(raised), raised, raised.__traceback__)
+    told = (type(error), error, error.__traceback__)
     return logging.LogRecord("mode", logging.ERROR, "", 0, "Error while stopping child", (), told)
 
 
