@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks import drain, judge, latency, memory, normalising
+from benchmarks import drain, ingesting, judge, latency, memory, normalising
 from benchmarks.deployment import Ground
 from benchmarks.machine import machine
 from benchmarks.report import QUICK, Report, Size, markdown
@@ -16,6 +16,7 @@ from sandbox.valkey import Valkey
 
 EVERY: dict[str, Callable[[Ground, Size], Report]] = {
     "drain": drain.run,
+    "ingesting": ingesting.run,
     "judge": judge.run,
     "latency": latency.run,
     "memory": memory.run,

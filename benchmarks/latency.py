@@ -143,12 +143,12 @@ def _measure(ground: Ground, rate: int, lane: str, seconds: float, number: int, 
         chains_per_s=CHAINS_PER_S,
     )
     with (
-        _helper("benchmarks.load", json.encode(order).decode()) as load,
+        helper("benchmarks.load", json.encode(order).decode()) as load,
         _lane(ground, lane, name, topics, target),
-        _helper("benchmarks.watch", arguments=(bootstrap, target)) as watch,
+        helper("benchmarks.watch", arguments=(bootstrap, target)) as watch,
     ):
-        _wait_ready(load)
-        _wait_ready(watch)
+        wait_ready(load)
+        wait_ready(watch)
         account = json.decode(_answered(load), type=Account)
         time.sleep(SETTLE_S)
         got_ns = json.decode(_answered(watch), type=dict[str, int])
@@ -164,15 +164,16 @@ def _lane(ground: Ground, lane: str, name: str, topics: Topics, target: str) -> 
         return
     every = str(int(lane == PASS))
     arguments = (ground.kafka.bootstrap, topics.actions, target, every)
-    with _helper("benchmarks.peers.pass_through", arguments=arguments) as passing:
-        _wait_ready(passing)
+    with helper("benchmarks.peers.pass_through", arguments=arguments) as passing:
+        wait_ready(passing)
         yield
 
 
 @contextmanager
-def _helper(
+def helper(
     module: str, line: str = "", *, arguments: tuple[str, ...] = ()
 ) -> Iterator["subprocess.Popen[str]"]:
+    """A process beside the worker, given a line, and ended in the end."""
     process = subprocess.Popen(
         [sys.executable, "-m", module, *arguments],
         cwd=ROOT,
@@ -192,7 +193,8 @@ def _helper(
             _pipe(stream).close()
 
 
-def _wait_ready(process: "subprocess.Popen[str]") -> None:
+def wait_ready(process: "subprocess.Popen[str]") -> None:
+    """Until it says so. Raises `RuntimeError` if it ends instead."""
     line = _pipe(process.stdout).readline().strip()
     if line != "ready":
         raise RuntimeError(f"a helper of the measurement ended: {process.args!r}")
