@@ -1,8 +1,8 @@
 """How fast do records of a platform become events on the actions topic, beside copying their bytes?
 
 CloudTrail records of 2 kB on the raw topic. The worker reads, normalises, finds the session, remembers that
-in Valkey and sends the event, and judges it meanwhile, in the same process. The peer sends the same bytes from
-topic to topic with the same client. Both are timed from outside, by what has arrived.
+in Valkey and sends the event, and judges it meanwhile, in the same process. The peer sends the same bytes
+from topic to topic with the same client. Both are timed from outside, by what has arrived.
 """  # noqa: D400 - it opens with its question
 
 import asyncio
