@@ -12,7 +12,8 @@ import pytest
 from models.errors import UnreadableEventError
 from models.event import AnyEvent
 from stream.ingest.sighting import HANDLES, Sighting
-from tests.ingest.saas import SHARED, encoded
+from tests.ingest.changing import encoded
+from tests.ingest.saas import SHARED
 
 EVERY = 1 if "CHAINBRAKE_MUTATIONS" in os.environ else 12
 """Of the scenarios' records, one in so many; `make corpus` reads them all."""

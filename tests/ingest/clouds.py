@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from models.errors import UnreadableEventError
 from models.event import Operation
 from stream.ingest.sighting import HANDLES, Normalise, Sighting
+from tests.ingest.changing import encoded, places
 from tests.test_tidy import REPOSITORY
 
 BESIDE = [folder / "shared" / "data" for folder in REPOSITORY.parents]
@@ -35,11 +36,6 @@ OBJECT_ID = "http://schemas.microsoft.com/identity/claims/objectidentifier"
 
 ODD: list[Any] = [None, True, 0, -1, 2**63, 2**70, 1e308, "", " ", "\u0000", "é" * 3000, "\ud800", "[" * 3000]
 ODD += [[], {}, [[]], [None], {"": {}}, [{"a": [{}]}], "2026-13-45T99:99:99Z", ["x"] * 5000, "a@b", "arn:"]
-
-
-def encoded(record: Any) -> bytes:
-    """A record as its bytes."""
-    return json.dumps(record).encode()
 
 
 def read(normalise: Normalise, record: Any) -> tuple[Sighting, Operation]:
@@ -219,14 +215,6 @@ def mutated(draw: st.DrawFn, samples: list[Any]) -> bytes:
         at = draw(st.integers(0, max(len(content) - 1, 0)))
         content = content[:at] + draw(st.binary(max_size=3)) + content[at + draw(st.integers(0, 3)) :]
     return content
-
-
-def places(value: Any) -> Iterator[tuple[Any, Any]]:
-    """Every place in a record where something stands."""
-    for key in list(value) if isinstance(value, dict) else range(len(value)):
-        yield value, key
-        if isinstance(value[key], dict | list):
-            yield from places(value[key])
 
 
 def never_tells(normalise: Normalise, record: dict[str, Any], names: frozenset[str]) -> None:

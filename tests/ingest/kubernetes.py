@@ -10,7 +10,8 @@ from cryptography.x509.oid import NameOID
 
 from models.event import Operation
 from stream.ingest.kubernetes_audit import normalise
-from tests.ingest.saas import encoded, only, operation
+from tests.ingest.changing import encoded
+from tests.ingest.saas import only, operation
 
 AGENT = "system:serviceaccount:agents:oncall"
 RBAC = "rbac.authorization.k8s.io"

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from models.errors import UnreadableEventError
 from models.event import Operation
 from stream.ingest.sighting import HANDLES, Sighting
+from tests.ingest.changing import encoded, places
 
 BESIDE = [folder / "shared" / "data" for folder in Path(__file__).parents[3:]]
 SHARED = next((folder for folder in BESIDE if folder.is_dir()), BESIDE[0])
@@ -29,11 +30,6 @@ ODD: list[Any] = [None, True, 0, -1, 2**63, 2**70, 1e308, "", " ", "unknown", "\
 ODD += [[], {}, [[]], [None], {"": {}}, [{"a": [{}]}], "system:masters", "2026-13-45T99:99:99Z", ["x"] * 5000]
 
 odd = st.sampled_from(ODD).map(deepcopy)
-
-
-def encoded(record: Any) -> bytes:
-    """A record as its bytes."""
-    return json.dumps(record).encode()
 
 
 def only(sightings: tuple[Sighting, ...]) -> Sighting:
@@ -70,15 +66,6 @@ def mutated(draw: st.DrawFn, samples: list[Any]) -> bytes:
         at = draw(st.integers(0, max(len(content) - 1, 0)))
         content = content[:at] + draw(st.binary(max_size=3)) + content[at + draw(st.integers(0, 3)) :]
     return content
-
-
-def places(value: Any) -> Iterator[tuple[Any, Any]]:
-    """Every place in a record where something stands."""
-    keys = list(value) if isinstance(value, dict) else list(range(len(value)))
-    for key in keys:
-        yield value, key
-        if isinstance(value[key], dict | list):
-            yield from places(value[key])
 
 
 def holds(normalise: Callable[[bytes], tuple[Sighting, ...]], record: bytes) -> None:

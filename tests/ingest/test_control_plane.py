@@ -22,7 +22,8 @@ from models.event import (
 from stream.ingest.control_plane import normalise
 from stream.ingest.sighting import Handle
 from tests.ingest.agents import holds, one, sampled
-from tests.ingest.saas import MUTATIONS, encoded, mutated
+from tests.ingest.changing import encoded
+from tests.ingest.saas import MUTATIONS, mutated
 
 SESSION = "conv-1"
 

@@ -8,14 +8,8 @@ from models.errors import UnreadableEventError
 from models.event import CredentialKind, OpClass, Outcome
 from stream.ingest.entra import normalise
 from stream.ingest.sighting import Handle
-from tests.ingest.clouds import (
-    azure,
-    encoded,
-    graph,
-    read,
-    sign_in,
-    vault,
-)
+from tests.ingest.changing import encoded
+from tests.ingest.clouds import azure, graph, read, sign_in, vault
 from tests.ingest.entra_records import CLUSTER, OWNER, SAMPLES
 
 

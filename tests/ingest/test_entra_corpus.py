@@ -9,11 +9,11 @@ from hypothesis import given
 
 from stream.ingest.entra import normalise
 from stream.vocabularies import load_vocabulary
+from tests.ingest.changing import encoded
 from tests.ingest.clouds import (
     MUTATIONS,
     SHARED,
     azure,
-    encoded,
     lines,
     mutated,
     never_tells,

@@ -11,12 +11,12 @@ from models.event import CredentialKind, OpClass, Outcome
 from stream.ingest.gcp_audit import normalise
 from stream.ingest.sighting import Handle
 from stream.vocabularies import load_vocabulary
+from tests.ingest.changing import encoded
 from tests.ingest.clouds import (
     MUTATIONS,
     ROBOT,
     SECRET,
     deltas,
-    encoded,
     gcp,
     mutated,
     never_tells,

@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from stream.ingest.gcp_audit import normalise
-from tests.ingest.clouds import SHARED, encoded, lines, recorded
+from tests.ingest.changing import encoded
+from tests.ingest.clouds import SHARED, lines, recorded
 
 
 @pytest.mark.corpus

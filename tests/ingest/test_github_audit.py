@@ -13,16 +13,8 @@ from models.errors import Unreadable, UnreadableEventError
 from models.event import EVENT_BYTES_MAX, CredentialKind, Grade, OpClass, Operation, Outcome
 from stream.ingest.github_audit import normalise
 from stream.ingest.sighting import Handle
-from tests.ingest.saas import (
-    MUTATIONS,
-    encoded,
-    holds,
-    mutated,
-    only,
-    operation,
-    panther_records,
-    scenario_records,
-)
+from tests.ingest.changing import encoded
+from tests.ingest.saas import MUTATIONS, holds, mutated, only, operation, panther_records, scenario_records
 
 
 def entry(action: str, **changed: Any) -> dict[str, Any]:

@@ -13,7 +13,8 @@ from models.errors import Unreadable, UnreadableEventError
 from models.event import EVENT_BYTES_MAX, CredentialKind, Grade, OpClass, Operation, Outcome
 from stream.ingest.keycloak_admin import normalise
 from stream.ingest.sighting import Handle
-from tests.ingest.saas import MUTATIONS, encoded, holds, mutated, only, operation, scenario_records
+from tests.ingest.changing import encoded
+from tests.ingest.saas import MUTATIONS, holds, mutated, only, operation, scenario_records
 
 CLIENT = "c1d2e3f4-0000-4000-8000-000000000001"
 USER = "0a1b2c3d-0000-4000-8000-000000000002"

@@ -14,17 +14,9 @@ from models.errors import Unreadable, UnreadableEventError
 from models.event import EVENT_BYTES_MAX, CredentialKind, Grade, OpClass, Operation, Outcome
 from stream.ingest.kubernetes_audit import normalise
 from stream.ingest.sighting import Handle
+from tests.ingest.changing import encoded
 from tests.ingest.kubernetes import AGENT, ONCALL, bound, event, read, request_for
-from tests.ingest.saas import (
-    MUTATIONS,
-    encoded,
-    holds,
-    mutated,
-    only,
-    operation,
-    panther_records,
-    scenario_records,
-)
+from tests.ingest.saas import MUTATIONS, holds, mutated, only, operation, panther_records, scenario_records
 
 
 def test_a_call_of_a_pod_is_traced_by_audit_id_pod_and_token() -> None:

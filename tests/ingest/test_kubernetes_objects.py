@@ -11,8 +11,9 @@ from models.attested import Effect, Fact
 from models.event import OpClass
 from stream.ingest.certificates import asked_for
 from stream.ingest.kubernetes_audit import normalise
+from tests.ingest.changing import encoded
 from tests.ingest.kubernetes import AGENT, ONCALL, RBAC, bound, event, read, request_for
-from tests.ingest.saas import MUTATIONS, encoded, holds
+from tests.ingest.saas import MUTATIONS, holds
 
 PATHS = [
     "",

@@ -12,7 +12,7 @@ from stream.ingest.pipeline import Pipeline
 from stream.ingest.resolver import Resolver
 from stream.ingest.sighting import Handle, Sighting
 from stream.lineage import CHUNK, changes
-from tests.ingest.saas import encoded
+from tests.ingest.changing import encoded
 from tests.ingest.sightings import (
     KEY,
     LONG_AFTER_MS,

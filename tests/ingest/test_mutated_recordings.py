@@ -15,7 +15,8 @@ from models.errors import UnreadableEventError
 from models.event import AnyEvent
 from stream.ingest.sources import SOURCES, source_of
 from tests.builders import told
-from tests.ingest.clouds import ODD, encoded, places
+from tests.ingest.changing import encoded, places
+from tests.ingest.clouds import ODD
 from tests.ingest.scenarios import index, lines_of, needed
 from tests.ingest.test_ocsf_events import SAMPLES as OCSF
 

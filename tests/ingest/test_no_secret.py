@@ -16,7 +16,7 @@ from stream.lineage import changes
 from stream.recorded import Refused, told_of
 from tests.builders import OFFICE, Judged
 from tests.ingest import clouds, cloudtrail, kubernetes, spans, vault
-from tests.ingest.saas import encoded
+from tests.ingest.changing import encoded
 
 SECRET = "hunter2-S3CRET-zLk8"  # noqa: S105 - planted
 BODY = {

@@ -11,7 +11,8 @@ from stream.ingest.ocsf import normalise
 from stream.ingest.ocsf_objects import ACTIVITIES, CLASSES
 from stream.ingest.sighting import Handle
 from stream.vocabularies import load_vocabulary
-from tests.ingest.clouds import MUTATIONS, encoded, mutated, never_tells, ocsf, read, reads_or_refuses
+from tests.ingest.changing import encoded
+from tests.ingest.clouds import MUTATIONS, mutated, never_tells, ocsf, read, reads_or_refuses
 
 AGENT = {"uid": "agent:loader", "instance_uid": "conv-5", "name": "Loader"}
 CALL = ocsf(

@@ -11,7 +11,7 @@ from stream.ingest.otel_spans import normalise
 from stream.ingest.sighting import Handle, Sighting
 from stream.vocabularies import load_vocabulary
 from tests.ingest.agents import one, sampled
-from tests.ingest.saas import encoded
+from tests.ingest.changing import encoded
 from tests.ingest.spans import (
     CALL,
     CONVERSATION,

@@ -10,7 +10,8 @@ from models.errors import Unreadable, UnreadableEventError
 from stream.ingest.otel_spans import normalise
 from stream.ingest.otlp import BATCH_BYTES_MAX
 from tests.ingest.agents import holds
-from tests.ingest.saas import MUTATIONS, encoded, mutated
+from tests.ingest.changing import encoded
+from tests.ingest.saas import MUTATIONS, mutated
 from tests.ingest.spans import CALL, CONVERSATION, SAMPLES, TOOL, TRACE, protobuf, request, span
 
 

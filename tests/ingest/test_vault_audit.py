@@ -12,7 +12,8 @@ from models.event import CredentialKind, Grade, OpClass, Operation, Outcome, Ses
 from stream.ingest.sighting import Handle
 from stream.ingest.vault_audit import normalise
 from tests.ingest.agents import holds, one, sampled, strings
-from tests.ingest.saas import MUTATIONS, encoded, mutated
+from tests.ingest.changing import encoded
+from tests.ingest.saas import MUTATIONS, mutated
 from tests.ingest.vault import AUTH, CALLER, CHILD, LOGIN, SAMPLES, STRANGER, child, entry, operation
 
 
