@@ -34,8 +34,10 @@ from stream.topics import RECORD_BYTES_MAX, Topics, identities
 
 log = structlog.stdlib.get_logger(__name__)
 
-BATCH_RECORDS_MAX = 200
-"""Of one turn: resolving them takes some milliseconds, for which the judging waits."""
+BATCH_RECORDS_MAX = 2_000
+"""Of one turn: its events are awaited together, for the broker takes longer to answer than we to resolve."""
+SLICE = 100
+"""Records that are resolved at once: some milliseconds, for which the judging waits."""
 PUBLISH_EVERY_S = 1.0
 NAMES_EVERY_S = 600.0
 NAMES_SHOWN = 10
@@ -157,7 +159,7 @@ class RawReader(Service):  # type: ignore[misc]  # mode is not typed
         async with self._turning:
             if not self.resolving():
                 return  # revoked while we waited: whoever owns them now reads these records
-            await self._outbox.deliver(self._told(records))
+            await self._outbox.deliver(await self._told(records))
             for record in records:
                 self._poller.next_offsets[TopicPartition(record.topic, record.partition)] = record.offset + 1
 
@@ -176,12 +178,14 @@ class RawReader(Service):  # type: ignore[misc]  # mode is not typed
             except FencedError as error:
                 self._fenced(error)
 
-    def _told(self, records: list[Any]) -> list[Record]:
+    async def _told(self, records: list[Any]) -> list[Record]:
         """Events of a batch, letters for what is no record, and what was held back for long enough."""
         overdue = self._pipeline.overdue(int(time.time() * 1000))
         out = [_event_record(event, self._topics.actions) for event in overdue]
         letters = self._topics.dead_letters
-        for record in records:
+        for number, record in enumerate(records, 1):
+            if number % SLICE == 0:
+                await asyncio.sleep(0)
             taken = self._pipeline.take(self._sources[record.topic], record.value or b"", record.timestamp)
             out += [_event_record(event, self._topics.actions) for event in taken.events]
             out += [
