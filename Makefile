@@ -75,7 +75,7 @@ $(PEERS)/.installed: $(INSTALLED) constraints-bench.txt
 lock:  ## renews the constraints (everything; what the image needs of it; peers) from pyproject.toml
 	$(PYTHON) -m venv $(LOCKER)
 	$(LOCKER)/bin/python -m pip install $(PIP_QUIET) --upgrade uv
-	$(UV_COMPILE) pyproject.toml --extra sandbox --extra test --group build --output-file constraints.txt
+	$(UV_COMPILE) pyproject.toml --extra science --extra sandbox --extra test --group build --output-file constraints.txt
 	$(UV_COMPILE) pyproject.toml --group build --constraint constraints.txt --output-file constraints-image.txt
 	$(UV_COMPILE) --group bench --output-file constraints-bench.txt
 
