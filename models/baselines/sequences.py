@@ -79,14 +79,18 @@ def count_gap(own: Sequence[CohortCounts], op_class: str, gap_ms: int) -> None:
 
 
 REMEMBERED_MAX = 65_536
-"""Steps whose bits are remembered, over all jobs: some 20 MB. What agents do again and again fits in."""
+"""Steps whose chances are remembered, over all jobs: some 20 MB. What agents do again and again fits in."""
 
 Remembered = dict[tuple[int | str, ...], float]
-"""Number of a model and the symbols of a step: its bits. Forgotten as a whole when it is full."""
+"""Number of some cohorts and the symbols of a step: its chance. Forgotten as a whole when it is full."""
 
 
 class SequenceModel:
-    """Bits of surprise of one cohort's sequences: a walk down each cohort's histories."""
+    """Bits of surprise of one cohort's sequences: a walk down each cohort's histories.
+
+    What the broad cohorts say of a step is remembered, since it is the same for all their members; the walk
+    down the narrowest is made each time: to remember it for every agent would cost more than it is.
+    """
 
     def __init__(
         self,
@@ -99,7 +103,8 @@ class SequenceModel:
         self._remembered = remembered
         self._number = number
         self._everybody = everybody.after
-        self._own = [cohort.after for cohort in own]
+        self._broad = [cohort.after for cohort in own[:-1] or own]
+        self._narrow = own[-1].after if len(own) > 1 else None
         self._gap_bits = {op_class: _smoothed_bits(row) for op_class, row in paced.gaps.items()}
         sessions = paced.sessions + 1
         self._repeat_bits = {
@@ -111,34 +116,32 @@ class SequenceModel:
     def bits(self, symbols: Sequence[str], symbol: str) -> float:
         """Surprise of `symbol` after `symbols`, newest last, at most `ORDER` of them."""
         step: tuple[int | str, ...] = (self._number, *symbols, symbol)
-        found = self._remembered.get(step)
-        if found is None:
+        chance = self._remembered.get(step)
+        if chance is None:
             if len(self._remembered) >= REMEMBERED_MAX:
                 self._remembered.clear()
-            found = self._remembered[step] = self._interpolated(symbols, symbol)
-        return found
+            chance = self._remembered[step] = self._broadly(symbols, symbol)
+        history, place, length = self._narrow, 0, len(symbols)
+        while history is not None:  # `_walked`, without the call
+            row = history.next
+            if row:
+                distinct = len(row)
+                chance = (row.get(symbol, 0) + distinct * chance) / (history.seen + distinct)
+            place += 1
+            history = history.older.get(symbols[-place] if place <= length else START)
+        return 0.0 - log2(chance)  # of 1 not -0
 
-    def _interpolated(self, symbols: Sequence[str], symbol: str) -> float:
+    def _broadly(self, symbols: Sequence[str], symbol: str) -> float:
+        """The chance of a step by everybody, then by all cohorts but the narrowest."""
         everybody = self._everybody
         distinct = len(everybody.next)
         if not distinct:
-            return 0.0
+            return 1.0
         chance = everybody.next.get(symbol, 0) + distinct / (distinct + 1)
         chance /= everybody.seen + distinct
-        length = len(symbols)
-        for root in self._own:
-            history, place = root, 0
-            while True:
-                row = history.next
-                distinct = len(row)
-                if distinct:
-                    chance = (row.get(symbol, 0) + distinct * chance) / (history.seen + distinct)
-                place += 1
-                longer = history.older.get(symbols[-place] if place <= length else START)
-                if longer is None:
-                    break
-                history = longer
-        return -log2(chance)
+        for root in self._broad:
+            chance = _walked(root, symbols, symbol, chance)
+        return chance
 
     def gap_bits(self, op_class: str, gap_ms: int) -> float:
         """Surprise of the pause before an operation of this class; 0 for a class never timed."""
@@ -150,6 +153,19 @@ class SequenceModel:
         row = self._repeat_bits.get(symbol, ())
         place = (times if times <= REPEATS_EXACT else repeat_bucket(times)) - 1
         return row[place] if place < len(row) else self._never_bits
+
+
+def _walked(history: History | None, symbols: Sequence[str], symbol: str, chance: float) -> float:
+    """The chance, interpolated from no history to the longest that one cohort has seen."""
+    place, length = 0, len(symbols)
+    while history is not None:
+        row = history.next
+        if row:
+            distinct = len(row)
+            chance = (row.get(symbol, 0) + distinct * chance) / (history.seen + distinct)
+        place += 1
+        history = history.older.get(symbols[-place] if place <= length else START)
+    return chance
 
 
 def _smoothed_bits(row: list[int]) -> list[float]:

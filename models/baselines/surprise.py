@@ -7,6 +7,8 @@ Plain sums of bits, no weights. A session is judged by the running maximum; a ca
 once that is known, and is remembered as part of the sequence.
 """
 
+from sys import intern
+
 from msgspec import Struct
 
 from models.baselines.calibration import Calibration, Peaks, narrowest, strictest
@@ -51,11 +53,18 @@ class Expectation:
     """What is expected of one cohort: what a session of this agent and role is compared with."""
 
     def __init__(
-        self, counts: SurpriseCounts, agent: str, role: str, remembered: Remembered, number: int
+        self,
+        counts: SurpriseCounts,
+        agent: str,
+        role: str,
+        remembered: Remembered,
+        numbers: dict[tuple[str, ...], int],
     ) -> None:
         cohorts = counts.cohorts
         self.keys = levels(counts.sessions, agent, role)
-        own = [cohorts[key] for key in self.keys if key in cohorts]
+        counted = tuple(key for key in self.keys if key in cohorts)
+        own = [cohorts[key] for key in counted]
+        number = numbers.setdefault(counted[:-1] or counted, len(numbers))
         everybody = cohorts.get(EVERYBODY, CohortCounts())
         paced = [cohort for cohort in own if cohort.sessions >= SESSIONS_MIN] or own[:1] or [everybody]
         self._origins = OriginModel(everybody, own)
@@ -106,7 +115,7 @@ class Expectation:
 
     def fold(self, session: Session, event: Operation) -> None:
         """Bring the session's surprise up to the event. Changed in place; nothing grows without a limit."""
-        symbol = f"{event.operation}|{event.target_kind}"  # `symbol_of`, without the call
+        symbol = intern(f"{event.operation}|{event.target_kind}")  # `symbol_of`, without the call
         symbols, at_ms = session.symbols, event.at_ms
         if event.outcome is ERROR:
             session.origins = session.repeated = 0.0
@@ -178,6 +187,8 @@ class SurpriseModel:
         self.counts = counts
         self._expectations: dict[tuple[str, str], Expectation] = {}
         self._remembered: Remembered = {}
+        self._numbers: dict[tuple[str, ...], int] = {}
+        """Cohorts that several expectations share: their number in what is remembered."""
 
     def expectation(self, agent: str, role: str) -> Expectation:
         """Those of an agent in a role. Whoever was never seen shares those of whoever is nearest to them."""
@@ -192,6 +203,6 @@ class SurpriseModel:
         known = self._expectations.get(nearest)
         if known is None:
             known = self._expectations[nearest] = Expectation(
-                self.counts, *nearest, self._remembered, len(self._expectations)
+                self.counts, *nearest, self._remembered, self._numbers
             )
         return known
