@@ -7,6 +7,8 @@ ChainbrakeError
 │   ├── ArtifactError          a baseline file
 │   ├── VocabularyError        a vocabulary file
 │   ├── RegistryError          a registry file
+│   ├── ModelRegistryError     the registry of baselines
+│   ├── SigningError           a key that baselines are signed or checked with
 │   ├── RuleError              a file of chains or of Sigma rules
 │   └── SettingsError          an environment variable or an option
 └── StateError                 the world's state does not allow to go on
@@ -71,6 +73,14 @@ class VocabularyError(InputError):
 
 class RegistryError(InputError):
     """A registry file that cannot be used."""
+
+
+class ModelRegistryError(InputError):
+    """A registry of baselines that cannot be read or written, or does not hold what was asked for."""
+
+
+class SigningError(InputError):
+    """A key that cannot be used to sign baselines or to check them."""
 
 
 class RuleError(InputError):
