@@ -6,9 +6,10 @@ seldom on its agent. The pause before it is scored beside it, P(gap | op class),
 """
 
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from math import log2
 
+from models.baselines.cohorts import EVERYBODY, SESSIONS_MIN
 from models.baselines.counts import (
     GAPS_MS,
     ORDER,
@@ -81,8 +82,58 @@ def count_gap(own: Sequence[CohortCounts], op_class: str, gap_ms: int) -> None:
 REMEMBERED_MAX = 65_536
 """Steps whose chances are remembered, over all jobs: some 20 MB. What agents do again and again fits in."""
 
-Remembered = dict[tuple[int | str, ...], float]
-"""Number of some cohorts and the symbols of a step: its chance. Forgotten as a whole when it is full."""
+
+class Pace:
+    """Bits of one cohort's pauses and repeats."""
+
+    __slots__ = ("gaps", "never", "repeats")
+
+    def __init__(self, paced: CohortCounts) -> None:
+        sessions = paced.sessions + 1
+        self.gaps = {op_class: _smoothed_bits(row) for op_class, row in paced.gaps.items()}
+        self.repeats = {
+            symbol: [log2(sessions / (reached + 1)) for reached in row]
+            for symbol, row in paced.repeats.items()
+        }
+        self.never = log2(sessions)
+
+    def gap_bits(self, op_class: str, gap_ms: int) -> float:
+        """Surprise of the pause before an operation of this class; 0 for a class never timed."""
+        row = self.gaps.get(op_class)
+        return row[bisect_right(GAPS_MS, gap_ms)] if row is not None else 0.0
+
+    def repeat_bits(self, symbol: str, times: int) -> float:
+        """Surprise of a session in which `symbol` comes at least so often."""
+        row = self.repeats.get(symbol, ())
+        place = (times if times <= REPEATS_EXACT else repeat_bucket(times)) - 1
+        return row[place] if place < len(row) else self.never
+
+
+class Shared:
+    """What the expectations of one model have in common: kept once, it stays in the processor's cache."""
+
+    def __init__(self, cohorts: Mapping[str, CohortCounts]) -> None:
+        self.cohorts = cohorts
+        self.everybody = cohorts.get(EVERYBODY, CohortCounts())
+        self.symbols = {symbol: symbol for symbol in self.everybody.after.next}
+        """Symbols that are known, each as one object, so that a session need not keep one of its own."""
+        self.chances: dict[tuple[int | str, ...], float] = {}
+        """Number of some cohorts and the symbols of a step: its chance. Forgotten as a whole when full."""
+        self._numbers: dict[tuple[str, ...], int] = {}
+        self._paces: dict[str, Pace] = {}
+
+    def number(self, keys: tuple[str, ...]) -> int:
+        """A number for these cohorts."""
+        return self._numbers.setdefault(keys, len(self._numbers))
+
+    def pace(self, keys: Sequence[str]) -> Pace:
+        """Of the narrowest of these cohorts that was seen enough; else of the broadest."""
+        seen = [key for key in keys if self.cohorts[key].sessions >= SESSIONS_MIN]
+        key = seen[-1] if seen else keys[0] if keys else EVERYBODY
+        pace = self._paces.get(key)
+        if pace is None:
+            pace = self._paces[key] = Pace(self.cohorts.get(key, self.everybody))
+        return pace
 
 
 class SequenceModel:
@@ -92,35 +143,25 @@ class SequenceModel:
     down the narrowest is made each time: to remember it for every agent would cost more than it is.
     """
 
-    def __init__(
-        self,
-        everybody: CohortCounts,
-        own: Sequence[CohortCounts],
-        paced: CohortCounts,
-        remembered: Remembered,
-        number: int,
-    ) -> None:
-        self._remembered = remembered
-        self._number = number
-        self._everybody = everybody.after
-        self._broad = [cohort.after for cohort in own[:-1] or own]
-        self._narrow = own[-1].after if len(own) > 1 else None
-        self._gap_bits = {op_class: _smoothed_bits(row) for op_class, row in paced.gaps.items()}
-        sessions = paced.sessions + 1
-        self._repeat_bits = {
-            symbol: [log2(sessions / (reached + 1)) for reached in row]
-            for symbol, row in paced.repeats.items()
-        }
-        self._never_bits = log2(sessions)
+    __slots__ = ("_broad", "_chances", "_everybody", "_narrow", "_number")
+
+    def __init__(self, shared: Shared, keys: tuple[str, ...]) -> None:
+        """`keys` are the cohorts, broad to narrow."""
+        own = [shared.cohorts[key].after for key in keys]
+        self._everybody = shared.everybody.after
+        self._broad = own[:-1] or own
+        self._narrow = own[-1] if len(own) > 1 else None
+        self._chances = shared.chances
+        self._number = shared.number(keys[:-1] or keys)
 
     def bits(self, symbols: Sequence[str], symbol: str) -> float:
         """Surprise of `symbol` after `symbols`, newest last, at most `ORDER` of them."""
         step: tuple[int | str, ...] = (self._number, *symbols, symbol)
-        chance = self._remembered.get(step)
+        chance = self._chances.get(step)
         if chance is None:
-            if len(self._remembered) >= REMEMBERED_MAX:
-                self._remembered.clear()
-            chance = self._remembered[step] = self._broadly(symbols, symbol)
+            if len(self._chances) >= REMEMBERED_MAX:
+                self._chances.clear()
+            chance = self._chances[step] = self._broadly(symbols, symbol)
         history, place, length = self._narrow, 0, len(symbols)
         while history is not None:  # `_walked`, without the call
             row = history.next
@@ -142,17 +183,6 @@ class SequenceModel:
         for root in self._broad:
             chance = _walked(root, symbols, symbol, chance)
         return chance
-
-    def gap_bits(self, op_class: str, gap_ms: int) -> float:
-        """Surprise of the pause before an operation of this class; 0 for a class never timed."""
-        row = self._gap_bits.get(op_class)
-        return row[bisect_right(GAPS_MS, gap_ms)] if row is not None else 0.0
-
-    def repeat_bits(self, symbol: str, times: int) -> float:
-        """Surprise of a session in which `symbol` comes at least so often."""
-        row = self._repeat_bits.get(symbol, ())
-        place = (times if times <= REPEATS_EXACT else repeat_bucket(times)) - 1
-        return row[place] if place < len(row) else self._never_bits
 
 
 def _walked(history: History | None, symbols: Sequence[str], symbol: str, chance: float) -> float:
