@@ -14,6 +14,18 @@ from rich.markup import escape
 from detectors.catalog import NAMES
 from detectors.policy import write_policy
 from models.errors import ChainbrakeError
+from stream.options import (
+    BaselinePath,
+    ChainsPath,
+    Files,
+    Kafka,
+    PolicyPath,
+    Recordings,
+    Redis,
+    RegistryPath,
+    SigmaPath,
+    SourceName,
+)
 from stream.settings import load_baseline, load_policy, load_registry, read_settings
 from stream.vocabularies import check_vocabulary, providers
 
@@ -27,25 +39,6 @@ app = typer.Typer(
 )
 hooks = typer.Typer(no_args_is_help=True, help="Enforcement hooks: they act on commands and acknowledge.")
 app.add_typer(hooks, name="hook")
-
-Files = Annotated[
-    list[str],
-    typer.Argument(metavar="FILE…", help="NDJSON or other JSON, .gz too; a folder; - for standard input"),
-]
-Recordings = Annotated[
-    list[str], typer.Argument(metavar="FILE…", help="files, or folders, of the format that --source names")
-]
-PolicyPath = Annotated[str | None, typer.Option("--policy", help="policy file (YAML)")]
-BaselinePath = Annotated[str | None, typer.Option("--baseline", help="baseline made by `chainbrake train`")]
-RegistryPath = Annotated[str | None, typer.Option("--registry", help="registry file (YAML or JSON)")]
-ChainsPath = Annotated[str | None, typer.Option("--chains", help="chain file, or folder of them (YAML)")]
-SigmaPath = Annotated[str | None, typer.Option("--sigma", help="Sigma rules: a file, or a folder of them")]
-SourceName = Annotated[
-    str,
-    typer.Option("--source", help="format: events, scenario, a source; to learn: agent-runs, hdfs, too"),
-]
-Kafka = Annotated[str | None, typer.Option("--kafka", help="bootstrap servers, host:port[,host:port]")]
-Redis = Annotated[str | None, typer.Option("--redis", help="redis://host:port/db")]
 
 out = Console(highlight=False, soft_wrap=True)
 errors = Console(stderr=True, highlight=False, soft_wrap=True)
