@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks import drain, ingesting, judge, latency, memory, normalising
+from benchmarks import drain, ingesting, judge, latency, memory, normalising, sigma
 from benchmarks.deployment import Ground
 from benchmarks.machine import machine
 from benchmarks.report import QUICK, Report, Size, markdown
@@ -21,6 +21,7 @@ EVERY: dict[str, Callable[[Ground, Size], Report]] = {
     "latency": latency.run,
     "memory": memory.run,
     "normalising": normalising.run,
+    "sigma": sigma.run,
 }
 INTRODUCTION = """\
 # Benchmarks
