@@ -1,11 +1,11 @@
 """Hosts a declared chain as a detector: what it listens to, whom it follows, and what it says."""
 
 from collections.abc import Callable
-from functools import lru_cache, partial
+from functools import partial
 
 from msgspec import Struct
 
-from detectors.chains.conditions import Test
+from detectors.chains.conditions import Look, Test
 from detectors.chains.fields import Field, names
 from detectors.chains.registers import Machine
 from detectors.chains.shape import Shape
@@ -23,7 +23,6 @@ FOLLOWED_MIN = 8
 COUNTED_MAX = 1024
 """A chain that counts to many follows fewer, so that a workflow stays small."""
 
-NAMES_REMEMBERED = 4096
 WEIGHT_MAX = 64
 COUNT = Fact.COUNT.value  # a plain text: hashing an enum is slow
 
@@ -36,7 +35,18 @@ class Part(Struct, frozen=True, kw_only=True):
     classes: frozenset[OpClass]
     is_named: Callable[[str], bool] | None = None
     """Whether an operation's name is right; None for any name."""
+    looks: tuple[Look, ...] = ()
+    """Asked once for all operations that look alike."""
     tests: tuple[Test, ...] = ()
+    """Asked of each operation."""
+
+    def may_be(self, event: Operation) -> bool:
+        """Whether an operation that looks like this one can be it."""
+        return (
+            event.op_class in self.classes
+            and (self.is_named is None or self.is_named(event.operation))
+            and all(look(event) for look in self.looks)
+        )
 
 
 class Hosted(Struct, frozen=True, kw_only=True):
@@ -93,29 +103,38 @@ class DeclaredChain(Detector):
         self.listens_to = frozenset().union(*(part.classes for part in hosted.parts))
         self._hosted = hosted
         self._weighs = not hosted.exact and any(stage.distinct is not None for stage in hosted.shape.stages)
-        self._grades = tuple(hosted.grades)  # looked through by identity: hashing an enum is slow
+        self._grades = hosted.grades
         self._track_name = hosted.name + hosted.part_of
         self._machine = Machine(hosted.shape)
         counted = max(stage.count for stage in hosted.shape.stages)
         self._followed_max = min(FOLLOWED_MAX, max(FOLLOWED_MIN, COUNTED_MAX // counted))
-        self._asked = {op_class: Questions(hosted.parts, op_class) for op_class in self.listens_to}
 
-    def inspector(self, op_class: OpClass) -> Inspect:
-        """See `Detector.inspector`."""
-        return partial(self._inspect, self._asked[op_class])
+    def inspector(self, event: Operation) -> Inspect | None:
+        """See `Detector.inspector`. What the looks decide, is decided here."""
+        if event.grade not in self._grades:
+            return None
+        parts = [part for part in self._hosted.parts if part.may_be(event)]
+        asked = tuple(part for part in parts if part.tests)
+        fills = sum(part.bit for part in parts if part.is_step and not part.tests)
+        forbids = sum(part.bit for part in parts if not part.is_step and not part.tests)
+        return partial(self._inspect, asked, fills, forbids) if parts else None
 
     def inspect(self, session: Session, workflow: Workflow, event: Operation, step: Step) -> Noticed | None:
         """See `Detector.inspect`."""
-        return self._inspect(self._asked[event.op_class], session, workflow, event, step)
+        ask = self.inspector(event)
+        return ask(session, workflow, event, step) if ask is not None else None
 
     def _inspect(
-        self, asked: "Questions", session: Session, workflow: Workflow, event: Operation, step: Step
+        self,
+        asked: tuple[Part, ...],
+        fills: int,
+        forbids: int,
+        _session: Session,
+        workflow: Workflow,
+        event: Operation,
+        step: Step,
     ) -> Noticed | None:
-        parts = asked.about(event.operation)
-        if not parts or event.grade not in self._grades:
-            return None
-        fills = forbids = 0
-        for part in parts:
+        for part in asked:
             for test in part.tests:
                 if not test(workflow, event, step):
                     break
@@ -184,23 +203,6 @@ class DeclaredChain(Detector):
             session=last.session,
             act_ms=last.at_ms,
         )
-
-
-class Questions:
-    """What is asked about operations of one class; which of it concerns an operation its name decides."""
-
-    def __init__(self, parts: tuple[Part, ...], op_class: OpClass) -> None:
-        self._parts = tuple(part for part in parts if op_class in part.classes)
-        named = any(part.is_named is not None for part in self._parts)
-        self.about: Callable[[str], tuple[Part, ...]] = (
-            lru_cache(NAMES_REMEMBERED)(self._about) if named else self._all
-        )
-
-    def _all(self, _operation: str) -> tuple[Part, ...]:
-        return self._parts
-
-    def _about(self, operation: str) -> tuple[Part, ...]:
-        return tuple(part for part in self._parts if part.is_named is None or part.is_named(operation))
 
 
 def _weight(event: Operation) -> int:
