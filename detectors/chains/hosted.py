@@ -104,6 +104,8 @@ class DeclaredChain(Detector):
         self._hosted = hosted
         self._weighs = not hosted.exact and any(stage.distinct is not None for stage in hosted.shape.stages)
         self._grades = hosted.grades
+        self._compared = hosted.compared
+        self._follows_all = hosted.scope is None and not hosted.followed
         self._track_name = hosted.name + hosted.part_of
         self._machine = Machine(hosted.shape)
         counted = max(stage.count for stage in hosted.shape.stages)
@@ -148,19 +150,21 @@ class DeclaredChain(Detector):
     def _follow(
         self, workflow: Workflow, event: Operation, step: Step, fills: int, forbids: int
     ) -> Noticed | None:
-        followed = self._whom(event)
+        followed = "" if self._follows_all else self._whom(event)
         if followed is None:
             return None
-        values = tuple([read(event) for read in self._hosted.compared]) if self._hosted.compared else ()
+        values = tuple([read(event) for read in self._compared]) if self._compared else ()
         hit = Hit(step, fills, forbids, values, event.act, _weight(event) if self._weighs else 1)
-        matches = self._machine.follow(self._track(workflow, followed, step.at_ms), hit)
+        tracks = workflow.tracks.get(self._track_name)
+        track = tracks.get(followed) if tracks is not None else None
+        if track is None:
+            track = self._track(workflow, followed, step.at_ms)
+        matches = self._machine.follow(track, hit)
         return self._noticed(max(matches, key=_start_ms)) if matches else None
 
     def _whom(self, event: Operation) -> str | None:
-        """Whom or what to follow; None where the record does not say it."""
+        """Which part of the workflow to follow; None where the record does not say it."""
         hosted = self._hosted
-        if hosted.scope is None and not hosted.followed:
-            return ""
         scope = hosted.scope(event) if hosted.scope is not None else ""
         if not hosted.followed:
             return scope or None
@@ -172,17 +176,16 @@ class DeclaredChain(Detector):
         return "\0".join((scope, *values))
 
     def _track(self, workflow: Workflow, followed: str, at_ms: int) -> Track:
+        """Begin to follow; what is over, and else the quietest, gives way."""
         tracks = workflow.tracks.get(self._track_name)
         if tracks is None:
             tracks = workflow.tracks[self._track_name] = {}
-        track = tracks.get(followed)
-        if track is None:
-            within_ms = self._hosted.shape.within_ms
-            for name in [name for name, known in tracks.items() if at_ms - known.newest_ms > within_ms]:
-                del tracks[name]
-            if len(tracks) >= self._followed_max:
-                del tracks[min(tracks, key=lambda name: tracks[name].newest_ms)]
-            track = tracks[followed] = Track()
+        within_ms = self._hosted.shape.within_ms
+        for name in [name for name, known in tracks.items() if at_ms - known.newest_ms > within_ms]:
+            del tracks[name]
+        if len(tracks) >= self._followed_max:
+            del tracks[min(tracks, key=lambda name: tracks[name].newest_ms)]
+        track = tracks[followed] = Track()
         return track
 
     def _noticed(self, match: Partial) -> Noticed:
