@@ -209,22 +209,26 @@ class Machine:
 
     def _keep(self, kept: list[Partial], news: Partial) -> None:
         """Of matches that nothing tells apart, the one that is better in every respect."""
-        key, start_ms, timed = news.key, news.start_ms, self._timed
-        for place, known in enumerate(kept):
-            if known.key != key:
-                continue
-            if not timed:  # of two such, one is as good as the other in every respect
-                if start_ms >= known.start_ms:
+        if self._timed:
+            for place, known in enumerate(kept):
+                if known.key != news.key:
+                    continue
+                if self._as_good(news, known):
                     kept[place] = news
-                return
-            if self._as_good(news, known):
-                kept[place] = news
-                return
-            if self._as_good(known, news):
+                    return
+                if self._as_good(known, news):
+                    return
+        else:  # of two such, one is as good as the other in every respect
+            keys = [known.key for known in kept]
+            if news.key in keys:
+                place = keys.index(news.key)
+                if news.start_ms >= kept[place].start_ms:
+                    kept[place] = news
                 return
         kept.append(news)
         if len(kept) > KEPT_MAX:
-            kept.remove(min(kept, key=lambda known: known.start_ms))
+            starts_ms = [known.start_ms for known in kept]
+            del kept[starts_ms.index(min(starts_ms))]
 
     def _as_good(self, one: Partial, other: Partial) -> bool:
         """It began no earlier and, since steps have windows of their own, none of its steps came earlier."""
