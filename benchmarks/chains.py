@@ -1,6 +1,6 @@
 """What do declared chains cost an event: those that it can be a step of, and those that it cannot?
 
-The fold of one worker with every detector on, and with no declared chain, the built-in ones, ten times as many
+The fold of one worker with every detector on, with no declared chain, the built-in ones, ten times as many
 that wait for operations which this traffic does not have, and ten times as many that it feeds.
 """  # noqa: D400 - it opens with its question
 
@@ -64,8 +64,8 @@ def run(ground: Ground, size: Size) -> Report:
             for name, declared in lanes.items()
         ],
         answers=[
-            f"{len(more)} more that this traffic does not feed: {best[DEAF] - best[BUILT_IN]:+.2f} us an event",
-            f"{len(more)} more that it feeds: {best[FED] - best[BUILT_IN]:+.2f} us an event",
+            f"{len(more)} more that are not fed: {best[DEAF] - best[BUILT_IN]:+.2f} us an event",
+            f"{len(more)} more that are fed: {best[FED] - best[BUILT_IN]:+.2f} us an event",
         ],
         notes=[
             f"{len(events):,} events, processor time of the fold, best of {size.rounds} rounds",
