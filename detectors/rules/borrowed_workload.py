@@ -31,6 +31,10 @@ class BorrowedWorkload(Detector):
         self._settings = settings
         self._habits = habits
 
+    def concerns(self, event: Operation) -> bool:
+        """See `Detector.concerns`."""
+        return Effect.RUNS_AS in event.effects and event.outcome is not Outcome.ERROR
+
     def inspect(self, session: Session, workflow: Workflow, event: Operation, step: Step) -> Noticed | None:
         """See `Detector.inspect`."""
         if Effect.RUNS_AS not in event.effects or event.outcome is Outcome.ERROR:

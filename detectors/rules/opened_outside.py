@@ -31,6 +31,12 @@ class OpenedOutside(Detector):
         self._registry = registry
         self._habits = habits
 
+    def concerns(self, event: Operation) -> bool:
+        """See `Detector.concerns`."""
+        return event.outcome is Outcome.OK and (
+            Effect.EXPOSES in event.effects or Fact.FACTORS in event.facts
+        )
+
     def inspect(self, session: Session, workflow: Workflow, event: Operation, step: Step) -> Noticed | None:
         """See `Detector.inspect`."""
         if step.warrant or event.outcome is not Outcome.OK:

@@ -4,7 +4,12 @@ from models.attested import Effect
 from models.event import Grade, OpClass
 from tests.builders import Stories, approval, op, registered, told
 
-RUN = {"effects": (Effect.RUNS_AS,), "target": "i-1", "target_kind": "instance", "operation": "ssm:SendCommand"}
+RUN = {
+    "effects": (Effect.RUNS_AS,),
+    "target": "i-1",
+    "target_kind": "instance",
+    "operation": "ssm:SendCommand",
+}
 SHARED = {"effects": (Effect.OUTBOUND, Effect.EXPOSES), "target": "snap-1", "target_kind": "snapshot"}
 OPENED = {"effects": (Effect.EXPOSES,), "target": "sg-1", "target_kind": "security_group"}
 STRANGER = {"facts": {"foreign_account": "999900001111"}}
