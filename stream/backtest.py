@@ -21,6 +21,7 @@ from models.finding import Finding
 from models.registry import Registry
 from stream.files import lines
 from stream.labels import Label, Scored, scored
+from stream.progress import SILENT, Bar
 from stream.recorded import bytes_max
 from stream.replay import Replay
 from stream.rule_files import load_declared
@@ -107,9 +108,9 @@ class Backtest:
         self.cost = Cost()
         self.dead_letters: Counter[str] = Counter()
 
-    def add(self, path: str) -> Run:
+    def add(self, path: str, bar: Bar = SILENT) -> Run:
         """One file. Raises `InputError` for one that cannot be read."""
-        return self.feed(path, lines([path], bytes_max(self._given[2])))
+        return self.feed(path, lines([path], bytes_max(self._given[2]), bar))
 
     def feed(self, name: str, content: Iterable[bytes], label: Label | None = None) -> Run:
         """The lines of one file; its label is the one of its name, unless it is given."""

@@ -183,6 +183,7 @@ def replay(
 ) -> None:
     """Fold recorded events through the worker's judge; print findings, commands and a summary."""
     from stream.files import lines  # noqa: PLC0415 - start-up time of the other commands
+    from stream.progress import progress  # noqa: PLC0415
     from stream.recorded import bytes_max  # noqa: PLC0415
     from stream.replay import Replay  # noqa: PLC0415
     from stream.rule_files import load_declared  # noqa: PLC0415
@@ -197,11 +198,12 @@ def replay(
         load_declared(obeyed, settings.chains, settings.sigma),
     )
     encode = msgspec.json.Encoder().encode
-    for row in replayed.rows(lines(files, bytes_max(source))):
-        if json:
-            sys.stdout.write(encode(row).decode() + "\n")
-        else:
-            out.print(escape(_line(row)))
+    with progress(files, shown=not json) as bar:
+        for row in replayed.rows(lines(files, bytes_max(source), bar)):
+            if json:
+                sys.stdout.write(encode(row).decode() + "\n")
+            else:
+                out.print(escape(_line(row)))
     summary = replayed.summary()
     if json:
         sys.stdout.write(encode(summary).decode() + "\n")

@@ -1,4 +1,4 @@
-"""Recorded events in files: NDJSON, plain or gzip, or standard input; line by line, with a progress bar.
+"""The one place that turns an argument into lines: NDJSON, plain or gzip, Parquet, a range of a topic, stdin.
 
 What was written to be looked at, objects over many lines or one list of them, is taken apart into lines.
 """
@@ -6,21 +6,20 @@ What was written to be looked at, objects over many lines or one list of them, i
 import gzip
 import sys
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from json import JSONDecoder
 from pathlib import Path
 from typing import IO
 
 import msgspec
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
 from models.errors import InputError
 from models.event import EVENT_BYTES_MAX
+from stream import parquet, topic_range
 from stream.folders import files_of
+from stream.progress import SILENT, STANDARD_INPUT, Bar, size
 
-STANDARD_INPUT = "-"
 GZIP_MAGIC = b"\x1f\x8b"
 EVERY = 4096
 OPEN = (b"{", b"[")
@@ -29,22 +28,21 @@ WIDE_BYTES_MAX = 16_777_216
 _json = JSONDecoder()
 
 
-def lines(paths: list[str], bytes_max: int = EVENT_BYTES_MAX) -> Iterator[bytes]:
-    """Every line of every file, in order, without its end; a blank line is a line, a folder all its files.
+def lines(paths: list[str], bytes_max: int = EVENT_BYTES_MAX, bar: Bar = SILENT) -> Iterator[bytes]:
+    """Every line of every input, in order, without its end; a blank line is a line, a folder all its files.
 
     A line beyond `bytes_max` comes cut to one byte more than that, which readers refuse: memory
-    stays bounded whatever the file holds. Raises `InputError` for a file that cannot be read.
+    stays bounded whatever the input holds. Raises `InputError` for one that cannot be read.
     """
-    paths = files_of(paths)
-    with _bar(paths) as (progress, task):
-        before = 0
-        for path in paths:
-            with _opened(path) as (stream, raw):
-                for count, line in enumerate(_bounded(stream, path, bytes_max)):
-                    if count % EVERY == 0 and raw is not None:
-                        progress.update(task, completed=before + raw.tell())
-                    yield line
-            before += _size(path)
+    for path in files_of(paths):
+        with _opened(path, bytes_max, bar) as (content, place):
+            before = 0
+            for count, line in enumerate(content, 1):
+                if count % EVERY == 0:
+                    before, last = place(), before
+                    bar.on(before - last)
+                yield line
+            bar.on(place() - before)
 
 
 def _bounded(stream: IO[bytes], path: str, bytes_max: int) -> Iterator[bytes]:
@@ -82,38 +80,28 @@ def _written_wide(first: bytes, stream: IO[bytes], path: str) -> Iterator[bytes]
 
 
 @contextmanager
-def _opened(path: str) -> Iterator[tuple[IO[bytes], IO[bytes] | None]]:
-    """The stream of lines, and the file under it whose position tells how far we are."""
+def _opened(path: str, bytes_max: int, bar: Bar) -> Iterator[tuple[Iterator[bytes], Callable[[], int]]]:
+    """The lines of one input, and how far they were read, as the bar counts."""
     if path == STANDARD_INPUT:
-        yield sys.stdin.buffer, None
+        yield _bounded(sys.stdin.buffer, path, bytes_max), int
+        return
+    if topic_range.named(path):
+        with topic_range.opened(path, bytes_max) as records:
+            bar.more(records.total)
+            yield iter(records), lambda: records.done
         return
     try:
         raw = Path(path).open("rb")  # noqa: SIM115 - closed below, after the reader is done
     except OSError as error:
         raise InputError(f"{path}: {error.strerror}") from error
     with raw:
-        packed = raw.read(2) == GZIP_MAGIC
+        begins = raw.read(4)
         raw.seek(0)
-        if packed:
+        if begins == parquet.MAGIC:
+            rows = parquet.Rows(path, bytes_max, size(path))
+            yield iter(rows), lambda: rows.done
+        elif begins.startswith(GZIP_MAGIC):
             with gzip.GzipFile(fileobj=raw) as stream:
-                yield stream, raw  # type: ignore[misc]  # GzipFile reads like the binary file it is
+                yield _bounded(stream, path, bytes_max), raw.tell  # type: ignore[arg-type]  # reads like a file
         else:
-            yield raw, raw
-
-
-@contextmanager
-def _bar(paths: list[str]) -> Iterator[tuple[Progress, TaskID]]:
-    console = Console(stderr=True)
-    known = STANDARD_INPUT not in paths
-    columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
-    with Progress(
-        *columns, console=console, disable=not (console.is_terminal and known), transient=True
-    ) as bar:
-        yield bar, bar.add_task("reading", total=sum(_size(path) for path in paths))
-
-
-def _size(path: str) -> int:
-    try:
-        return 0 if path == STANDARD_INPUT else Path(path).stat().st_size
-    except OSError:
-        return 0
+            yield _bounded(raw, path, bytes_max), raw.tell

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from models.errors import InputError
 
-SUFFIXES = (".json", ".ndjson", ".jsonl", ".log", ".gz")
+SUFFIXES = (".json", ".ndjson", ".jsonl", ".log", ".gz", ".parquet")
 DATED = re.compile(r"(?<!\d)20\d{6}T?\d{0,6}")
 """A date in a file's name, such as `…_us-east-1_20261116T0530Z_….json.gz`."""
 DIGESTS = "CloudTrail-Digest"

@@ -1,15 +1,37 @@
 """Options that several commands share, as Typer reads them; how each is called is decided here alone."""
 
+import os
 from typing import Annotated
 
 import typer
 
+from stream.settings import read_settings
+from stream.topic_range import at_broker, named
+
+
+def _located(paths: list[str]) -> list[str]:
+    """The arguments; a range of a topic at the brokers of the settings, unless it names its own."""
+    if not any(map(named, paths)):
+        return paths
+    brokers = read_settings(os.environ).kafka
+    return [at_broker(path, brokers) for path in paths]
+
+
 Files = Annotated[
     list[str],
-    typer.Argument(metavar="FILE…", help="NDJSON or other JSON, .gz too; a folder; - for standard input"),
+    typer.Argument(
+        metavar="FILE…",
+        callback=_located,
+        help="JSON, .gz too; Parquet; a folder; kafka://TOPIC?from=…&to=…; - for standard input",
+    ),
 ]
 Recordings = Annotated[
-    list[str], typer.Argument(metavar="FILE…", help="files, or folders, of the format that --source names")
+    list[str],
+    typer.Argument(
+        metavar="FILE…",
+        callback=_located,
+        help="files, folders or kafka://TOPIC?from=…&to=… of the format that --source names; Parquet, too",
+    ),
 ]
 PolicyPath = Annotated[str | None, typer.Option("--policy", help="policy file (YAML)")]
 BaselinePath = Annotated[str | None, typer.Option("--baseline", help="baseline made by `chainbrake train`")]

@@ -8,17 +8,20 @@ from models.event import Join, Operation
 from models.registry import Registry
 from stream.files import lines
 from stream.ingest.pipeline import Pipeline
+from stream.progress import SILENT, Bar
 from stream.recorded import Arrival, arrivals, bytes_max, known_source
 from stream.sources.recorded_run import RecordedRun
 from stream.training import Recorded
 
 
-def recordings(source: str, paths: list[str], policy: Policy, registry: Registry) -> Iterator[Recorded]:
+def recordings(
+    source: str, paths: list[str], policy: Policy, registry: Registry, bar: Bar = SILENT
+) -> Iterator[Recorded]:
     """One recording a file. Accounts and keys that run for weeks teach as one session for each busy spell."""
     known_source(source)
     for path in paths:
         recorded = Recorded(policy, cut_ms=policy.idle_ms, registry=registry)
-        for arrival in arrivals(source, lines([path], bytes_max(source)), Pipeline(registry)):
+        for arrival in arrivals(source, lines([path], bytes_max(source), bar), Pipeline(registry)):
             if isinstance(arrival, Arrival):
                 recorded.fold(arrival.event, arrival.seen_ms)
             else:
@@ -26,12 +29,14 @@ def recordings(source: str, paths: list[str], policy: Policy, registry: Registry
         yield recorded
 
 
-def resolved_runs(source: str, paths: list[str], registry: Registry) -> Iterator[RecordedRun]:
+def resolved_runs(
+    source: str, paths: list[str], registry: Registry, bar: Bar = SILENT
+) -> Iterator[RecordedRun]:
     """Every session of every path, in the order in which they began; what moved is where it belongs."""
     known_source(source)
     for path in paths:
         runs: dict[tuple[str, str], list[Operation]] = {}
-        for arrival in arrivals(source, lines([path], bytes_max(source)), Pipeline(registry)):
+        for arrival in arrivals(source, lines([path], bytes_max(source), bar), Pipeline(registry)):
             event = arrival.event if isinstance(arrival, Arrival) else None
             if isinstance(event, Operation):
                 runs.setdefault((event.workflow, event.session), []).append(event)

@@ -8,8 +8,9 @@ seldom on its agent. The pause before it is scored beside it, P(gap | op class),
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from math import log2
+from typing import Any
 
-from models.baselines.cohorts import EVERYBODY, SESSIONS_MIN
+from models.baselines.cohorts import EVERYBODY, SEPARATOR, SESSIONS_MIN
 from models.baselines.counts import (
     GAPS_MS,
     ORDER,
@@ -83,6 +84,11 @@ REMEMBERED_MAX = 65_536
 """Steps whose chances are remembered, over all jobs: some 20 MB. What agents do again and again fits in."""
 
 
+TIMES = SEPARATOR
+"""Before a symbol: how often it came next. No symbol begins so: names hold no control characters."""
+DISTINCT, TOTAL = "", TIMES
+
+
 class Pace:
     """Bits of one cohort's pauses and repeats."""
 
@@ -117,6 +123,7 @@ class Shared:
         self.everybody = cohorts.get(EVERYBODY, CohortCounts())
         self.symbols = {symbol: symbol for symbol in self.everybody.after.next}
         """Symbols that are known, each as one object, so that a session need not keep one of its own."""
+        self.times = {symbol: TIMES + symbol for symbol in self.symbols}
         self.chances: dict[tuple[int | str, ...], float] = {}
         """Number of some cohorts and the symbols of a step: its chance. Forgotten as a whole when full."""
         self._numbers: dict[tuple[str, ...], int] = {}
@@ -143,14 +150,15 @@ class SequenceModel:
     down the narrowest is made each time: to remember it for every agent would cost more than it is.
     """
 
-    __slots__ = ("_broad", "_chances", "_everybody", "_narrow", "_number")
+    __slots__ = ("_broad", "_chances", "_everybody", "_narrow", "_number", "_times")
 
     def __init__(self, shared: Shared, keys: tuple[str, ...]) -> None:
         """`keys` are the cohorts, broad to narrow."""
         own = [shared.cohorts[key].after for key in keys]
         self._everybody = shared.everybody.after
         self._broad = own[:-1] or own
-        self._narrow = own[-1] if len(own) > 1 else None
+        self._narrow = _packed(own[-1]) if len(own) > 1 else None
+        self._times = shared.times
         self._chances = shared.chances
         self._number = shared.number(keys[:-1] or keys)
 
@@ -162,15 +170,22 @@ class SequenceModel:
             if len(self._chances) >= REMEMBERED_MAX:
                 self._chances.clear()
             chance = self._chances[step] = self._broadly(symbols, symbol)
-        history, place, length = self._narrow, 0, len(symbols)
-        while history is not None:  # `_walked`, without the call
-            row = history.next
-            if row:
-                distinct = len(row)
-                chance = (row.get(symbol, 0) + distinct * chance) / (history.seen + distinct)
+        node: Any = self._narrow
+        if node is None:
+            return 0.0 - log2(chance)  # of 1 not -0
+        times, place, length = self._times.get(symbol) or TIMES + symbol, 0, len(symbols)
+        while True:  # as `_walked`
+            distinct = node[DISTINCT]
+            if distinct:
+                chance = (node.get(times, 0) + distinct * chance) / node[TOTAL]
             place += 1
-            history = history.older.get(symbols[-place] if place <= length else START)
-        return 0.0 - log2(chance)  # of 1 not -0
+            before = symbols[-place] if place <= length else START
+            longer = node.get(before)
+            if longer.__class__ is not dict:
+                if longer.__class__ is not History:
+                    return 0.0 - log2(chance)
+                longer = node[before] = _packed(longer)
+            node = longer
 
     def _broadly(self, symbols: Sequence[str], symbol: str) -> float:
         """The chance of a step by everybody, then by all cohorts but the narrowest."""
@@ -183,6 +198,17 @@ class SequenceModel:
         for root in self._broad:
             chance = _walked(root, symbols, symbol, chance)
         return chance
+
+
+def _packed(history: History) -> dict[str, Any]:
+    """A history as one dictionary, for those that are walked down each time: half as much memory to visit.
+
+    Longer ones stand in it by their oldest symbol, and are packed when they are first walked to.
+    """
+    node: dict[str, Any] = {DISTINCT: len(history.next), TOTAL: history.seen + len(history.next)}
+    node |= {name: longer for name, longer in history.older.items() if not name.startswith(TIMES)}
+    node |= {TIMES + name: times for name, times in history.next.items()}
+    return node
 
 
 def _walked(history: History | None, symbols: Sequence[str], symbol: str, chance: float) -> float:

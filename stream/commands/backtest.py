@@ -12,6 +12,7 @@ from rich.table import Table
 
 from stream.backtest import Backtest
 from stream.labels import read_labels
+from stream.progress import progress
 from stream.rule_files import load_declared
 from stream.settings import Settings, load_baseline, load_policy, load_registry
 
@@ -48,8 +49,9 @@ def run(
         load_declared(policy, settings.chains, settings.sigma),
         clock_ns=perf_counter_ns,
     )
-    for path in files:
-        tested.add(path)
+    with progress(files, shown=not json) as bar:
+        for path in files:
+            tested.add(path, bar)
     if json:
         encode = msgspec.json.Encoder().encode
         for row in (*_files(tested), *tested.detectors(), *tested.endings(), tested.summary()):

@@ -28,6 +28,7 @@ from models.event import (
 )
 from stream.explaining import Decisive, Explaining, Step, Story, as_json
 from stream.files import lines
+from stream.progress import progress
 from stream.recorded import bytes_max
 from stream.rule_files import load_declared
 from stream.settings import Settings, load_baseline, load_policy, load_registry
@@ -87,7 +88,8 @@ def run(
         workflow,
         load_declared(policy, settings.chains, settings.sigma),
     )
-    story = explaining.story(lines(files, bytes_max(source)))
+    with progress(files, shown=not json) as bar:
+        story = explaining.story(lines(files, bytes_max(source), bar))
     if json:
         sys.stdout.write(msgspec.json.encode(as_json(story)).decode() + "\n")
         return

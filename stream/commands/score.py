@@ -1,7 +1,7 @@
 """`chainbrake score`: how surprising recorded sessions are, one row each."""
 
 import sys
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -12,6 +12,7 @@ from detectors.policy import Policy
 from models.baselines.baseline import Baseline
 from models.registry import Registry
 from stream.files import lines
+from stream.progress import progress
 from stream.scenarios import resolved_runs
 from stream.scoring import Scorer
 from stream.sources.known import EVENTS, RUNS, recorded_runs
@@ -31,22 +32,23 @@ def run_score(
 ) -> None:
     """Score, and tell. Raises `InputError`."""
     scorer = Scorer(baseline, policy.wrong_stops_per_1000_sessions / 1000)
-    if source == EVENTS:
-        rows = scorer.lines(lines(files))
-    elif source in RUNS:
-        rows = scorer.runs(recorded_runs(source, files))
-    else:
-        rows = scorer.runs(resolved_runs(source, files, registry))
-    if json:
-        encode = msgspec.json.Encoder().encode
-        for row in rows:
-            sys.stdout.write(encode(row).decode() + "\n")
-        return
-    _show(out, rows, policy)
+    with progress(files, shown=not json) as bar:
+        if source == EVENTS:
+            rows = scorer.lines(lines(files, bar=bar))
+        elif source in RUNS:
+            rows = scorer.runs(recorded_runs(source, files, bar))
+        else:
+            rows = scorer.runs(resolved_runs(source, files, registry, bar))
+        if json:
+            encode = msgspec.json.Encoder().encode
+            for row in rows:
+                sys.stdout.write(encode(row).decode() + "\n")
+            return
+        told = sorted(rows, key=lambda row: -row["score"])
+    _show(out, told, policy)
 
 
-def _show(out: Console, rows: Iterable[dict[str, Any]], policy: Policy) -> None:
-    told = sorted(rows, key=lambda row: -row["score"])
+def _show(out: Console, told: Sequence[dict[str, Any]], policy: Policy) -> None:
     alarms = sum(row["alarm"] is True for row in told)
     unseen = sum(row["alarm"] is None for row in told)
     table = Table("session", "events", "bits", "with end", "p", "alarm", title="most surprising first")

@@ -8,6 +8,7 @@ from rich.table import Table
 from detectors.policy import Policy
 from models.registry import Registry
 from stream.files import lines
+from stream.progress import progress
 from stream.scenarios import recordings
 from stream.sources.known import EVENTS, RUNS, recorded_runs
 from stream.training import train, train_recorded, train_runs
@@ -19,12 +20,13 @@ def run_train(
     out: Console, files: list[str], source: str, to: Path, policy: Policy, *, registry: Registry
 ) -> None:
     """Learn, write, and tell. Raises `InputError`."""
-    if source == EVENTS:
-        trained = train(lines(files), policy, to)
-    elif source in RUNS:
-        trained = train_runs(recorded_runs(source, files), policy, to)
-    else:
-        trained = train_recorded(recordings(source, files, policy, registry), policy, to)
+    with progress(files) as bar:
+        if source == EVENTS:
+            trained = train(lines(files, bar=bar), policy, to)
+        elif source in RUNS:
+            trained = train_runs(recorded_runs(source, files, bar), policy, to)
+        else:
+            trained = train_recorded(recordings(source, files, policy, registry, bar), policy, to)
     header = trained.header
     table = Table("role", "sessions", title=f"learned from {header.events} events")
     for role, sessions in sorted(trained.roles.items())[:ROLES_SHOWN]:

@@ -6,8 +6,6 @@
 no times, so every event has the same.
 """
 
-import gzip
-import zlib
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -19,6 +17,8 @@ from msgspec import Struct
 from models.baselines.origins import NAME, PART, TOKEN, WHOLE, WORDS
 from models.errors import InputError
 from models.event import ARGUMENTS_MAX, Label, Name, Operation, Origin, Outcome, Provenance
+from stream.files import WIDE_BYTES_MAX, lines
+from stream.progress import SILENT, Bar
 from stream.sources.recorded_run import RecordedRun
 
 SESSIONS, EVENTS = "sessions.ndjson.gz", "events.ndjson.gz"
@@ -50,13 +50,13 @@ class EventLine(Struct):
 Line = TypeVar("Line", SessionLine, EventLine)
 
 
-def agent_runs(folder: str) -> Iterator[RecordedRun]:
+def agent_runs(folder: str, bar: Bar = SILENT) -> Iterator[RecordedRun]:
     """The sessions of a folder. Raises `InputError` for one that is not such a folder."""
     place = Path(folder)
     events: dict[str, list[EventLine]] = defaultdict(list)
-    for event in _lines(place / EVENTS, EventLine):
+    for event in _lines(place / EVENTS, EventLine, bar):
         events[event.s].append(event)
-    for session in _lines(place / SESSIONS, SessionLine):
+    for session in _lines(place / SESSIONS, SessionLine, bar):
         calls = sorted(events.pop(session.s, []), key=lambda call: call.i)
         try:
             operations = [_operation(session, call) for call in calls]
@@ -67,14 +67,13 @@ def agent_runs(folder: str) -> Iterator[RecordedRun]:
         yield RecordedRun(session.s, operations, session.pipeline)
 
 
-def _lines(path: Path, kind: type[Line]) -> Iterator[Line]:
+def _lines(path: Path, kind: type[Line], bar: Bar) -> Iterator[Line]:
     decoder = msgspec.json.Decoder(kind)
     try:
-        with gzip.open(path, "rb") as stream:
-            for line in stream:
-                if line.strip():
-                    yield decoder.decode(line)
-    except (OSError, EOFError, zlib.error, msgspec.DecodeError, UnicodeDecodeError) as error:
+        for line in lines([str(path)], WIDE_BYTES_MAX, bar):
+            if line.strip():
+                yield decoder.decode(line)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise InputError(f"{path}: {error}") from error
 
 

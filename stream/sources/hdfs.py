@@ -11,6 +11,7 @@ from msgspec import Struct
 from models.errors import InputError
 from models.event import Name, Operation
 from stream.files import lines
+from stream.progress import SILENT, Bar
 from stream.sources.recorded_run import RecordedRun
 
 AGENT = "hdfs"
@@ -23,10 +24,10 @@ class Block(Struct):
     ops: list[Name]
 
 
-def hdfs(path: str) -> Iterator[RecordedRun]:
+def hdfs(path: str, bar: Bar = SILENT) -> Iterator[RecordedRun]:
     """The sessions of a file. Raises `InputError` for a line that is none."""
     decoder = msgspec.json.Decoder(Block)
-    for number, line in enumerate(lines([path]), 1):
+    for number, line in enumerate(lines([path], bar=bar), 1):
         if not line:
             continue
         try:

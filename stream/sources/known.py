@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 
+from stream.progress import SILENT, Bar
 from stream.sources.agent_runs import agent_runs
 from stream.sources.hdfs import hdfs
 from stream.sources.recorded_run import RecordedRun
@@ -9,13 +10,13 @@ from stream.sources.recorded_run import RecordedRun
 EVENTS = "events"
 """Our own events, as on the actions topic: read by the judge, not here."""
 
-RUNS: dict[str, Callable[[str], Iterator[RecordedRun]]] = {"agent-runs": agent_runs, "hdfs": hdfs}
+RUNS: dict[str, Callable[[str, Bar], Iterator[RecordedRun]]] = {"agent-runs": agent_runs, "hdfs": hdfs}
 """Formats of whole recorded sessions, by name: a reader of one path."""
 
 NAMES = (EVENTS, *RUNS)
 
 
-def recorded_runs(source: str, paths: list[str]) -> Iterator[RecordedRun]:
+def recorded_runs(source: str, paths: list[str], bar: Bar = SILENT) -> Iterator[RecordedRun]:
     """The sessions of all paths, in order. Raises `InputError` for a path that cannot be read."""
     for path in paths:
-        yield from RUNS[source](path)
+        yield from RUNS[source](path, bar)
