@@ -13,7 +13,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta, Raw, Struct
 
-from models.baselines.cohorts import SESSIONS_MIN
+from models.baselines.cohorts import EVERYBODY, SESSIONS_MIN
 from models.baselines.counts import GAPS_MS, ORDER
 from models.baselines.habits import Habit, Habits
 from models.baselines.rates import HORIZONS_MS
@@ -24,7 +24,7 @@ from models.errors import ArtifactError
 from models.event import OpClass
 
 FORMAT = "chainbrake-baseline"
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
 FEATURES = 2
 """Raised when rates, symbols, origins or gaps are computed in another way than before."""
 
@@ -167,3 +167,6 @@ def _wrong(payload: Payload) -> Iterator[str]:
         for op_class, rows in role.rate_limits.items():
             if len(rows) != len(TAILS) or any(len(row) != len(HORIZONS_MS) for row in rows):
                 yield f"role {name}: rate_limits of {op_class} have the wrong shape"
+    surprise = unpacked(payload.surprise)
+    if surprise.cohorts.get(EVERYBODY) is None:
+        yield "what everybody did cannot be read"
