@@ -41,10 +41,11 @@ def run(ground: Ground, size: Size) -> Report:
     replayed = [_replayed(ground, lines) for _ in range(size.rounds)]
     parts = Parts(lines, load_policy(str(ground.policy)), str(ground.baseline))
     costs: dict[str, list[float]] = {name: [] for name in parts.timed}
+    parts.timed[FOLD]()  # what a model remembers fills up, which the first to be timed would pay for all
     for _ in range(size.rounds):
         for name, work in parts.timed.items():
             costs[name].append(timed(work) / len(lines))
-    cost = {name: middle(measured) for name, measured in costs.items()}
+    cost = {name: min(measured) for name, measured in costs.items()}
     print(f"judge: replay {thousands(middle(replayed))} events/s", flush=True)
     rate = middle(replayed)
     chains_us = (cost[FOLD] - cost[CHAINS]) * US
@@ -61,7 +62,7 @@ def run(ground: Ground, size: Size) -> Report:
         ],
         notes=[
             f"{len(lines):,} events, {traffic.sessions:,} sessions, {len(traffic.chains)} chains",
-            f"processor time, medians of {size.rounds} rounds",
+            f"processor time; the parts are the best of {size.rounds} rounds, the whole their median",
             "a detector's cost is what switching it off saves with all others on",
             "a negative rest means that noise is of that size: then only the sums can be trusted",
             POLICY_NOTE,
