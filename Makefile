@@ -8,6 +8,8 @@ INSTALLED := $(VENV)/.installed
 PEERS := $(VENV)-bench
 LOCKER := $(VENV)-lock
 
+RSIGMA := 0.23.0
+
 PIP_QUIET := --quiet --disable-pip-version-check
 PIP_INSTALL := $(BIN)/python -m pip install $(PIP_QUIET)
 # Universal: one file for CPython 3.11 to 3.13 on every platform, with the hash of each wheel.
@@ -70,6 +72,8 @@ bench: $(INSTALLED) $(PEERS)/.installed  ## measures chainbrake and its peers
 $(PEERS)/.installed: $(INSTALLED) constraints-bench.txt
 	$(BIN)/python -m venv --clear $(PEERS)
 	$(PEERS)/bin/python -m pip install $(PIP_QUIET) --only-binary :all: --require-hashes -r constraints-bench.txt
+	@if command -v cargo >/dev/null; then cargo install --quiet --locked --root $(PEERS) rsigma@$(RSIGMA); \
+		else echo "no cargo here: Sigma rules are measured without their peer" >&2; fi
 	@touch $@
 
 lock:  ## renews the constraints (everything; what the image needs of it; peers) from pyproject.toml

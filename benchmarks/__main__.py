@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks import drain, ingesting, judge, latency, memory, normalising
+from benchmarks import chains, drain, ingesting, judge, latency, memory, normalising, sigma
 from benchmarks.deployment import Ground
 from benchmarks.machine import machine
 from benchmarks.report import QUICK, Report, Size, markdown
@@ -15,12 +15,14 @@ from sandbox.kafka import Kafka
 from sandbox.valkey import Valkey
 
 EVERY: dict[str, Callable[[Ground, Size], Report]] = {
+    "chains": chains.run,
     "drain": drain.run,
     "ingesting": ingesting.run,
     "judge": judge.run,
     "latency": latency.run,
     "memory": memory.run,
     "normalising": normalising.run,
+    "sigma": sigma.run,
 }
 INTRODUCTION = """\
 # Benchmarks

@@ -17,9 +17,11 @@ from kafka import KafkaConsumer, TopicPartition
 from redis import Redis
 
 from detectors.catalog import NAMES
+from detectors.policy import Policy
 from sandbox.kafka import Kafka
 from sandbox.ports import HOST, free_port
 from sandbox.valkey import Valkey
+from stream.rule_files import load_declared
 from stream.settings import Settings
 from stream.topics import Topics, create_topics, topics_of
 
@@ -37,9 +39,25 @@ budget: {stops_per_minute_max: 1000000}
 commands: {acknowledge_within_ms: 3600000}
 """
 POLICY_NOTE = (
-    f"policy: the default one, all detectors on ({', '.join(NAMES)}) with a trained baseline; its budget "
-    "is wide and nobody acknowledges, so that every chain is a kill and none is sent twice"
+    f"policy: the default one, all {len(NAMES)} detectors and the built-in chains on, with a baseline; its "
+    "budget is wide and nobody acknowledges, so that every chain is a kill and none is sent twice"
 )
+
+
+FIRST_CUT = (
+    *("read_then_write_chain", "faster_than_human", "unusual_velocity", "unusual_transition"),
+    "denied_then_elsewhere",
+)
+"""Detectors that were there when the targets were set."""
+
+
+def first_cut() -> str:
+    """The policy with all other detectors, and all declared chains, switched off."""
+    policy = msgspec.yaml.decode(POLICY)
+    off = {"enabled": False}
+    policy["detectors"] = {name: off for name in NAMES if name not in FIRST_CUT}
+    policy["chains"] = dict.fromkeys(load_declared(Policy()).names, off)
+    return msgspec.yaml.encode(policy).decode()
 
 
 class Ground:
@@ -52,6 +70,8 @@ class Ground:
         self.baseline = baseline
         self.policy = folder / "policy.yaml"
         self.policy.write_text(POLICY)
+        self.first_cut = folder / "first_cut.yaml"
+        self.first_cut.write_text(first_cut())
 
     def topics(self, name: str) -> Topics:
         """Create a deployment's topics."""
@@ -68,7 +88,7 @@ class Ground:
 class Worker:
     """One `chainbrake run` on the topics of that name, with state under `state`; fresh for each `state`."""
 
-    def __init__(self, ground: Ground, topics: str, state: str) -> None:
+    def __init__(self, ground: Ground, topics: str, state: str, policy: Path | None = None) -> None:
         self._ground = ground
         self._state = state
         self._port = free_port()
@@ -80,7 +100,7 @@ class Worker:
             "CHAINBRAKE_TOPIC_PREFIX": topics,
             "CHAINBRAKE_REDIS_PREFIX": state,
             "CHAINBRAKE_GROUP": state,
-            "CHAINBRAKE_POLICY": str(ground.policy),
+            "CHAINBRAKE_POLICY": str(policy or ground.policy),
             "CHAINBRAKE_BASELINE": str(ground.baseline),
             "CHAINBRAKE_WEB_PORT": str(self._port),
         }

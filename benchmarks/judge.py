@@ -22,6 +22,7 @@ from detectors.chains.hosted import NOTHING, Declared
 from detectors.judge import Judge
 from detectors.policy import Policy
 from detectors.thresholds import DetectorSettings
+from models.baselines.baseline import Baseline
 from models.cloudevent import read_line
 from models.event import AnyEvent
 from models.registry import EMPTY
@@ -41,12 +42,12 @@ def run(ground: Ground, size: Size) -> Report:
     parts = Parts(lines, load_policy(str(ground.policy)), str(ground.baseline))
     costs: dict[str, list[float]] = {name: [] for name in parts.timed}
     for _ in range(size.rounds):
-        for name, timed in parts.timed.items():
-            costs[name].append(_timed(timed) / len(lines))
+        for name, work in parts.timed.items():
+            costs[name].append(timed(work) / len(lines))
     cost = {name: middle(measured) for name, measured in costs.items()}
     print(f"judge: replay {thousands(middle(replayed))} events/s", flush=True)
     rate = middle(replayed)
-    chains_us, many_us = ((cost[name] - cost[CHAINS]) * US for name in (FOLD, MANY))
+    chains_us = (cost[FOLD] - cost[CHAINS]) * US
     return Report(
         title="The judge alone",
         question=(__doc__ or "").split("\n\n", maxsplit=1)[0].replace("\n", " "),
@@ -57,7 +58,6 @@ def run(ground: Ground, size: Size) -> Report:
             f"{rate * cost[DECODE]:.2f} x decoding alone ({thousands(1 / cost[DECODE])} events/s)",
             f"the fold alone, of events already decoded: {thousands(1 / cost[FOLD])} events/s",
             f"{len(parts.declared.chains)} declared chains: {chains_us:.2f} us an event",
-            f"{TIMES} times as many: {many_us:.2f} us an event",
         ],
         notes=[
             f"{len(lines):,} events, {traffic.sessions:,} sessions, {len(traffic.chains)} chains",
@@ -73,8 +73,6 @@ DECODE = "decode and check the JSON"
 FOLD = "fold, all detectors"
 BARE = "fold, no detector"
 CHAINS = "fold, all detectors but declared chains"
-MANY = "fold, all detectors, declared chains many times"
-TIMES = 10
 REPLAY = "replay in process"
 
 
@@ -92,7 +90,6 @@ class Parts:
             FOLD: lambda: self._fold(policy, self.declared),
             BARE: lambda: self._fold(_with(policy, *NAMES), NOTHING),
             CHAINS: lambda: self._fold(policy, NOTHING),
-            MANY: lambda: self._fold(policy, _times(self.declared, TIMES)),
             **{
                 name: lambda name=name: self._fold(_with(policy, name), self.declared)  # type: ignore[misc]
                 for name in NAMES
@@ -109,15 +106,25 @@ class Parts:
             pass
 
     def _fold(self, policy: Policy, declared: Declared) -> dict[str, Workflow]:
-        fold = Judge(policy, self._baseline, EMPTY, declared).fold
+        return fold_of(policy, self._baseline, declared)(self._events)
+
+
+def fold_of(
+    policy: Policy, baseline: Baseline | None, declared: Declared
+) -> Callable[[list[AnyEvent]], dict[str, Workflow]]:
+    """Folds events into workflows that are all new, by a judge of its own."""
+    fold = Judge(policy, baseline, EMPTY, declared).fold
+
+    def folded(events: list[AnyEvent]) -> dict[str, Workflow]:
         workflows: dict[str, Workflow] = {}
-        event: AnyEvent
-        for position, event in enumerate(self._events):
+        for position, event in enumerate(events):
             workflow = workflows.get(event.workflow)
             if workflow is None:
                 workflow = workflows[event.workflow] = Workflow(event.workflow)
             fold(workflow, event, position, event.at_ms)
         return workflows
+
+    return folded
 
 
 def _with(policy: Policy, *off: str) -> Policy:
@@ -128,14 +135,7 @@ def _with(policy: Policy, *off: str) -> Policy:
     return replace(policy, detectors=settings)
 
 
-def _times(declared: Declared, times: int) -> Declared:
-    """Each chain so many times, under names of their own."""
-    return Declared(
-        tuple(replace(chain, name=f"{chain.name}_{k}") for k in range(times) for chain in declared.chains)
-    )
-
-
-def _timed(work: Callable[[], object]) -> float:
+def timed(work: Callable[[], object]) -> float:
     """Seconds of processor time; the collector works as in the worker, where it rarely does."""
     gc.collect()
     gc.freeze()

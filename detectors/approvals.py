@@ -1,6 +1,7 @@
 """Whether a change was approved: that very change, by somebody else, after a human pause, once."""
 
 import re
+from functools import lru_cache
 
 from detectors.naming import same_thing, stands_whole_in
 from detectors.policy import ApprovalSettings
@@ -10,6 +11,8 @@ PAIRS = re.compile(r"->|[,:;|]+")
 PARTS = re.compile(r"->|[,:;|\s]+")
 PLAN_OPERATION = "pipeline.apply"
 """What an approval of a whole plan names as its operation; its target is the plan's hash."""
+NAMES_KEPT_MAX = 4_096
+"""Answers about two names that are kept: an approval's are compared with each change after it."""
 NAME_WHOLE_MIN = 8
 """A shorter name is looked for as a part only: it could stand in another by chance."""
 
@@ -94,6 +97,7 @@ def _names(resource: str, step: Step) -> bool:
     )
 
 
+@lru_cache(maxsize=NAMES_KEPT_MAX)
 def _stands_in(resource: str, wanted: str) -> bool:
     """Whether one name stands in a resource: as one of its parts, or whole where it has parts itself.
 

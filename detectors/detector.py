@@ -29,9 +29,17 @@ class Detector(ABC):
     def inspect(self, session: Session, workflow: Workflow, event: Operation, step: Step) -> Noticed | None:
         """Judge one operation of `session` in `workflow`; `step` is the part of it that may be remembered."""
 
-    def inspector(self, op_class: OpClass) -> Inspect:  # noqa: ARG002 - a chain asks less of some classes
-        """What to call for operations of a class that it listens to."""
-        return self.inspect
+    def concerns(self, event: Operation) -> bool:  # noqa: ARG002 - by default everything that it listens to
+        """Whether it has to be asked about operations that look like this one (`detectors/asking.py`).
+
+        It may go by what `look_of` sees, and by nothing else: the answer is kept for all that look alike.
+        False promises that `inspect` would say nothing, and remember nothing.
+        """
+        return True
+
+    def inspector(self, event: Operation) -> Inspect | None:
+        """What to call for operations that look like this one; None where that could change nothing."""
+        return self.inspect if self.concerns(event) else None
 
     def attend(self, session: Session, workflow: Workflow, event: AnyEvent) -> Noticed | None:
         """Judge an event of a kind that it attends to; `workflow` has taken it in already."""

@@ -10,10 +10,10 @@ from zlib import crc32
 from msgspec import Struct
 
 from detectors.approvals import covering, use_up
-from detectors.catalog import Knowledge, by_kind, by_op_class, detectors
+from detectors.asking import Asking
+from detectors.catalog import Knowledge, by_kind, detectors
 from detectors.chains.hosted import NOTHING, Declared
 from detectors.decision import Decision, Decisions
-from detectors.detector import Inspect
 from detectors.facts import take_in
 from detectors.policy import Policy
 from detectors.severity import JUDGED, listed
@@ -49,7 +49,7 @@ from models.session import (
 
 Attend = Callable[[Session, Workflow, AnyEvent], Noticed | None]
 # Bound once: on Python 3.11 an enum's attribute costs 50 ns at every look.
-ATTESTED, OBSERVED, UNCLASSIFIED, OK = Grade.ATTESTED, Grade.OBSERVED, OpClass.UNCLASSIFIED, Outcome.OK
+ATTESTED, UNCLASSIFIED, OK = Grade.ATTESTED, OpClass.UNCLASSIFIED, Outcome.OK
 WEIGHED = JUDGED | {OpClass.SECRET_READ}
 
 
@@ -90,24 +90,7 @@ class Judge:
         self.tally = Tally()
         self._idle_ms = policy.idle_ms
         active = detectors(policy, Knowledge(baseline, registry, declared))
-        self._listeners = {
-            op_class: tuple(detector.inspector(op_class) for detector in listening)
-            for op_class, listening in by_op_class(active).items()
-        }
-        self._confirmed = {
-            op_class: tuple(detector.inspector(op_class) for detector in listening if not detector.counts)
-            for op_class, listening in by_op_class(active).items()
-        }
-        """Who is asked about an act that somebody else has told of before."""
-        self._claimed = {
-            op_class: tuple(
-                detector.inspector(op_class)
-                for detector in listening
-                if detector.counts or detector.takes_claims
-            )
-            for op_class, listening in by_op_class(active).items()
-        }
-        """Who is asked about a claim that names no target: nothing in it could be weighed."""
+        self._asked = Asking(active, WEIGHED).about
         self._attendants = {
             kind: tuple(detector.attend for detector in attending)
             for kind, attending in by_kind(active).items()
@@ -147,7 +130,8 @@ class Judge:
         op_class = event.op_class
         step = self._weighed(workflow, event, session) if op_class in JUDGED else step_of(event, session)
         noticed: list[Noticed] | None = None
-        for inspect in self._listening(session, event):
+        again = bool(event.act) and self._witnessed(session, event.act)
+        for inspect in self._asked(event, again=again):
             word = inspect(session, workflow, event, step)
             if word is not None:
                 noticed = [word] if noticed is None else [*noticed, word]
@@ -157,13 +141,6 @@ class Judge:
             return None
         self._recall(workflow, session, noticed)
         return self._decisions.due(workflow, session, event, noticed, seen_ms, apart)
-
-    def _listening(self, session: Session, event: Operation) -> tuple[Inspect, ...]:
-        """Whom to ask: an act told of again counts once, and a claim may lack what the platform will say."""
-        again = bool(event.act) and self._witnessed(session, event.act)
-        if event.grade is OBSERVED and not event.target and event.op_class in WEIGHED:
-            return () if again else self._claimed[event.op_class]
-        return (self._confirmed if again else self._listeners)[event.op_class]
 
     def _told_apart(self, session: Session, event: Operation) -> tuple[str, ...] | None:
         """None for a duplicate; else what tells the event from another one that had its id."""

@@ -51,6 +51,11 @@ def severity(event: Operation, registry: Registry) -> Severity:
     return Severity.SERIOUS if serious else Severity.MINOR
 
 
+def may_weigh(event: Operation) -> bool:
+    """Whether its severity can be serious or more, as far as its looks tell."""
+    return bool(event.effects) or undisclosed(event)
+
+
 def takes_away(event: Operation) -> bool:
     """Whether it does nothing but remove: one call may take one right away and give another."""
     return Effect.REMOVES in event.effects and ADDS.isdisjoint(event.effects)

@@ -189,6 +189,11 @@ class Registry:
         self._approvers = frozenset(person.casefold() for person in content.approvers)
 
     @property
+    def has_scopes(self) -> bool:
+        """Whether anything is registered whose terms could be left."""
+        return bool(self.content.jobs or self.content.clients)
+
+    @property
     def summary(self) -> str:
         """How much of what is registered."""
         content = self.content

@@ -2,7 +2,8 @@
 
 A workflow and its sessions live and are stored together. An event changes both, and one value cannot be torn
 apart by a crash between two writes (`docs/decisions/0003-state.md`). Structs are arrays on the wire:
-a field may be added at the end, with a default, and an older record still loads.
+a field may be added at the end, with a default, and an older record still loads. None of them is part of a
+cycle (a test holds it), so Python's collector need not know them: `gc=False` makes each smaller.
 """
 
 from msgspec import Struct, field
@@ -115,7 +116,7 @@ def step_of(
     )
 
 
-class Register(Struct, frozen=True, array_like=True):
+class Register(Struct, frozen=True, array_like=True, gc=False):
     """A chain matched up to some step: the match that started last, for it has the most time left."""
 
     start_ms: int
@@ -123,7 +124,7 @@ class Register(Struct, frozen=True, array_like=True):
     steps: tuple[Step, ...]
 
 
-class ChainProgress(Struct, array_like=True):
+class ChainProgress(Struct, array_like=True, gc=False):
     """Where one chain stands in one workflow.
 
     `head[k]` is the best match up to step k. `tail` holds the newest steps in event-time order and `base`
@@ -154,7 +155,7 @@ class Hit(Struct, frozen=True, array_like=True, gc=False):
     """How many things the one call touched."""
 
 
-class Partial(Struct, frozen=True, array_like=True):
+class Partial(Struct, frozen=True, array_like=True, gc=False):
     """Part of a chain, matched."""
 
     start_ms: int
@@ -167,7 +168,7 @@ class Partial(Struct, frozen=True, array_like=True):
     """Ids of the newest events of counted steps."""
 
 
-class Counted(Struct, frozen=True, array_like=True):
+class Counted(Struct, frozen=True, array_like=True, gc=False):
     """When a counted step last saw one of its things, and the match that it would go on with."""
 
     at_ms: int
@@ -175,14 +176,14 @@ class Counted(Struct, frozen=True, array_like=True):
     before: Partial | None = None
 
 
-class Registers(Struct, array_like=True):
+class Registers(Struct, array_like=True, gc=False):
     """How far a chain has got: by which of its steps are done, and by which step is being counted."""
 
     partials: dict[int, list[Partial]] = field(default_factory=dict)
     counted: dict[int, dict[str, Counted]] = field(default_factory=dict)
 
 
-class Track(Struct, array_like=True):
+class Track(Struct, array_like=True, gc=False):
     """Where a declared chain stands for one session, agent, principal or workflow; as `ChainProgress`."""
 
     head: Registers = field(default_factory=Registers)
@@ -191,7 +192,7 @@ class Track(Struct, array_like=True):
     newest_ms: int = 0
 
 
-class Alarm(Struct, frozen=True, array_like=True):
+class Alarm(Struct, frozen=True, array_like=True, gc=False):
     """What one detector holds against a session; the newest of its findings."""
 
     confidence: float
@@ -200,7 +201,7 @@ class Alarm(Struct, frozen=True, array_like=True):
     evidence: tuple[str, ...]
 
 
-class Grant(Struct, array_like=True):
+class Grant(Struct, array_like=True, gc=False):
     """An approval that was given, and the event that used it up."""
 
     reference: str
@@ -225,7 +226,7 @@ class Grant(Struct, array_like=True):
     """Whether whoever decided may approve, by the registry."""
 
 
-class Vouched(Struct, array_like=True, frozen=True):
+class Vouched(Struct, array_like=True, frozen=True, gc=False):
     """What a control plane registered for a session: a plan, a change, a case, an incident, an exercise."""
 
     what: Registered
@@ -239,7 +240,7 @@ class Vouched(Struct, array_like=True, frozen=True):
     targets: tuple[str, ...] = ()
 
 
-class Session(Struct, array_like=True):
+class Session(Struct, array_like=True, gc=False):
     """One run of one agent instance."""
 
     id: str
@@ -311,7 +312,7 @@ class Session(Struct, array_like=True):
     """Events of the session when the surprise was last brought up to date."""
 
 
-class Workflow(Struct, array_like=True):
+class Workflow(Struct, array_like=True, gc=False):
     """A delegation tree: sessions that work on one thing, and what only shows across them."""
 
     id: str

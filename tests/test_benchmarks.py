@@ -9,13 +9,17 @@ from benchmarks.deployment import Ground
 from benchmarks.drain import OURS, Drain
 from benchmarks.normalising import normalisers
 from benchmarks.records import RECORD_BYTES, RECORDS, padded
+from benchmarks.sigma import RULES, by_hand, silent
 from benchmarks.traffic import Traffic, partition_of, train_baseline
 from detectors.policy import BudgetSettings, Policy
 from models.command import Action
 from models.event import OpClass
+from models.registry import EMPTY
 from sandbox.kafka import Kafka
 from sandbox.valkey import Valkey
 from stream.replay import Replay
+from stream.rule_files import load_declared
+from stream.settings import load_policy
 
 START_MS = 1_790_000_000_000
 EVENTS = 20_000
@@ -41,6 +45,25 @@ def test_exactly_the_known_chains_are_stopped() -> None:
     killed = {row["event_id"]: row["id"] for row in rows if row.get("action") == Action.KILL_SESSION}
     assert len(killed) >= 9
     assert killed == made.chains
+
+
+def test_sigma_rules_find_what_is_found_by_hand(tmp_path: Path) -> None:
+    """A chain of three steps and a rate, in milliseconds: nothing more, nothing less."""
+    rules, policy = tmp_path / "rules.yml", tmp_path / "policy.yaml"
+    rules.write_text(RULES)
+    policy.write_text(silent())
+    obeyed = load_policy(str(policy))
+    made = Traffic(seed=5, start_ms=START_MS, live=300, per_s=150, events_per_chain=0)
+    lines = [value for _, value in made.events(EVENTS)]
+    replay = Replay(obeyed, None, "events", EMPTY, load_declared(obeyed, "", str(rules)))
+    found = {
+        (row["detector"].removeprefix("sigma:"), row["session"])
+        for row in replay.rows(lines)
+        if row["kind"] == "finding"
+    }
+    expected = by_hand(lines, 1)
+    assert len({rule for rule, _ in expected}) == 2
+    assert found == expected
 
 
 def test_events_are_as_long_as_recorded_ones() -> None:

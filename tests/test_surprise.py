@@ -73,10 +73,10 @@ def test_probabilities_add_up(contexts: list[dict[str, int]]) -> None:
 def test_what_often_followed_is_less_surprising_than_what_never_did() -> None:
     """And what was never seen at all is the most surprising, not impossible."""
     expectation = model_of([run_of("abababac", f"s{k}") for k in range(40)]).expectation(AGENT, "")
-    sequences = expectation._sequences  # noqa: SLF001 - its parts add up to what is tested above
+    bits = expectation._bits  # noqa: SLF001 - its parts add up to what is tested above
     after = ["x|", "a|"]
     names = ["b|", "c|", "a|", "z|"]
-    surprise = [sequences.bits(after, name) for name in names]
+    surprise = [bits(after, name) for name in names]
     assert surprise == sorted(surprise)
     assert surprise[-1] < 100
 
@@ -91,10 +91,10 @@ def test_a_longer_history_tells_what_a_short_one_cannot() -> None:
 
 def test_a_pause_is_one_of_its_buckets() -> None:
     """Their probabilities add up, and a class that was never timed has no opinion."""
-    sequences = trained().surprise.expectation(AGENT, SLOW)._sequences  # noqa: SLF001 - same
+    pace = trained().surprise.expectation(AGENT, SLOW)._pace  # noqa: SLF001 - same
     edges = [0, *GAPS_MS]
-    assert sum(2 ** -sequences.gap_bits("discovery", edge) for edge in edges) == pytest.approx(1.0)
-    assert sequences.gap_bits("guardrail_change", 5) == 0.0
+    assert sum(2 ** -pace.gap_bits("discovery", edge) for edge in edges) == pytest.approx(1.0)
+    assert pace.gap_bits("guardrail_change", 5) == 0.0
 
 
 @given(st.integers(1, 10**6))
@@ -175,7 +175,7 @@ def test_strangers_share_habits_and_none_are_made_for_them() -> None:
     for k in range(1000):
         assert model.expectation(f"stranger{k}", FAST) is model.expectation("stranger", FAST)
         assert model.expectation(AGENT, f"role{k}") is model.expectation(AGENT, "role")
-    assert len(model._expectations) == 2  # noqa: SLF001 - what is kept is tested
+    assert sum(map(len, model._by_role.values())) == 2  # noqa: SLF001 - what is kept is tested
 
 
 def test_a_session_stays_bounded() -> None:
@@ -275,4 +275,4 @@ def test_the_end_of_a_session_is_an_event_too() -> None:
     whole, cut = reached(expectation, run_of("abcd")), reached(expectation, run_of("ab"))
     assert whole.score_with_end - whole.score < 0.1
     assert cut.score_with_end > cut.score + 1
-    assert expectation._sequences.bits(["c|", "d|"], END) < expectation._sequences.bits(["a|", "b|"], END)  # noqa: SLF001
+    assert expectation._bits(["c|", "d|"], END) < expectation._bits(["a|", "b|"], END)  # noqa: SLF001 - same

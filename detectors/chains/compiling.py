@@ -1,6 +1,6 @@
 """From a declaration without faults to what is hosted."""
 
-from detectors.chains.conditions import classes_of, matching, tests_of
+from detectors.chains.conditions import classes_of, looks_of, matching, tests_of
 from detectors.chains.declaration import (
     AbsenceDeclaration,
     Condition,
@@ -48,6 +48,7 @@ def _part(condition: Condition, bit: int, approvals: ApprovalSettings, *, is_ste
         is_step=is_step,
         classes=classes_of(condition),
         is_named=matching(condition.operation) if condition.operation else None,
+        looks=looks_of(condition),
         tests=tests_of(condition, approvals),
     )
 

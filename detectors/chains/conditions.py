@@ -14,6 +14,8 @@ from models.event import CredentialKind, OpClass, Operation, Outcome, SystemKind
 from models.session import Step, Workflow
 
 Test = Callable[[Workflow, Operation, Step], bool]
+Look = Callable[[Operation], bool]
+"""A test of no more than `look_of` sees."""
 
 EVERY = frozenset(OpClass)
 PATTERNED = ("system", "target", "principal", "agent", "agent_role", "source")
@@ -40,17 +42,21 @@ def matching(patterns: Texts) -> Callable[[str], bool]:
     return lambda value: matches(value) is not None
 
 
-def tests_of(condition: Condition, approvals: ApprovalSettings) -> tuple[Test, ...]:
-    """What is to be asked of an operation whose class and name are right; the cheap questions first."""
-    asked: list[Test] = [
+def looks_of(condition: Condition) -> tuple[Look, ...]:
+    """What is asked once for all operations that look alike, beside their class."""
+    asked: list[Look] = [
         _named(name, listed_texts(getattr(condition, name)))
         for name in NAMED
         if listed_texts(getattr(condition, name))
     ]
     if condition.proven is not None:
         asked.append(_proven(wanted=condition.proven))
-    asked += _of_effects(condition)
-    asked += [
+    return (*asked, *_of_effects(condition))
+
+
+def tests_of(condition: Condition, approvals: ApprovalSettings) -> tuple[Test, ...]:
+    """What is to be asked of each operation that looks right; the cheap questions first."""
+    asked: list[Test] = [
         _patterned(name, getattr(condition, name))
         for name in PATTERNED
         if listed_texts(getattr(condition, name))
@@ -61,29 +67,28 @@ def tests_of(condition: Condition, approvals: ApprovalSettings) -> tuple[Test, .
     return tuple(asked)
 
 
-def _of_effects(condition: Condition) -> list[Test]:
+def _of_effects(condition: Condition) -> list[Look]:
     wanted = frozenset(Effect(name) for name in listed_texts(condition.effects))
     some = frozenset(Effect(name) for name in listed_texts(condition.some))
     unwanted = frozenset(Effect(name) for name in listed_texts(condition.without))
-    asked: list[Test] = []
+    asked: list[Look] = []
     if wanted:
-        asked.append(lambda _workflow, event, _step: wanted.issubset(event.effects))
+        asked.append(lambda event: wanted.issubset(event.effects))
     if some:
-        asked.append(lambda _workflow, event, _step: not some.isdisjoint(event.effects))
+        asked.append(lambda event: not some.isdisjoint(event.effects))
     if unwanted:
-        asked.append(lambda _workflow, event, _step: unwanted.isdisjoint(event.effects))
+        asked.append(lambda event: unwanted.isdisjoint(event.effects))
     return asked
 
 
-def _named(name: str, words: tuple[str, ...]) -> Test:
-    """`words` are looked through one by one, by identity first: hashing an enum costs more."""
+def _named(name: str, words: tuple[str, ...]) -> Look:
     read = field_of(name)
     kind = ENUMS.get(name)
     values: tuple[str, ...] = tuple(kind(word) for word in words) if kind is not None else words
     if len(values) == 1:
         (only,) = values
-        return lambda _workflow, event, _step: read(event) == only
-    return lambda _workflow, event, _step: read(event) in values
+        return lambda event: read(event) == only
+    return lambda event: read(event) in values
 
 
 def _patterned(name: str, patterns: Texts) -> Test:
@@ -91,8 +96,8 @@ def _patterned(name: str, patterns: Texts) -> Test:
     return lambda _workflow, event, _step: matches(read(event))
 
 
-def _proven(*, wanted: bool) -> Test:
-    return lambda _workflow, event, _step: event.workload_proven is wanted
+def _proven(*, wanted: bool) -> Look:
+    return lambda event: event.workload_proven is wanted
 
 
 def _vouched(approvals: ApprovalSettings, *, wanted: bool) -> Test:

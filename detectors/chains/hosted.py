@@ -1,11 +1,11 @@
 """Hosts a declared chain as a detector: what it listens to, whom it follows, and what it says."""
 
 from collections.abc import Callable
-from functools import lru_cache, partial
+from functools import partial
 
 from msgspec import Struct
 
-from detectors.chains.conditions import Test
+from detectors.chains.conditions import Look, Test
 from detectors.chains.fields import Field, names
 from detectors.chains.registers import Machine
 from detectors.chains.shape import Shape
@@ -23,7 +23,6 @@ FOLLOWED_MIN = 8
 COUNTED_MAX = 1024
 """A chain that counts to many follows fewer, so that a workflow stays small."""
 
-NAMES_REMEMBERED = 4096
 WEIGHT_MAX = 64
 COUNT = Fact.COUNT.value  # a plain text: hashing an enum is slow
 
@@ -36,7 +35,18 @@ class Part(Struct, frozen=True, kw_only=True):
     classes: frozenset[OpClass]
     is_named: Callable[[str], bool] | None = None
     """Whether an operation's name is right; None for any name."""
+    looks: tuple[Look, ...] = ()
+    """Asked once for all operations that look alike."""
     tests: tuple[Test, ...] = ()
+    """Asked of each operation."""
+
+    def may_be(self, event: Operation) -> bool:
+        """Whether an operation that looks like this one can be it."""
+        return (
+            event.op_class in self.classes
+            and (self.is_named is None or self.is_named(event.operation))
+            and all(look(event) for look in self.looks)
+        )
 
 
 class Hosted(Struct, frozen=True, kw_only=True):
@@ -93,29 +103,40 @@ class DeclaredChain(Detector):
         self.listens_to = frozenset().union(*(part.classes for part in hosted.parts))
         self._hosted = hosted
         self._weighs = not hosted.exact and any(stage.distinct is not None for stage in hosted.shape.stages)
-        self._grades = tuple(hosted.grades)  # looked through by identity: hashing an enum is slow
+        self._grades = hosted.grades
+        self._compared = hosted.compared
+        self._follows_all = hosted.scope is None and not hosted.followed
         self._track_name = hosted.name + hosted.part_of
         self._machine = Machine(hosted.shape)
         counted = max(stage.count for stage in hosted.shape.stages)
         self._followed_max = min(FOLLOWED_MAX, max(FOLLOWED_MIN, COUNTED_MAX // counted))
-        self._asked = {op_class: Questions(hosted.parts, op_class) for op_class in self.listens_to}
 
-    def inspector(self, op_class: OpClass) -> Inspect:
-        """See `Detector.inspector`."""
-        return partial(self._inspect, self._asked[op_class])
+    def inspector(self, event: Operation) -> Inspect | None:
+        """See `Detector.inspector`. What the looks decide, is decided here."""
+        if event.grade not in self._grades:
+            return None
+        parts = [part for part in self._hosted.parts if part.may_be(event)]
+        asked = tuple(part for part in parts if part.tests)
+        fills = sum(part.bit for part in parts if part.is_step and not part.tests)
+        forbids = sum(part.bit for part in parts if not part.is_step and not part.tests)
+        return partial(self._inspect, asked, fills, forbids) if parts else None
 
     def inspect(self, session: Session, workflow: Workflow, event: Operation, step: Step) -> Noticed | None:
         """See `Detector.inspect`."""
-        return self._inspect(self._asked[event.op_class], session, workflow, event, step)
+        ask = self.inspector(event)
+        return ask(session, workflow, event, step) if ask is not None else None
 
     def _inspect(
-        self, asked: "Questions", session: Session, workflow: Workflow, event: Operation, step: Step
+        self,
+        asked: tuple[Part, ...],
+        fills: int,
+        forbids: int,
+        _session: Session,
+        workflow: Workflow,
+        event: Operation,
+        step: Step,
     ) -> Noticed | None:
-        parts = asked.about(event.operation)
-        if not parts or event.grade not in self._grades:
-            return None
-        fills = forbids = 0
-        for part in parts:
+        for part in asked:
             for test in part.tests:
                 if not test(workflow, event, step):
                     break
@@ -129,19 +150,21 @@ class DeclaredChain(Detector):
     def _follow(
         self, workflow: Workflow, event: Operation, step: Step, fills: int, forbids: int
     ) -> Noticed | None:
-        followed = self._whom(event)
+        followed = "" if self._follows_all else self._whom(event)
         if followed is None:
             return None
-        values = tuple([read(event) for read in self._hosted.compared]) if self._hosted.compared else ()
+        values = tuple([read(event) for read in self._compared]) if self._compared else ()
         hit = Hit(step, fills, forbids, values, event.act, _weight(event) if self._weighs else 1)
-        matches = self._machine.follow(self._track(workflow, followed, step.at_ms), hit)
+        tracks = workflow.tracks.get(self._track_name)
+        track = tracks.get(followed) if tracks is not None else None
+        if track is None:
+            track = self._track(workflow, followed, step.at_ms)
+        matches = self._machine.follow(track, hit)
         return self._noticed(max(matches, key=_start_ms)) if matches else None
 
     def _whom(self, event: Operation) -> str | None:
-        """Whom or what to follow; None where the record does not say it."""
+        """Which part of the workflow to follow; None where the record does not say it."""
         hosted = self._hosted
-        if hosted.scope is None and not hosted.followed:
-            return ""
         scope = hosted.scope(event) if hosted.scope is not None else ""
         if not hosted.followed:
             return scope or None
@@ -153,17 +176,16 @@ class DeclaredChain(Detector):
         return "\0".join((scope, *values))
 
     def _track(self, workflow: Workflow, followed: str, at_ms: int) -> Track:
+        """Begin to follow; what is over, and else the quietest, gives way."""
         tracks = workflow.tracks.get(self._track_name)
         if tracks is None:
             tracks = workflow.tracks[self._track_name] = {}
-        track = tracks.get(followed)
-        if track is None:
-            within_ms = self._hosted.shape.within_ms
-            for name in [name for name, known in tracks.items() if at_ms - known.newest_ms > within_ms]:
-                del tracks[name]
-            if len(tracks) >= self._followed_max:
-                del tracks[min(tracks, key=lambda name: tracks[name].newest_ms)]
-            track = tracks[followed] = Track()
+        within_ms = self._hosted.shape.within_ms
+        for name in [name for name, known in tracks.items() if at_ms - known.newest_ms > within_ms]:
+            del tracks[name]
+        if len(tracks) >= self._followed_max:
+            del tracks[min(tracks, key=lambda name: tracks[name].newest_ms)]
+        track = tracks[followed] = Track()
         return track
 
     def _noticed(self, match: Partial) -> Noticed:
@@ -184,23 +206,6 @@ class DeclaredChain(Detector):
             session=last.session,
             act_ms=last.at_ms,
         )
-
-
-class Questions:
-    """What is asked about operations of one class; which of it concerns an operation its name decides."""
-
-    def __init__(self, parts: tuple[Part, ...], op_class: OpClass) -> None:
-        self._parts = tuple(part for part in parts if op_class in part.classes)
-        named = any(part.is_named is not None for part in self._parts)
-        self.about: Callable[[str], tuple[Part, ...]] = (
-            lru_cache(NAMES_REMEMBERED)(self._about) if named else self._all
-        )
-
-    def _all(self, _operation: str) -> tuple[Part, ...]:
-        return self._parts
-
-    def _about(self, operation: str) -> tuple[Part, ...]:
-        return tuple(part for part in self._parts if part.is_named is None or part.is_named(operation))
 
 
 def _weight(event: Operation) -> int:

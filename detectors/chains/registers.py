@@ -35,7 +35,9 @@ class Machine:
         self._keys = shape.keys
         self._moves: dict[int, tuple[Move, ...]] = {}
         """By which steps an operation may be: at most as many as the shape has sets of conditions."""
-        self._counted = sum(1 << step for step, stage in enumerate(self._stages) if stage.count > 1)
+        self._many = frozenset(step for step, stage in enumerate(self._stages) if stage.count > 1)
+        self._counted = sum(1 << step for step in self._many)
+        self._timed = shape.timed
         self._runs = 0 if shape.timed else self._alike()
 
     def _alike(self) -> int:
@@ -72,7 +74,10 @@ class Machine:
         """Whether it only goes on with a run of its like: a run is kept as its first and its newest."""
         if len(tail) < RUN_KEPT or hit.forbids or hit.fills & (hit.fills - 1) or not hit.fills & self._runs:
             return False
-        return all(not kept.forbids and kept.fills == hit.fills for kept in tail[-RUN_KEPT:])
+        newest, before = tail[-1], tail[-RUN_KEPT]
+        if newest.forbids or before.forbids:
+            return False
+        return newest.fills == hit.fills == before.fills
 
     def _slip_in(self, track: Track, late: Hit) -> list[Partial]:
         """Fold the tail again with the late operation in its place; matches count if it is part of them."""
@@ -97,19 +102,30 @@ class Machine:
     def _advance(self, registers: Registers, hit: Hit) -> Partial | None:
         """Improve the registers; the match that this completes, of several the one that began last."""
         if hit.forbids:
-            for number, absence in enumerate(self.shape.absences):
-                if hit.forbids >> number & 1:
-                    _forbid(registers, absence, self.shape.moves, hit)
+            self._drop(registers, hit)
         best: Partial | None = None
-        for move in self._moves_of(hit.fills):
-            counted = self._stages[move.step].count > 1
-            reached = self._count(registers, move, hit) if counted else self._reach(registers, move, hit)
+        for move in self._moves.get(hit.fills) or self._moves_of(hit.fills):
+            if move.step in self._many:
+                reached: Iterable[Partial] = self._count(registers, move, hit)
+            elif not move.done:
+                reached = (self._grown(None, move.step, hit, hit.step.at_ms, ()),)
+            else:
+                kept = registers.partials.get(move.done)
+                if not kept:
+                    continue
+                reached = self._reach(kept, move, hit)
             for partial in reached:
                 if move.then != self._whole:
                     self._keep(registers.partials.setdefault(move.then, []), partial)
                 elif best is None or partial.start_ms > best.start_ms:
                     best = partial
         return best
+
+    def _drop(self, registers: Registers, hit: Hit) -> None:
+        """Drop what must not have seen it."""
+        for number, absence in enumerate(self.shape.absences):
+            if hit.forbids >> number & 1:
+                _forbid(registers, absence, self.shape.moves, hit)
 
     def _moves_of(self, fills: int) -> tuple[Move, ...]:
         moves = self._moves.get(fills)
@@ -118,13 +134,8 @@ class Machine:
             self._moves[fills] = moves
         return moves
 
-    def _reach(self, registers: Registers, move: Move, hit: Hit) -> Iterable[Partial]:
+    def _reach(self, kept: list[Partial], move: Move, hit: Hit) -> list[Partial]:
         """What becomes of the matches before the step."""
-        if not move.done:
-            return (self._grown(None, move.step, hit, hit.step.at_ms, ()),)
-        kept = registers.partials.get(move.done)
-        if not kept:
-            return ()
         return [
             self._grown(before, move.step, hit, before.start_ms, before.counted)
             for before in kept
@@ -198,21 +209,30 @@ class Machine:
 
     def _keep(self, kept: list[Partial], news: Partial) -> None:
         """Of matches that nothing tells apart, the one that is better in every respect."""
-        for place, known in enumerate(kept):
-            if known.key == news.key and self._as_good(news, known):
-                kept[place] = news
-                return
-            if known.key == news.key and self._as_good(known, news):
+        if self._timed:
+            for place, known in enumerate(kept):
+                if known.key != news.key:
+                    continue
+                if self._as_good(news, known):
+                    kept[place] = news
+                    return
+                if self._as_good(known, news):
+                    return
+        else:  # of two such, one is as good as the other in every respect
+            keys = [known.key for known in kept]
+            if news.key in keys:
+                place = keys.index(news.key)
+                if news.start_ms >= kept[place].start_ms:
+                    kept[place] = news
                 return
         kept.append(news)
         if len(kept) > KEPT_MAX:
-            kept.remove(min(kept, key=lambda known: known.start_ms))
+            starts_ms = [known.start_ms for known in kept]
+            del kept[starts_ms.index(min(starts_ms))]
 
     def _as_good(self, one: Partial, other: Partial) -> bool:
-        """It began no earlier; where steps have windows of their own, none of its steps came earlier, too."""
-        if one.start_ms < other.start_ms:
-            return False
-        return not self.shape.timed or all(
+        """It began no earlier and, since steps have windows of their own, none of its steps came earlier."""
+        return one.start_ms >= other.start_ms and all(
             mine is None or his is None or mine.step.at_ms >= his.step.at_ms
             for mine, his in zip(one.hits, other.hits, strict=True)
         )

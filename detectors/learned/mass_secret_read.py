@@ -28,6 +28,10 @@ class MassSecretRead(Detector):
         self._settings = settings
         self._habits = habits
 
+    def concerns(self, event: Operation) -> bool:
+        """See `Detector.concerns`."""
+        return event.outcome is Outcome.OK
+
     def inspect(self, session: Session, workflow: Workflow, event: Operation, step: Step) -> Noticed | None:
         """See `Detector.inspect`."""
         if event.outcome is not Outcome.OK:

@@ -24,16 +24,20 @@ class UnusualTransition(Detector):
 
     def __init__(self, settings: TransitionSettings, baseline: Baseline | None) -> None:
         self._settings = settings
+        self._p_max = settings.p_max
         self._model = baseline.surprise if baseline is not None else None
 
     def inspect(self, session: Session, workflow: Workflow, event: Operation, step: Step) -> Noticed | None:
         """See `Detector.inspect`."""
-        if self._model is None:
+        model = self._model
+        if model is None:
             return None
-        expectation = self._model.expectation(event.agent, event.agent_role)
-        expectation.follow(session, event)
+        expectation = model.expectation(event.agent, event.agent_role)
+        if session.surprised_at != session.events:  # `Expectation.follow`, without the call
+            session.surprised_at = session.events
+            expectation.fold(session, event)
         found = sequence_of(session, event)
-        limit = expectation.sequence_limit(self._settings.p_max)
+        limit = expectation.sequence_limit(self._p_max)
         if limit is None or found <= limit:
             return None
         often = session.repeated > session.surprise

@@ -24,6 +24,10 @@ class WorkloadElsewhere(Detector):
         self._settings = settings
         self._habits = habits
 
+    def concerns(self, event: Operation) -> bool:
+        """See `Detector.concerns`."""
+        return event.workload_proven and event.outcome is Outcome.OK and Effect.MINTS in event.effects
+
     def inspect(self, session: Session, workflow: Workflow, event: Operation, step: Step) -> Noticed | None:
         """See `Detector.inspect`."""
         if not event.workload_proven or Effect.MINTS not in event.effects or event.outcome is not Outcome.OK:

@@ -20,6 +20,10 @@ class AfterStop(Detector):
     def __init__(self, settings: AfterStopSettings) -> None:
         self._settings = settings
 
+    def concerns(self, event: Operation) -> bool:
+        """See `Detector.concerns`."""
+        return event.outcome is Outcome.OK
+
     def inspect(self, session: Session, workflow: Workflow, event: Operation, step: Step) -> Noticed | None:
         """See `Detector.inspect`."""
         stopped_ms = session.stop_done_ms

@@ -28,6 +28,10 @@ class CredentialForAnother(Detector):
         self._settings = settings
         self._habits = habits
 
+    def concerns(self, event: Operation) -> bool:
+        """See `Detector.concerns`."""
+        return event.outcome is Outcome.OK and Effect.MINTS in event.effects
+
     def inspect(self, session: Session, workflow: Workflow, event: Operation, step: Step) -> Noticed | None:
         """See `Detector.inspect`."""
         if step.warrant or Effect.MINTS not in event.effects or event.outcome is not Outcome.OK:

@@ -25,6 +25,10 @@ class DeniedThenElsewhere(Detector):
         self._settings = settings
         self._approvals = approvals
 
+    def concerns(self, event: Operation) -> bool:
+        """See `Detector.concerns`."""
+        return event.outcome is not Outcome.ERROR
+
     def inspect(self, session: Session, workflow: Workflow, event: Operation, step: Step) -> Noticed | None:
         """See `Detector.inspect`. Either of the pair may come late, so either may complete it."""
         if event.outcome is Outcome.ERROR:

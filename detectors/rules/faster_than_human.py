@@ -28,6 +28,10 @@ class FasterThanHuman(Detector):
         self._approvals = approvals
         self._habits = baseline.pause_floors_ms() if baseline is not None else {}
 
+    def concerns(self, event: Operation) -> bool:
+        """See `Detector.concerns`."""
+        return event.outcome is Outcome.OK
+
     def inspect(self, session: Session, workflow: Workflow, event: Operation, step: Step) -> Noticed | None:
         """See `Detector.inspect`. Either of the pair may come late, so either may complete it."""
         if event.outcome is not Outcome.OK:

@@ -25,6 +25,10 @@ class GuardrailTampering(Detector):
     def __init__(self, settings: TamperingSettings) -> None:
         self._settings = settings
 
+    def concerns(self, event: Operation) -> bool:
+        """See `Detector.concerns`."""
+        return event.outcome is Outcome.OK and (Effect.WEAKENS in event.effects or undisclosed(event))
+
     def inspect(self, session: Session, workflow: Workflow, event: Operation, step: Step) -> Noticed | None:
         """See `Detector.inspect`."""
         if step.warrant or event.outcome is not Outcome.OK:

@@ -28,6 +28,10 @@ class OutsidePlan(Detector):
         self._approvals = approvals
         self._registry = registry
 
+    def concerns(self, event: Operation) -> bool:
+        """See `Detector.concerns`."""
+        return event.outcome is Outcome.OK
+
     def inspect(self, session: Session, workflow: Workflow, event: Operation, step: Step) -> Noticed | None:
         """See `Detector.inspect`."""
         if step.warrant or event.outcome is not Outcome.OK:

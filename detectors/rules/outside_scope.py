@@ -28,6 +28,10 @@ class OutsideScope(Detector):
         self._settings = settings
         self._registry = registry
 
+    def concerns(self, event: Operation) -> bool:
+        """See `Detector.concerns`."""
+        return event.outcome is Outcome.OK and self._registry.has_scopes
+
     def inspect(self, session: Session, workflow: Workflow, event: Operation, step: Step) -> Noticed | None:
         """See `Detector.inspect`."""
         if step.warrant or event.outcome is not Outcome.OK:

@@ -5,7 +5,7 @@ gap: a job nobody has trained on, whose every secret could be its own: it is les
 """
 
 from detectors.detector import Detector
-from detectors.severity import JUDGED, Severity, severity
+from detectors.severity import JUDGED, Severity, may_weigh, severity
 from detectors.thresholds import SecretThenChangeSettings
 from models.attested import Effect
 from models.baselines.habits import Habits
@@ -28,6 +28,10 @@ class SecretThenChange(Detector):
         self._settings = settings
         self._registry = registry
         self._habits = habits
+
+    def concerns(self, event: Operation) -> bool:
+        """See `Detector.concerns`."""
+        return event.outcome is Outcome.OK and (event.op_class is OpClass.SECRET_READ or may_weigh(event))
 
     def inspect(self, session: Session, workflow: Workflow, event: Operation, step: Step) -> Noticed | None:
         """See `Detector.inspect`. Either of the pair may come late, so either may complete it."""

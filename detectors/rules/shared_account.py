@@ -24,6 +24,10 @@ class SharedAccount(Detector):
     def __init__(self, settings: SharedAccountSettings) -> None:
         self._settings = settings
 
+    def concerns(self, event: Operation) -> bool:
+        """See `Detector.concerns`."""
+        return event.credential_kind is CredentialKind.SHARED or event.credential_kind in OWN
+
     def inspect(self, session: Session, workflow: Workflow, event: Operation, step: Step) -> Noticed | None:
         """See `Detector.inspect`."""
         if event.credential_kind is not CredentialKind.SHARED:

@@ -28,6 +28,11 @@ class ThreeSystems(Detector):
         self._settings = settings
         self._habits = habits
 
+    def concerns(self, event: Operation) -> bool:
+        """See `Detector.concerns`."""
+        carries = Effect.OUTBOUND in event.effects or Effect.UNTRUSTED in event.effects
+        return event.outcome is Outcome.OK and (carries or event.op_class is not OpClass.EXCHANGE)
+
     def inspect(self, session: Session, workflow: Workflow, event: Operation, step: Step) -> Noticed | None:
         """See `Detector.inspect`."""
         if event.outcome is not Outcome.OK:

@@ -6,7 +6,7 @@ Known gap: an outsider who was registered by mistake. `unapproved_change` sees e
 from detectors.detector import Detector
 from detectors.severity import JUDGED, opens_to_outsiders
 from detectors.thresholds import TrustSettings
-from models.attested import Fact
+from models.attested import Effect, Fact
 from models.event import Operation, Outcome
 from models.finding import Noticed
 from models.registry import Registry
@@ -23,6 +23,10 @@ class TrustOpened(Detector):
     def __init__(self, settings: TrustSettings, registry: Registry) -> None:
         self._settings = settings
         self._registry = registry
+
+    def concerns(self, event: Operation) -> bool:
+        """See `Detector.concerns`."""
+        return event.outcome is Outcome.OK and Effect.TRUST_PATH in event.effects
 
     def inspect(self, session: Session, workflow: Workflow, event: Operation, step: Step) -> Noticed | None:
         """See `Detector.inspect`."""

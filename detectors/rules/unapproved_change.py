@@ -6,7 +6,7 @@ does not know.
 """
 
 from detectors.detector import Detector
-from detectors.severity import JUDGED, Severity, lasting_for_another, severity
+from detectors.severity import JUDGED, Severity, lasting_for_another, may_weigh, severity
 from detectors.thresholds import UnapprovedSettings
 from models.attested import Effect, Fact
 from models.baselines.habits import Habits
@@ -27,6 +27,10 @@ class UnapprovedChange(Detector):
         self._settings = settings
         self._registry = registry
         self._habits = habits
+
+    def concerns(self, event: Operation) -> bool:
+        """See `Detector.concerns`."""
+        return event.outcome is not Outcome.ERROR and may_weigh(event)
 
     def inspect(self, session: Session, workflow: Workflow, event: Operation, step: Step) -> Noticed | None:
         """See `Detector.inspect`."""

@@ -25,6 +25,10 @@ class UsedElsewhere(Detector):
         self._settings = settings
         self._registry = registry
 
+    def concerns(self, event: Operation) -> bool:
+        """See `Detector.concerns`."""
+        return Fact.ADDRESS in event.facts
+
     def inspect(self, session: Session, workflow: Workflow, event: Operation, step: Step) -> Noticed | None:
         """See `Detector.inspect`."""
         address = event.facts.get(Fact.ADDRESS, "") if event.facts else ""

@@ -29,6 +29,8 @@ SIBLINGS_MIN = 3
 WORDS = re.compile(r"([/-])")
 WORDS_MAX = 31
 OPEN = "\x00"
+OTHERS = ""
+"""Operations that the job never showed: none is called so."""
 
 TARGETS_MAX = 2_000
 """Per job and operation; of more than these it is known only that there were more."""
@@ -56,6 +58,12 @@ class Habits:
 
     def __init__(self, jobs: dict[str, Habit]) -> None:
         self._jobs = {job: habit for job, habit in jobs.items() if habit.sessions >= SESSIONS_MIN}
+        self._rooms = {
+            job: {OTHERS: room_bits(habit.operations)}
+            | {operation: room_bits(targets) for operation, targets in habit.targets.items() if targets}
+            for job, habit in self._jobs.items()
+        }
+        """By job and operation: the bits that something new could have at most."""
         self._families = {
             (job, operation): _families(targets)
             for job, habit in self._jobs.items()
@@ -88,7 +96,8 @@ class Habits:
         habit = self._jobs.get(event.agent_role)
         if habit is None:
             return None
-        if is_enough(habit.targets.get(event.operation) or habit.operations, bits_min):
+        rooms = self._rooms[event.agent_role]
+        if rooms.get(event.operation, rooms[OTHERS]) >= bits_min:
             strange = (self.surprise_bits(event) or 0.0) >= bits_min
             return None if strange and self.is_one_more(event) else strange
         return None
@@ -146,9 +155,9 @@ def _patterns(path: str) -> list[str]:
     return ["".join(OPEN if word == left else word for word in words) for left in different]
 
 
-def is_enough(seen: dict[str, int], bits_min: float) -> bool:
-    """Whether something new could be so surprising at all, had nothing been seen only once."""
-    return log2((sum(seen.values()) + 1.0) / 0.5) >= bits_min
+def room_bits(seen: dict[str, int]) -> float:
+    """How surprising something new could be, had nothing been seen only once."""
+    return log2((sum(seen.values()) + 1.0) / 0.5)
 
 
 def _new(seen: dict[str, int]) -> float:

@@ -7,6 +7,8 @@ Plain sums of bits, no weights. A session is judged by the running maximum; a ca
 once that is known, and is remembered as part of the sequence.
 """
 
+from bisect import bisect_right
+
 from msgspec import Struct
 
 from models.baselines.calibration import Calibration, Peaks, narrowest, strictest
@@ -20,9 +22,9 @@ from models.baselines.cohorts import (
     levels,
     role_key,
 )
-from models.baselines.counts import END, ORDER, CohortCounts
+from models.baselines.counts import END, GAPS_MS, ORDER, REPEATS_EXACT, CohortCounts
 from models.baselines.origins import OriginModel
-from models.baselines.sequences import MEMORY, Remembered, SequenceModel, averaged
+from models.baselines.sequences import MEMORY, SequenceModel, Shared, averaged
 from models.event import Operation, Outcome
 from models.session import Session
 
@@ -50,19 +52,24 @@ class SurpriseCounts(Struct, kw_only=True):
 class Expectation:
     """What is expected of one cohort: what a session of this agent and role is compared with."""
 
-    def __init__(
-        self, counts: SurpriseCounts, agent: str, role: str, remembered: Remembered, number: int
-    ) -> None:
-        cohorts = counts.cohorts
+    __slots__ = (
+        *("_agent", "_asked", "_bits", "_counts", "_job_sessions", "_names_sources", "_origins", "_pace"),
+        *("_score_limits", "_sequence_limit", "_symbols", "enough_seen", "keys"),
+    )
+
+    def __init__(self, counts: SurpriseCounts, agent: str, role: str, shared: Shared) -> None:
         self.keys = levels(counts.sessions, agent, role)
-        own = [cohorts[key] for key in self.keys if key in cohorts]
-        everybody = cohorts.get(EVERYBODY, CohortCounts())
-        paced = [cohort for cohort in own if cohort.sessions >= SESSIONS_MIN] or own[:1] or [everybody]
-        self._origins = OriginModel(everybody, own)
-        self._sequences = SequenceModel(everybody, own, paced[-1], remembered, number)
+        counted = tuple(key for key in self.keys if key in counts.cohorts)
+        own = [counts.cohorts[key] for key in counted]
+        self._origins = OriginModel(shared.everybody, own)
+        self._bits = SequenceModel(shared, counted).bits
+        self._pace = shared.pace(counted)
+        self._symbols = shared.symbols
         self._counts = counts
         self._score_limits: dict[float, float | None] = {}
-        self._sequence_limits: dict[float, float | None] = {}
+        self._asked = -1.0
+        """The share for which the limit of the sequence was asked last, and the limit."""
+        self._sequence_limit: float | None = None
         self._names_sources = any(cohort.arguments for cohort in own)
         self.enough_seen = bool(own) and own[0].sessions >= SESSIONS_MIN
         self._job_sessions = counts.sessions.get(job_key(agent, role), 0)
@@ -86,11 +93,9 @@ class Expectation:
 
     def sequence_limit(self, share: float) -> float | None:
         """The limit of the sequence alone, looked up once."""
-        try:
-            return self._sequence_limits[share]
-        except KeyError:
-            found = self._sequence_limits[share] = self.limit(self._counts.sequence, share)
-            return found
+        if share != self._asked:
+            self._asked, self._sequence_limit = share, self.limit(self._counts.sequence, share)
+        return self._sequence_limit
 
     def p_value(self, calibration: Calibration, peak: float, share: float) -> float | None:
         """Chance of an honest session to reach `peak`, from the peaks that back a promise of `share`."""
@@ -107,11 +112,27 @@ class Expectation:
     def fold(self, session: Session, event: Operation) -> None:
         """Bring the session's surprise up to the event. Changed in place; nothing grows without a limit."""
         symbol = f"{event.operation}|{event.target_kind}"  # `symbol_of`, without the call
+        symbol = self._symbols.get(symbol, symbol)
         symbols, at_ms = session.symbols, event.at_ms
         if event.outcome is ERROR:
             session.origins = session.repeated = 0.0
         else:
-            self._score(session, event, symbol)
+            found, pace = self._bits(symbols, symbol), self._pace
+            if symbols:  # `Pace.gap_bits` and `Pace.repeat_bits`, without the calls
+                row = pace.gaps.get(event.op_class)
+                if row is not None:
+                    found += row[bisect_right(GAPS_MS, at_ms - session.symbol_ms)]
+            session.surprise = MEMORY * session.surprise + FRESH * found  # `averaged`, without the call
+            session.origins = self._origins.surprise(event, session.results) if event.provenance else 0.0
+            repeats = session.repeats
+            times = repeats.get(symbol, 0) + 1
+            if times > 1 or len(repeats) < SYMBOLS_MAX:
+                repeats[symbol] = times
+            known = pace.repeats.get(symbol)
+            if known is not None and times <= len(known) and times <= REPEATS_EXACT:
+                session.repeated = known[times - 1]
+            else:
+                session.repeated = pace.repeat_bits(symbol, times)
         if len(symbols) == ORDER:
             del symbols[0]
         symbols.append(symbol)
@@ -121,20 +142,7 @@ class Expectation:
 
     def ended(self, session: Session) -> float:
         """The decayed average with the session's end as its last event, in bits."""
-        return averaged(session.surprise, self._sequences.bits(session.symbols, END))
-
-    def _score(self, session: Session, event: Operation, symbol: str) -> None:
-        sequences = self._sequences
-        found = sequences.bits(session.symbols, symbol)
-        if session.symbols:
-            found += sequences.gap_bits(event.op_class, event.at_ms - session.symbol_ms)
-        session.surprise = MEMORY * session.surprise + FRESH * found  # `averaged`, without the call
-        session.origins = self._origins.surprise(event, session.results) if event.provenance else 0.0
-        repeats = session.repeats
-        times = repeats.get(symbol, 0) + 1
-        if times > 1 or len(repeats) < SYMBOLS_MAX:
-            repeats[symbol] = times
-        session.repeated = sequences.repeat_bits(symbol, times)
+        return averaged(session.surprise, self._bits(session.symbols, END))
 
     def _peaks(self, calibration: Calibration, share: float) -> list[Peaks | None]:
         known = narrowest(calibration.known, (EVERYBODY, *self.keys), share)
@@ -176,22 +184,23 @@ class SurpriseModel:
 
     def __init__(self, counts: SurpriseCounts) -> None:
         self.counts = counts
-        self._expectations: dict[tuple[str, str], Expectation] = {}
-        self._remembered: Remembered = {}
+        self._by_role: dict[str, dict[str, Expectation]] = {"": {}}
+        """By role, then by agent: a role is asked for again and again, which keeps its agents at hand."""
+        self._shared = Shared(counts.cohorts)
 
     def expectation(self, agent: str, role: str) -> Expectation:
         """Those of an agent in a role. Whoever was never seen shares those of whoever is nearest to them."""
-        known = self._expectations.get((agent, role))
+        agents = self._by_role.get(role)
+        known = agents.get(agent) if agents is not None else None
         if known is not None:
             return known
         sessions = self.counts.sessions
-        nearest = (
-            agent if agent_key(agent) in sessions else "",
-            role if not role or role_key(role) in sessions else UNSEEN,
-        )
-        known = self._expectations.get(nearest)
+        if role and role_key(role) not in sessions:
+            role = UNSEEN
+        if agent_key(agent) not in sessions:
+            agent = ""
+        agents = self._by_role.setdefault(role, {})
+        known = agents.get(agent)
         if known is None:
-            known = self._expectations[nearest] = Expectation(
-                self.counts, *nearest, self._remembered, len(self._expectations)
-            )
+            known = agents[agent] = Expectation(self.counts, agent, role, self._shared)
         return known

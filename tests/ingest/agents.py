@@ -13,7 +13,7 @@ from models.errors import UnreadableEventError
 from models.event import AnyEvent
 from stream.ingest.sighting import HANDLES, Sighting
 from tests.ingest.changing import encoded
-from tests.ingest.saas import SHARED
+from tests.recordings import SHARED
 
 EVERY = 1 if "CHAINBRAKE_MUTATIONS" in os.environ else 12
 """Of the scenarios' records, one in so many; `make corpus` reads them all."""

@@ -3,29 +3,20 @@
 import base64
 import gzip
 import json
-import os
 from collections.abc import Iterator
 from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
 import msgspec
-from hypothesis import settings
 from hypothesis import strategies as st
 
 from models.errors import UnreadableEventError
 from models.event import Operation
 from stream.ingest.sighting import HANDLES, Normalise, Sighting
 from tests.ingest.changing import encoded, places
-from tests.test_tidy import REPOSITORY
+from tests.recordings import SHARED
 
-BESIDE = [folder / "shared" / "data" for folder in REPOSITORY.parents]
-SHARED = next((folder for folder in BESIDE if folder.is_dir()), BESIDE[0])
-"""Beside the repository, or beside what a work tree of it is in."""
-MUTATIONS = settings(
-    max_examples=int(os.environ.get("CHAINBRAKE_MUTATIONS", "150")), deadline=None, derandomize=True
-)
-"""`make corpus` asks for many more."""
 SECRET = "hunter2-planted-secret"  # noqa: S105 - planted so that it is looked for
 
 POOL = "principal://iam.googleapis.com/projects/77/locations/global/workloadIdentityPools/agents/subject/"

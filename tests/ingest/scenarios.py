@@ -4,7 +4,6 @@ import gzip
 import json
 from collections.abc import Iterator
 from functools import cache
-from pathlib import Path
 from random import Random
 from typing import Any
 
@@ -16,12 +15,9 @@ from models.registry import Registry, read_registry
 from stream.ingest.pipeline import Pipeline
 from stream.ingest.reading import millis
 from stream.ingest.sources import source_of
+from tests.recordings import SHARED
 
-BESIDE = Path("shared", "data", "scenarios")
-SCENARIOS = next(
-    (folder / BESIDE for folder in Path(__file__).parents if (folder / BESIDE).is_dir()), Path("absent")
-)
-"""The folder `shared` beside the repository, or beside the folder of its work trees."""
+SCENARIOS = SHARED / "scenarios"
 needed = pytest.mark.skipif(
     not SCENARIOS.is_dir(), reason="no ../shared/data/scenarios beside the repository"
 )

@@ -18,12 +18,12 @@ import pytest
 from models.errors import UnreadableEventError
 from models.event import OpClass, Operation
 from stream.ingest.aws_cloudtrail import normalise
+from tests.recordings import SHARED
 
 REPOSITORY = Path(__file__).parents[2]
-BESIDE = [folder / "shared" / "data" for folder in REPOSITORY.parents]
-DATA = next((folder for folder in BESIDE if folder.is_dir()), BESIDE[0])
-pytestmark = pytest.mark.skipif(not DATA.is_dir(), reason="no shared data beside the repository")
+pytestmark = pytest.mark.skipif(not SHARED.is_dir(), reason="no shared data beside the repository")
 
+EXFILTRATION = "ec2_proxy_s3_exfiltration.ndjson.gz"
 RIGHT_MIN = 0.99
 CLASSIFIED_MIN = 0.98
 
@@ -38,23 +38,25 @@ def lines(path: Path, holding: str = "") -> Iterator[Record]:
 
 def panther() -> Iterator[Record]:
     """Events of unit tests of detection rules."""
-    for test in lines(DATA / "panther" / "tests.ndjson.gz", '"AWS.CloudTrail"'):
+    for test in lines(SHARED / "panther" / "tests.ndjson.gz", '"AWS.CloudTrail"'):
         if test["log_type"] == "AWS.CloudTrail":
             yield test["event"]
 
 
 def scenarios(pattern: str) -> Iterator[Record]:
     """Records of the scenarios, or of their history."""
-    for path in sorted((DATA / "scenarios").glob(pattern)):
+    for path in sorted((SHARED / "scenarios").glob(pattern)):
         for line in lines(path, '"aws.cloudtrail"'):
             if line["source"] == "aws.cloudtrail":
                 yield line["record"]
 
 
 CORPORA: dict[str, Callable[[], Iterator[Record]]] = {
-    "stratus": lambda: (each["event"] for each in lines(DATA / "stratus" / "events.ndjson.gz")),
-    "invictus": lambda: (each["event"] for each in lines(DATA / "invictus_aws" / "events.ndjson.gz")),
-    "otrf": lambda: (each["event"] for each in lines(DATA / "otrf" / "ec2_proxy_s3_exfiltration.ndjson.gz")),
+    "stratus": lambda: (each["event"] for each in lines(SHARED / "stratus" / "events.ndjson.gz")),
+    "invictus": lambda: (each["event"] for each in lines(SHARED / "invictus_aws" / "events.ndjson.gz")),
+    "otrf": lambda: (
+        each["event"] for each in lines(SHARED / "otrf" / "ec2_proxy_s3_exfiltration.ndjson.gz")
+    ),
     "panther": panther,
     "scenarios": lambda: scenarios("scn-*.ndjson.gz"),
     "history": lambda: scenarios("history/*[1357].ndjson.gz"),
@@ -202,9 +204,9 @@ LETTERS = {
 def test_steps_of_the_scenarios_have_the_class_that_is_written_there() -> None:
     """Step by step, by the line that tells of it."""
     checked = 0
-    for scenario in json.loads((DATA / "scenarios" / "index.json").read_text()):
+    for scenario in json.loads((SHARED / "scenarios" / "index.json").read_text()):
         steps = {step["event"]: step for step in scenario["steps"]}
-        for index, line in enumerate(lines(DATA / "scenarios" / scenario["file"])):
+        for index, line in enumerate(lines(SHARED / "scenarios" / scenario["file"])):
             if index not in steps or line["source"] != "aws.cloudtrail":
                 continue
             (found,) = normalise(json.dumps(line["record"]).encode())

@@ -23,7 +23,8 @@ from stream.ingest.control_plane import normalise
 from stream.ingest.sighting import Handle
 from tests.ingest.agents import holds, one, sampled
 from tests.ingest.changing import encoded
-from tests.ingest.saas import MUTATIONS, mutated
+from tests.ingest.saas import mutated
+from tests.recordings import MUTATIONS
 
 SESSION = "conv-1"
 

@@ -10,17 +10,9 @@ from hypothesis import given
 from stream.ingest.entra import normalise
 from stream.vocabularies import load_vocabulary
 from tests.ingest.changing import encoded
-from tests.ingest.clouds import (
-    MUTATIONS,
-    SHARED,
-    azure,
-    lines,
-    mutated,
-    never_tells,
-    reads_or_refuses,
-    recorded,
-)
+from tests.ingest.clouds import azure, lines, mutated, never_tells, reads_or_refuses, recorded
 from tests.ingest.entra_records import GROUP_SCOPE, SAMPLES
+from tests.recordings import MUTATIONS, SHARED
 
 NAMES = frozenset(
     {"operationName", "activityDisplayName", "displayName", "correlationId", "id", "category", "tenantId"}

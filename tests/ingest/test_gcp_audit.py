@@ -13,7 +13,6 @@ from stream.ingest.sighting import Handle
 from stream.vocabularies import load_vocabulary
 from tests.ingest.changing import encoded
 from tests.ingest.clouds import (
-    MUTATIONS,
     ROBOT,
     SECRET,
     deltas,
@@ -25,6 +24,7 @@ from tests.ingest.clouds import (
     reason,
     through,
 )
+from tests.recordings import MUTATIONS
 
 ADA = "user:ada@shop.example"
 VICTIM = "owner@shop-1.iam.gserviceaccount.com"

@@ -7,7 +7,8 @@ import pytest
 
 from stream.ingest.gcp_audit import normalise
 from tests.ingest.changing import encoded
-from tests.ingest.clouds import SHARED, lines, recorded
+from tests.ingest.clouds import lines, recorded
+from tests.recordings import SHARED
 
 
 @pytest.mark.corpus

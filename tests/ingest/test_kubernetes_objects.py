@@ -13,7 +13,8 @@ from stream.ingest.certificates import asked_for
 from stream.ingest.kubernetes_audit import normalise
 from tests.ingest.changing import encoded
 from tests.ingest.kubernetes import AGENT, ONCALL, RBAC, bound, event, read, request_for
-from tests.ingest.saas import MUTATIONS, holds
+from tests.ingest.saas import holds
+from tests.recordings import MUTATIONS
 
 PATHS = [
     "",

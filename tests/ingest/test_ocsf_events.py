@@ -12,7 +12,8 @@ from stream.ingest.ocsf_objects import ACTIVITIES, CLASSES
 from stream.ingest.sighting import Handle
 from stream.vocabularies import load_vocabulary
 from tests.ingest.changing import encoded
-from tests.ingest.clouds import MUTATIONS, mutated, never_tells, ocsf, read, reads_or_refuses
+from tests.ingest.clouds import mutated, never_tells, ocsf, read, reads_or_refuses
+from tests.recordings import MUTATIONS
 
 AGENT = {"uid": "agent:loader", "instance_uid": "conv-5", "name": "Loader"}
 CALL = ocsf(

@@ -11,8 +11,9 @@ from stream.ingest.otel_spans import normalise
 from stream.ingest.otlp import BATCH_BYTES_MAX
 from tests.ingest.agents import holds
 from tests.ingest.changing import encoded
-from tests.ingest.saas import MUTATIONS, mutated
+from tests.ingest.saas import mutated
 from tests.ingest.spans import CALL, CONVERSATION, SAMPLES, TOOL, TRACE, protobuf, request, span
+from tests.recordings import MUTATIONS
 
 
 def test_a_span_of_a_batch_that_is_broken_hides_no_other() -> None:

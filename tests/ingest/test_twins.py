@@ -17,7 +17,8 @@ from models.event import OpClass, Operation
 from stream.ingest import github_audit, keycloak_admin, kubernetes_audit, okta_system_log
 from stream.ingest.sighting import Normalise
 from tests.ingest.changing import encoded
-from tests.ingest.saas import SHARED, only, operation
+from tests.ingest.saas import only, operation
+from tests.recordings import SHARED
 
 NORMALISERS: dict[str, Normalise] = {
     "okta.system_log": okta_system_log.normalise,

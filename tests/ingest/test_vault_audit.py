@@ -13,8 +13,9 @@ from stream.ingest.sighting import Handle
 from stream.ingest.vault_audit import normalise
 from tests.ingest.agents import holds, one, sampled, strings
 from tests.ingest.changing import encoded
-from tests.ingest.saas import MUTATIONS, mutated
+from tests.ingest.saas import mutated
 from tests.ingest.vault import AUTH, CALLER, CHILD, LOGIN, SAMPLES, STRANGER, child, entry, operation
+from tests.recordings import MUTATIONS
 
 
 def test_a_response_is_the_operation_of_the_tokens_conversation() -> None:
