@@ -34,7 +34,7 @@ from detectors.rules.used_elsewhere import UsedElsewhere
 from detectors.thresholds import DetectorSettings
 from models.baselines.baseline import Baseline
 from models.baselines.habits import Habits
-from models.event import Event, OpClass
+from models.event import Event
 from models.registry import Registry
 
 NAMES = DetectorSettings.__struct_fields__
@@ -92,14 +92,6 @@ def _learned(policy: Policy, knowledge: Knowledge) -> tuple[Detector, ...]:
 
 def _habits(knowledge: Knowledge) -> Habits:
     return knowledge.baseline.habits if knowledge.baseline is not None else Habits({})
-
-
-def by_op_class(active: list[Detector]) -> dict[OpClass, tuple[Detector, ...]]:
-    """Who is asked about an operation: the others cost nothing."""
-    return {
-        op_class: tuple(detector for detector in active if op_class in detector.listens_to)
-        for op_class in OpClass
-    }
 
 
 def by_kind(active: list[Detector]) -> dict[type[Event], tuple[Detector, ...]]:

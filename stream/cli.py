@@ -184,7 +184,8 @@ def replay(
     json: Annotated[bool, typer.Option("--json", help="one JSON object per line, and nothing else")] = False,
 ) -> None:
     """Fold recorded events through the worker's judge; print findings, commands and a summary."""
-    from stream.files import lines  # noqa: PLC0415 - start-up time of the other commands
+    from stream import collector  # noqa: PLC0415 - start-up time of the other commands
+    from stream.files import lines  # noqa: PLC0415
     from stream.progress import progress  # noqa: PLC0415
     from stream.recorded import bytes_max  # noqa: PLC0415
     from stream.replay import Replay  # noqa: PLC0415
@@ -200,7 +201,7 @@ def replay(
         load_declared(obeyed, settings.chains, settings.sigma),
     )
     encode = msgspec.json.Encoder().encode
-    with progress(files, shown=not json) as bar:
+    with collector.settled(), progress(files, shown=not json) as bar:
         for row in replayed.rows(lines(files, bytes_max(source), bar)):
             if json:
                 sys.stdout.write(encode(row).decode() + "\n")

@@ -8,6 +8,8 @@ every command waiting. So it looks once at what is new, in small bites, and at e
 
 import gc
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import structlog
 
@@ -25,6 +27,18 @@ def settle() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(YOUNG, NEVER, NEVER)
+
+
+@contextmanager
+def settled() -> Iterator[None]:
+    """For as long as files are judged; afterwards it is as it was."""
+    before = gc.get_threshold()
+    settle()
+    try:
+        yield
+    finally:
+        gc.set_threshold(*before)
+        gc.unfreeze()
 
 
 def look_through() -> None:

@@ -5,13 +5,18 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from benchmarks.deployment import Ground
+from benchmarks.chains import copied, deafened
+from benchmarks.deployment import FIRST_CUT, Ground, first_cut
 from benchmarks.drain import OURS, Drain
+from benchmarks.judge import fold_of
 from benchmarks.normalising import normalisers
 from benchmarks.records import RECORD_BYTES, RECORDS, padded
 from benchmarks.sigma import RULES, by_hand, silent
 from benchmarks.traffic import Traffic, partition_of, train_baseline
+from detectors.catalog import Knowledge, detectors
+from detectors.chains.hosted import Declared
 from detectors.policy import BudgetSettings, Policy
+from models.cloudevent import read_line
 from models.command import Action
 from models.event import OpClass
 from models.registry import EMPTY
@@ -70,6 +75,34 @@ def test_events_are_as_long_as_recorded_ones() -> None:
     """A rate means nothing without the size of what was counted."""
     lengths = [len(value) for _, value in traffic().events(5_000)]
     assert 280 <= sum(lengths) / len(lengths) <= 360
+
+
+def test_chains_of_the_benchmark_are_fed_or_not_as_it_says() -> None:
+    """The deaf ones wait for the same classes; the others keep registers of their own."""
+    policy = Policy()
+    chains = load_declared(policy).chains
+    fed = Declared((*chains, *(copied(chain, 1) for chain in chains)))
+    deaf = Declared(tuple(deafened(copied(chain, 1)) for chain in chains))
+    events = [read_line(value) for _, value in traffic().events(2_000)]
+
+    def kept(declared: Declared) -> set[str]:
+        return {
+            name for workflow in fold_of(policy, None, declared)(events).values() for name in workflow.tracks
+        }
+
+    assert not kept(deaf)
+    built_in = {chain.name for chain in chains} & kept(fed)
+    assert built_in
+    assert kept(fed) == built_in | {f"{name}_1" for name in built_in}
+
+
+def test_the_first_cut_is_the_five_detectors_alone(tmp_path: Path) -> None:
+    """And no chain but the one that is a detector."""
+    path = tmp_path / "first_cut.yaml"
+    path.write_text(first_cut())
+    policy = load_policy(str(path))
+    active = detectors(policy, Knowledge(None, EMPTY, load_declared(policy)))
+    assert {detector.name for detector in active} == set(FIRST_CUT)
 
 
 def test_a_workflow_stays_on_its_partition() -> None:

@@ -5,6 +5,7 @@ import gc
 from types import SimpleNamespace
 from typing import Any
 
+import msgspec
 import pytest
 
 from detectors.judge import Judge
@@ -241,11 +242,28 @@ def test_state_holds_no_cycles() -> None:
             workflow = workflows[n] = Workflow(f"w{n}")
             for place, event in enumerate(stories):
                 judge.fold(workflow, event, place, 0)
+            msgspec.msgpack.encode(workflow)  # of what holds itself it would make no end
         workflow = None  # type: ignore[assignment]
         workflows.clear()
         assert gc.collect() == 0
     finally:
         gc.enable()
+
+
+def test_what_holds_itself_cannot_be_stored() -> None:
+    """The collector does not know state, so this is how a cycle in it would show."""
+    workflow = Workflow("w1")
+    workflow.sessions["s1"] = workflow  # type: ignore[assignment]
+    with pytest.raises(RecursionError):
+        msgspec.msgpack.encode(workflow)
+
+
+def test_a_replay_leaves_the_collector_as_it_was() -> None:
+    """It is set for the judging alone."""
+    before = gc.get_threshold(), gc.get_freeze_count()
+    with collector.settled():
+        assert gc.get_threshold() == (collector.YOUNG, collector.NEVER, collector.NEVER)
+    assert (gc.get_threshold(), gc.get_freeze_count()) == before
 
 
 def test_what_is_old_is_left_alone_until_it_is_looked_through() -> None:
