@@ -43,7 +43,7 @@ def stratus(data: Path) -> Report:
         ],
         notes=[
             "which ATT&CK ids a technique has was chosen by us (`benchmarks/corpora.py`)",
-            "techniques on compute and storage are not about identity, which chainbrake listens to",
+            "acts on machines, storage and networks alone are watched, never stopped",
         ],
     )
 
@@ -79,6 +79,7 @@ def invictus(data: Path) -> Report:
         notes=[
             "one IAM user runs the automation, the console and the attacks: only its keys tell them apart",
             "nothing is registered, and there is no history: what is ordinary for this account is not known",
+            "records of one second come in any order: a change told before its making is held against it",
         ],
     )
 

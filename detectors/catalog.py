@@ -18,11 +18,13 @@ from detectors.learned.workload_elsewhere import WorkloadElsewhere
 from detectors.policy import Policy
 from detectors.rules.after_stop import AfterStop
 from detectors.rules.bad_approval import BadApproval
+from detectors.rules.borrowed_workload import BorrowedWorkload
 from detectors.rules.credential_for_another import CredentialForAnother
 from detectors.rules.denied_then_elsewhere import DeniedThenElsewhere
 from detectors.rules.faster_than_human import FasterThanHuman
 from detectors.rules.guardrail_tampering import GuardrailTampering
 from detectors.rules.one_sided import OneSided
+from detectors.rules.opened_outside import OpenedOutside
 from detectors.rules.outside_plan import OutsidePlan
 from detectors.rules.outside_scope import OutsideScope
 from detectors.rules.secret_then_change import SecretThenChange
@@ -75,6 +77,8 @@ def _rules(policy: Policy, knowledge: Knowledge) -> tuple[Detector, ...]:
         OneSided(settings.one_sided),
         SharedAccount(settings.shared_account),
         UsedElsewhere(settings.used_elsewhere, registry),
+        BorrowedWorkload(settings.borrowed_workload, habits),
+        OpenedOutside(settings.opened_outside, registry, habits),
     )
 
 

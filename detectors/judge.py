@@ -15,10 +15,11 @@ from detectors.catalog import Knowledge, by_kind, detectors
 from detectors.chains.hosted import NOTHING, Declared
 from detectors.decision import Decision, Decisions
 from detectors.facts import take_in
+from detectors.making import given_much, is_made, is_own, made, took
 from detectors.policy import Policy
-from detectors.severity import JUDGED, listed
+from detectors.severity import JUDGED, Severity, listed, severity
 from detectors.warrants import Warrants
-from models.attested import Fact
+from models.attested import Effect, Fact
 from models.baselines.baseline import Baseline
 from models.event import (
     READS,
@@ -50,6 +51,7 @@ from models.session import (
 Attend = Callable[[Session, Workflow, AnyEvent], Noticed | None]
 # Bound once: on Python 3.11 an enum's attribute costs 50 ns at every look.
 ATTESTED, UNCLASSIFIED, OK = Grade.ATTESTED, OpClass.UNCLASSIFIED, Outcome.OK
+SECRET_READ, CREATES = OpClass.SECRET_READ, Effect.CREATES
 WEIGHED = JUDGED | {OpClass.SECRET_READ}
 
 
@@ -128,7 +130,8 @@ class Judge:
             return None
         self._attend(workflow, session, event)
         op_class = event.op_class
-        step = self._weighed(workflow, event, session) if op_class in JUDGED else step_of(event, session)
+        weighs = op_class in WEIGHED or CREATES in event.effects
+        step = self._weighed(workflow, event, session) if weighs else step_of(event, session)
         noticed: list[Noticed] | None = None
         again = bool(event.act) and self._witnessed(session, event.act)
         for inspect in self._asked(event, again=again):
@@ -169,12 +172,35 @@ class Judge:
         return False
 
     def _weighed(self, workflow: Workflow, event: Operation, session: Session) -> Step:
-        """The step of a change, with whom it strengthens and what vouches for it."""
+        """The step of a change, with whom it strengthens and what vouches for it, or whose it is."""
+        if event.op_class not in JUDGED:
+            return step_of(event, session, own=self._is_written(event, session))
         facts = event.facts
         gainers, granted = listed(facts.get(Fact.BENEFICIARY, "")), listed(facts.get(Fact.GRANTED, ""))
         step = step_of(event, session, gainers, granted)
         warrant = self._warrants.find(workflow, event, step)
-        return step_of(event, session, gainers, granted, warrant) if warrant else step
+        own = self._makes(workflow, event, session)
+        return step_of(event, session, gainers, granted, warrant, own=own) if warrant or own else step
+
+    @staticmethod
+    def _is_written(event: Operation, session: Session) -> bool:
+        """Whether a secret that is read is one which the session wrote itself."""
+        if CREATES in event.effects:
+            made(session, event)
+        own = is_made(session, event)
+        if event.op_class is SECRET_READ and not own:
+            took(session, event)
+        return own
+
+    def _makes(self, workflow: Workflow, event: Operation, session: Session) -> bool:
+        """Whether a change reaches only what its session made, be it by this very change."""
+        if CREATES in event.effects:
+            made(session, event)
+        if not session.made:
+            return False
+        if event.outcome is OK and severity(event, self._registry) is Severity.GRAVE:
+            given_much(session, event)
+        return is_own(workflow, session, event)
 
     def _use_up(self, workflow: Workflow, step: Step) -> None:
         """An approval is good for one act."""

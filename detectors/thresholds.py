@@ -109,6 +109,8 @@ class TamperingSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields
     """One user's login."""
     confidence_wide: Share = 0.9
     """Logging, a guard rail, a policy for many, or the logins of several users."""
+    confidence_denied: Share = 0.3
+    """A guard rail, logging or a policy for many was to be weakened, and that was refused."""
 
 
 class TrustSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -269,6 +271,26 @@ class WorkloadSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """A proven workload identity turns up where it never ran."""
 
 
+class BorrowedWorkloadSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`borrowed_workload`, see `docs/detectors/borrowed_workload.md`."""
+
+    enabled: bool = True
+    confidence: Share = 0.35
+    """On its own a finding to watch."""
+    confidence_denied: Share = 0.25
+    """It was refused."""
+
+
+class OpenedOutsideSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`opened_outside`, see `docs/detectors/opened_outside.md`."""
+
+    enabled: bool = True
+    confidence: Share = 0.45
+    """Data was shared, or the network opened."""
+    confidence_login: Share = 0.3
+    """A login by password alone."""
+
+
 class DetectorSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One group per detector."""
 
@@ -294,3 +316,5 @@ class DetectorSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     workload_elsewhere: WorkloadSettings = WorkloadSettings()
     outside_scope: ScopeSettings = ScopeSettings()
     one_sided: OneSidedSettings = OneSidedSettings()
+    borrowed_workload: BorrowedWorkloadSettings = BorrowedWorkloadSettings()
+    opened_outside: OpenedOutsideSettings = OpenedOutsideSettings()

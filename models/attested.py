@@ -28,6 +28,12 @@ class Effect(StrEnum):
     """Content leaves for people or systems outside."""
     UNTRUSTED = "untrusted"
     """Content comes in that somebody outside, or nobody known, has written."""
+    RUNS_AS = "runs_as"
+    """Code or commands run under the identity of what it reaches, not under the caller's."""
+    EXPOSES = "exposes"
+    """Data, or a way to it over the network, is open to outsiders afterwards."""
+    CREATES = "creates"
+    """Its target comes into being by it."""
 
     @classmethod
     def _missing_(cls, _value: object) -> "Effect":
@@ -68,6 +74,8 @@ class Fact(StrEnum):
     """How many things one call touched, where more than one."""
     LIFETIME_S = "lifetime_s"
     """Seconds that a minted credential lives."""
+    FACTORS = "factors"
+    """How many factors a login took, where the record says so."""
     MINTED = "minted"
     """Platform id of the credential that came into being."""
     OWNER = "owner"

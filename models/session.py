@@ -66,6 +66,8 @@ class Step(Struct, frozen=True, array_like=True, gc=False):
     """What vouched for it when it was judged."""
     act: str = ""
     """Key of the act, as in the event."""
+    own: bool = False
+    """Whether its session made what it reaches, and took nothing from others (`detectors/making.py`)."""
 
 
 def pause_ms(earlier: Step, later: Step) -> int:
@@ -90,6 +92,8 @@ def step_of(
     gainers: tuple[str, ...] = (),
     granted: tuple[str, ...] = (),
     warrant: str = "",
+    *,
+    own: bool = False,
 ) -> Step:
     """What to remember of an operation; names that its session knows are shared with it, not kept twice."""
     principal = event.principal
@@ -113,6 +117,7 @@ def step_of(
         granted,
         warrant,
         event.act,
+        own,
     )
 
 
@@ -310,6 +315,10 @@ class Session(Struct, array_like=True, gc=False):
     """Surprise of the newest event's repeats, in bits."""
     surprised_at: int = 0
     """Events of the session when the surprise was last brought up to date."""
+    made: list[str] = field(default_factory=list)
+    """What it brought into being itself: kind and name."""
+    took: dict[str, int] = field(default_factory=dict)
+    """Secrets that it has read and did not write itself, and when first (ms)."""
 
 
 class Workflow(Struct, array_like=True, gc=False):

@@ -171,6 +171,55 @@ def test_the_budget_is_kept_within_chance() -> None:
 
 @needs_runs
 @at_leisure
+@pytest.mark.timeout(900)
+def test_the_budget_is_kept_on_jobs_never_seen() -> None:
+    """Whole jobs held out at random again and again; one session of each: those of a job are not independent.
+
+    Counted over all their sessions even a limit that knew all scores in advance would leave the interval more
+    often, since a score depends on which jobs like it are held out together.
+    """
+    honest = of_kind("benign")
+    jobs = [run.operations[0].agent_role for run in honest]
+    draw, partitions, others = random.Random(1), 20, 100
+    within: Counter[str] = Counter()
+    scored: list[list[tuple[str, float]]] = []
+    for seed in range(others, others + partitions):
+        fold = folds(jobs, seed)
+        told: dict[str, list[tuple[str, float, dict[float, float | None]]]] = defaultdict(list)
+        for held_out in range(FOLDS):
+            model = model_of([run for run, place in zip(honest, fold, strict=True) if place != held_out])
+            for run in (run for run, place in zip(honest, fold, strict=True) if place == held_out):
+                first = run.operations[0]
+                expectation = model.expectation(first.agent, first.agent_role)
+                limits = {share: expectation.score_limit(share) for share in (0.01, 0.05)}
+                told[first.agent_role].append((first.agent, peak_of(model, run).score, limits))
+        scored.append([(agent, score) for runs in told.values() for agent, score, _ in runs])
+        drawn = [draw.choice(runs) for runs in told.values()]
+        for share in (0.01, 0.05):
+            low, high = binom.interval(0.95, len(drawn), share)
+            reached_limits = [(score, limits[share]) for _, score, limits in drawn]
+            alarms = sum(limit is not None and score > limit for score, limit in reached_limits)
+            within[f"one of each job, {share}"] += low <= alarms <= high
+    for share in (0.01, 0.05):
+        within[f"limit that knew all, {share}"] = _within_knowing(scored, share)
+    assert within["one of each job, 0.01"] >= partitions - 1, within
+    assert within["one of each job, 0.05"] >= partitions - 1, within
+    assert within["limit that knew all, 0.01"] < partitions - 1, "then all sessions can be asked for"
+    assert within["limit that knew all, 0.05"] < partitions - 1, "then all sessions can be asked for"
+
+
+def _within_knowing(partitions: Sequence[Sequence[tuple[str, float]]], share: float) -> int:
+    """Partitions in which a limit per agent, right on the average over all of them, is in the interval."""
+    by_agent: dict[str, list[float]] = defaultdict(list)
+    for agent, score in (row for told in partitions for row in told):
+        by_agent[agent].append(score)
+    limits = {agent: sorted(scores)[-int(share * len(scores))] for agent, scores in by_agent.items()}
+    low, high = binom.interval(0.95, len(partitions[0]), share)
+    return sum(low <= sum(score > limits[agent] for agent, score in told) <= high for told in partitions)
+
+
+@needs_runs
+@at_leisure
 @pytest.mark.timeout(300)
 def test_a_hijack_shows_at_its_first_step() -> None:
     """Events from exposure to alarm, at a limit of one in twenty: the median is none."""
@@ -209,10 +258,19 @@ def test_block_sequences_are_told_apart() -> None:
     ended = [peak.score_with_end for peak in good], [peak.score_with_end for peak in bad]
     limit = expectation.limit(model.counts.score_with_end, 0.005)
     assert limit is not None
+    assert most_f1(len(bad), 0.01) < 0.90 < most_f1(len(bad), 0.0067)
     assert best_f1(*streaming) >= 0.75
     assert best_f1(*ended) >= 0.96
+    assert f1(*ended, limit) >= 0.93
+    limit = expectation.limit(model.counts.score_with_end, 0.0075)
+    assert limit is not None
     assert f1(*ended, limit) >= 0.90
     assert auc(*ended) >= 0.999
+
+
+def most_f1(bad: int, share: float) -> float:
+    """Of a detector that misses nothing and spends just its budget: arithmetic, whatever the method."""
+    return 2 * bad / (2 * bad + share * NORMAL_THERE)
 
 
 def best_f1(good: Sequence[float], bad: Sequence[float]) -> float:

@@ -144,3 +144,15 @@ def test_every_technique_of_the_recording_has_its_ids() -> None:
     data = shared()
     assert data is not None
     assert {row[0] for row in stratus(data).rows} <= set(STRATUS)
+
+
+@pytest.mark.corpus
+@pytest.mark.skipif(shared() is None, reason="no recordings beside the repository")
+def test_every_technique_is_noticed_and_automation_is_not_stopped() -> None:
+    """Each by its own id, too; whoever works on what it made itself goes on working."""
+    data = shared()
+    assert data is not None
+    assert all(row[2] != "-" and row[3].endswith("yes") for row in stratus(data).rows)
+    rows = {row[0]: row for row in invictus(data).rows}
+    assert rows["automation_terraform"][4] == "0"
+    assert int(rows["attack_stratus"][2]) > int(rows["automation_terraform"][2])

@@ -39,6 +39,7 @@ PURE_IMPORTS = {
         "functools",
     ),
     *("hashlib", "heapq", "ipaddress", "itertools", "math", "operator", "pathlib", "re", "types", "typing"),
+    "weakref",
     *("difflib", "zlib"),
     *("models", "detectors", "msgspec", "numpy"),
 }

@@ -62,6 +62,8 @@ def tests_of(condition: Condition, approvals: ApprovalSettings) -> tuple[Test, .
         if listed_texts(getattr(condition, name))
     ]
     asked += [_patterned(name, patterns) for name, patterns in condition.facts.items()]
+    if condition.own is not None:
+        asked.append(_own(wanted=condition.own))
     if condition.vouched is not None:
         asked.append(_vouched(approvals, wanted=condition.vouched))
     return tuple(asked)
@@ -98,6 +100,10 @@ def _patterned(name: str, patterns: Texts) -> Test:
 
 def _proven(*, wanted: bool) -> Look:
     return lambda event: event.workload_proven is wanted
+
+
+def _own(*, wanted: bool) -> Test:
+    return lambda _workflow, _event, step: step.own is wanted
 
 
 def _vouched(approvals: ApprovalSettings, *, wanted: bool) -> Test:

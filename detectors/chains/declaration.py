@@ -49,6 +49,8 @@ class Condition(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, r
     proven: bool | None = None
     vouched: bool | None = None
     """Whether an approval of exactly this act, or a registration whose terms it keeps, vouches for it."""
+    own: bool | None = None
+    """Whether the session made what it reaches, and took nothing from others."""
     same: dict[Text, Text] = {}
     """Field here: `step.field` that has to name the same thing."""
     differs: dict[Text, Text] = {}

@@ -29,6 +29,8 @@ class ReadThenWriteChain(Detector):
 
     def inspect(self, session: Session, workflow: Workflow, event: Operation, step: Step) -> Noticed | None:
         """See `Detector.inspect`."""
+        if step.own:
+            return None
         progress = workflow.chains.get(self.name)
         if progress is None:
             progress = workflow.chains[self.name] = self._matcher.begin()

@@ -22,7 +22,7 @@ class MassSecretRead(Detector):
     name = "mass_secret_read"
     counts = True
     listens_to = frozenset({OpClass.SECRET_READ})
-    tags = ("T1555.006", "T1552.007", "AML.T0098", "ASI02", "ASI03")
+    tags = ("T1555", "T1555.006", "T1552.007", "AML.T0098", "ASI02", "ASI03")
 
     def __init__(self, settings: MassReadSettings, habits: Habits) -> None:
         self._settings = settings
@@ -30,11 +30,11 @@ class MassSecretRead(Detector):
 
     def concerns(self, event: Operation) -> bool:
         """See `Detector.concerns`."""
-        return event.outcome is Outcome.OK
+        return event.outcome is not Outcome.ERROR
 
     def inspect(self, session: Session, workflow: Workflow, event: Operation, step: Step) -> Noticed | None:
         """See `Detector.inspect`."""
-        if event.outcome is not Outcome.OK:
+        if event.outcome is Outcome.ERROR or step.own:
             return None
         remembered(session.secrets, f"{event.target_kind}:{event.target}", SECRETS_MAX)
         session.secrets_batched += _batch(event)
@@ -49,7 +49,7 @@ class MassSecretRead(Detector):
         return Noticed(
             detector=self.name,
             confidence=self._settings.confidence if most is not None else self._settings.confidence_unknown,
-            reason=f"{count} different secrets in one session; {_usual(event.agent_role, most)}",
+            reason=f"{count} different secrets asked for in one session; {_usual(event.agent_role, most)}",
             evidence=(event.id,),
             grade=event.grade,
             tags=self.tags,

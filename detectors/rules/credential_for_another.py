@@ -34,7 +34,7 @@ class CredentialForAnother(Detector):
 
     def inspect(self, session: Session, workflow: Workflow, event: Operation, step: Step) -> Noticed | None:
         """See `Detector.inspect`."""
-        if step.warrant or Effect.MINTS not in event.effects or event.outcome is not Outcome.OK:
+        if step.warrant or step.own or Effect.MINTS not in event.effects or event.outcome is not Outcome.OK:
             return None
         confidence, why = self._weigh(event)
         if not confidence or self._habits.is_habit(event):

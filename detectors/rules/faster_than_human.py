@@ -7,6 +7,7 @@ been learned; `read_then_write_chain` does not depend on speed.
 from detectors.approvals import covering
 from detectors.detector import Detector
 from detectors.policy import ApprovalSettings
+from detectors.severity import takes_away
 from detectors.thresholds import FasterThanHumanSettings
 from models.baselines.baseline import Baseline
 from models.event import CHANGES, READS, Operation, Outcome, weakest
@@ -42,6 +43,8 @@ class FasterThanHuman(Detector):
             read, write = step, session.last_write
             if session.last_read is None or step.at_ms >= session.last_read.at_ms:
                 session.last_read = step
+        elif step.own or takes_away(event):
+            return None  # nobody need weigh what takes nothing, or gives nothing, to anybody
         else:
             read, write = session.last_read, step
             if session.last_write is None or step.at_ms >= session.last_write.at_ms:

@@ -27,17 +27,19 @@ class GuardrailTampering(Detector):
 
     def concerns(self, event: Operation) -> bool:
         """See `Detector.concerns`."""
-        return event.outcome is Outcome.OK and (Effect.WEAKENS in event.effects or undisclosed(event))
+        return event.outcome is not Outcome.ERROR and (Effect.WEAKENS in event.effects or undisclosed(event))
 
     def inspect(self, session: Session, workflow: Workflow, event: Operation, step: Step) -> Noticed | None:
         """See `Detector.inspect`."""
-        if step.warrant or event.outcome is not Outcome.OK:
+        if step.warrant or event.outcome is Outcome.ERROR:
             return None
         if Effect.WEAKENS not in event.effects and not undisclosed(event):
             return None
         wide = Effect.WEAKENS in event.effects and (
             event.op_class is OpClass.GUARDRAIL_CHANGE or Effect.WIDE in event.effects
         )
+        if event.outcome is Outcome.DENIED:
+            return self._tried(event) if wide else None
         remembered(session.weakened, event.target or event.operation, WEAKENED_MAX)
         many = len(session.weakened) >= self._settings.targets_min
         confidence = self._settings.confidence_wide if wide or many else self._settings.confidence
@@ -47,6 +49,17 @@ class GuardrailTampering(Detector):
             confidence=confidence,
             reason=f"{event.operation} on {event.target or 'no named target'} weakens a guard rail, {reach}; "
             f"nothing vouches for it",
+            evidence=(event.id,),
+            grade=event.grade,
+            tags=self.tags,
+        )
+
+    def _tried(self, event: Operation) -> Noticed:
+        return Noticed(
+            detector=self.name,
+            confidence=self._settings.confidence_denied,
+            reason=f"{event.operation} on {event.target or 'no named target'} was refused; it would have "
+            f"weakened a guard rail, and nothing vouches for it",
             evidence=(event.id,),
             grade=event.grade,
             tags=self.tags,

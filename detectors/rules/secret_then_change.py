@@ -35,7 +35,7 @@ class SecretThenChange(Detector):
 
     def inspect(self, session: Session, workflow: Workflow, event: Operation, step: Step) -> Noticed | None:
         """See `Detector.inspect`. Either of the pair may come late, so either may complete it."""
-        if event.outcome is not Outcome.OK:
+        if event.outcome is not Outcome.OK or step.own:
             return None
         if event.op_class is OpClass.SECRET_READ:
             return self._read(workflow, event, step)

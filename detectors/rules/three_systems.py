@@ -37,7 +37,7 @@ class ThreeSystems(Detector):
         """See `Detector.inspect`."""
         if event.outcome is not Outcome.OK:
             return None
-        part = self._part(event)
+        part = self._part(event, step)
         if part:
             known = workflow.visited.get(part)
             if known is None or step.at_ms >= known.at_ms:
@@ -49,9 +49,9 @@ class ThreeSystems(Detector):
             return None
         return self._noticed(workflow, event, step)
 
-    def _part(self, event: Operation) -> str:
+    def _part(self, event: Operation, step: Step) -> str:
         if event.op_class is OpClass.SECRET_READ:
-            own = self._habits.is_strange(event, self._settings.bits_min) is False
+            own = step.own or self._habits.is_strange(event, self._settings.bits_min) is False
             return "" if own else HELD
         if event.op_class is OpClass.DISCOVERY:
             return FOUND

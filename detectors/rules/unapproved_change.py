@@ -39,7 +39,7 @@ class UnapprovedChange(Detector):
         weight = severity(event, self._registry)
         if weight < Severity.SERIOUS:
             return None
-        if weight is Severity.SERIOUS and self._habits.is_habit(event):
+        if weight is Severity.SERIOUS and (step.own or self._habits.is_habit(event)):
             return None
         grave = weight is Severity.GRAVE
         if event.outcome is Outcome.OK:

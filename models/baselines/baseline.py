@@ -13,18 +13,18 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta, Raw, Struct
 
-from models.baselines.calibration import Peaks
-from models.baselines.cohorts import SESSIONS_MIN
-from models.baselines.counts import GAPS_MS, ORDER, History
+from models.baselines.cohorts import EVERYBODY, SESSIONS_MIN
+from models.baselines.counts import GAPS_MS, ORDER
 from models.baselines.habits import Habit, Habits
 from models.baselines.rates import HORIZONS_MS
 from models.baselines.sequences import MEMORY
-from models.baselines.surprise import RESULTS_MAX, SurpriseCounts, SurpriseModel
+from models.baselines.surprise import RESULTS_MAX, SurpriseModel
+from models.baselines.surprise_file import PackedSurprise, unpacked
 from models.errors import ArtifactError
 from models.event import OpClass
 
 FORMAT = "chainbrake-baseline"
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
 FEATURES = 2
 """Raised when rates, symbols, origins or gaps are computed in another way than before."""
 
@@ -53,7 +53,7 @@ class Payload(Struct, kw_only=True):
     """All that was learned."""
 
     roles: dict[str, RoleBaseline]
-    surprise: SurpriseCounts
+    surprise: PackedSurprise
     habits: dict[str, Habit] = {}
     """Job: what it is used to."""
 
@@ -89,7 +89,7 @@ class Baseline:
         self.version = f"baseline@{header.checksum[:12]}"
         self.roles = {name: role for name, role in payload.roles.items() if role.sessions >= SESSIONS_MIN}
         """Those whose pace was seen enough; any other role is unknown to the detectors of pace."""
-        self.surprise = SurpriseModel(payload.surprise)
+        self.surprise = SurpriseModel(unpacked(payload.surprise))
         self.habits = Habits(payload.habits)
 
     def rate_limits(self, tail: float) -> dict[str, dict[str, tuple[float, ...]]]:
@@ -167,24 +167,6 @@ def _wrong(payload: Payload) -> Iterator[str]:
         for op_class, rows in role.rate_limits.items():
             if len(rows) != len(TAILS) or any(len(row) != len(HORIZONS_MS) for row in rows):
                 yield f"role {name}: rate_limits of {op_class} have the wrong shape"
-    yield from _wrong_surprise(payload.surprise)
-
-
-def _wrong_surprise(surprise: SurpriseCounts) -> Iterator[str]:
-    for key, cohort in surprise.cohorts.items():
-        if not _adds_up(cohort.after):
-            yield f"cohort {key!r}: what came after a history does not add up"
-        for op_class, row in cohort.gaps.items():
-            if len(row) != len(GAPS_MS) + 1:
-                yield f"cohort {key!r}: gaps of {op_class} have the wrong shape"
-    for calibration in (surprise.score, surprise.score_with_end, surprise.sequence):
-        for peaks in (calibration.known, calibration.new):
-            yield from (f"peaks of {key!r} must ascend" for key, told in peaks.items() if _falls(told))
-
-
-def _falls(peaks: Peaks) -> bool:
-    return peaks.highest != sorted(peaks.highest) or len(peaks.highest) > peaks.sessions
-
-
-def _adds_up(history: History) -> bool:
-    return history.seen == sum(history.next.values()) and all(map(_adds_up, history.older.values()))
+    surprise = unpacked(payload.surprise)
+    if surprise.cohorts.get(EVERYBODY) is None:
+        yield "what everybody did cannot be read"

@@ -7,15 +7,19 @@ seen in training and jobs that were not. `docs/baselines.md` states what that as
 """
 
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from math import ceil
 
 from msgspec import Struct
 
 HIGHEST_MAX = 1024
 """Peaks kept of a cohort: the largest. A limit lies among them unless more than that many may exceed it."""
 
+PARTS = 1_000
+"""Of a bit: peaks are rounded up to these, so that a session that does just the same does not exceed them."""
 
-class Peaks(Struct, array_like=True, gc=False):
+
+class Peaks(Struct, array_like=True, weakref=True):
     """What whole held-out honest sessions reached, in bits."""
 
     sessions: int
@@ -39,15 +43,20 @@ class Peaks(Struct, array_like=True, gc=False):
 
 def peaks_of(values: Sequence[float]) -> Peaks:
     """Of the sessions of a cohort."""
-    return Peaks(len(values), sorted(values)[-HIGHEST_MAX:])
+    return Peaks(len(values), [_rounded_up(peak) for peak in sorted(values)[-HIGHEST_MAX:]])
+
+
+def _rounded_up(peak: float) -> float:
+    rounded = ceil(peak * PARTS) / PARTS
+    return rounded if rounded >= peak else rounded + 1 / PARTS
 
 
 class Calibration(Struct):
     """Peaks by cohort, broad to narrow as in `cohorts.levels`; the key `""` is everybody's."""
 
-    known: dict[str, Peaks]
+    known: Mapping[str, Peaks]
     """Of sessions whose agent variant, or stretch of time, was held out, while their job was not."""
-    new: dict[str, Peaks]
+    new: Mapping[str, Peaks]
     """Of sessions whose whole job was held out."""
 
 
@@ -57,7 +66,7 @@ def strictest(limits: Sequence[float | None]) -> float | None:
     return max(found) if found and len(found) == len(limits) else None
 
 
-def narrowest(peaks: dict[str, Peaks], keys: Sequence[str], share: float) -> Peaks | None:
+def narrowest(peaks: Mapping[str, Peaks], keys: Sequence[str], share: float) -> Peaks | None:
     """The peaks of the narrowest of these cohorts (broad to narrow) that can back a promise of `share`."""
     for key in reversed(keys):
         found = peaks.get(key)

@@ -55,7 +55,7 @@ class ArgumentCounts(Struct, array_like=True, gc=False):
     """Source operation and field: `=` the whole field, `in` a part of it, `text`, `token`."""
 
 
-class CohortCounts(Struct, array_like=True, gc=False):
+class CohortCounts(Struct, weakref=True):
     """What the sessions of one cohort did."""
 
     sessions: int = 0

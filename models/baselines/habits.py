@@ -64,11 +64,7 @@ class Habits:
             for job, habit in self._jobs.items()
         }
         """By job and operation: the bits that something new could have at most."""
-        self._families = {
-            (job, operation): _families(targets)
-            for job, habit in self._jobs.items()
-            for operation, targets in habit.targets.items()
-        }
+        self._known_families: dict[tuple[str, str], dict[str, int]] = {}
 
     def knows(self, job: str) -> bool:
         """Whether enough of the job was seen to say what is new for it."""
@@ -112,10 +108,19 @@ class Habits:
 
     def is_one_more(self, event: Operation) -> bool:
         """Whether the job does the same, one by one, to several targets that differ in one word."""
-        families = self._families.get((event.agent_role, event.operation))
-        return families is not None and any(
-            families.get(pattern, 0) >= SIBLINGS_MIN for pattern in _patterns(event.target)
-        )
+        families = self._families(event.agent_role, event.operation)
+        return any(families.get(pattern, 0) >= SIBLINGS_MIN for pattern in _patterns(event.target))
+
+    def _families(self, job: str, operation: str) -> dict[str, int]:
+        """Counted when first asked for: for all jobs at once it would take most of the time to load."""
+        families = self._known_families.get((job, operation))
+        if families is None:
+            habit = self._jobs.get(job)
+            targets = habit.targets.get(operation) if habit is not None else None
+            if targets is None:
+                return {}
+            families = self._known_families[job, operation] = _families(targets)
+        return families
 
     def surprise_bits(self, event: Operation) -> float | None:
         """How new this is for its job, in bits: 0 for what it did before; None if too little was seen.

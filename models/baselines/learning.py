@@ -27,6 +27,7 @@ from models.baselines.baseline import (
 from models.baselines.counting import Run
 from models.baselines.habits import count_habits
 from models.baselines.rates import HORIZONS_MS, count
+from models.baselines.surprise_file import packed
 from models.baselines.surprise_learning import learn_surprise
 from models.event import CHANGES, READS, OpClass, Operation, Outcome
 
@@ -48,7 +49,7 @@ def learn(
     honest = list(runs)
     assert all(honest), "a run without operations teaches nothing"
     if groups is None:
-        honest.sort(key=lambda run: run[0].at_ms)  # neighbours in time are held out together
+        honest.sort(key=_order)  # neighbours in time are held out together
     by_role: dict[str, list[Run]] = defaultdict(list)
     for run in honest:
         by_role[run[0].agent_role].append(run)
@@ -73,7 +74,12 @@ def learn(
         checksum="",
     )
     habits = {role: count_habits(theirs) for role, theirs in by_role.items() if role}
-    return header, Payload(roles=roles, surprise=learn_surprise(once, groups), habits=habits)
+    return header, Payload(roles=roles, surprise=packed(learn_surprise(once, groups)), habits=habits)
+
+
+def _order(run: Run) -> tuple[int, str, str]:
+    first = run[0]
+    return first.at_ms, first.workflow, first.session
 
 
 def _told_first(run: Run) -> Run:

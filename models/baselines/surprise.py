@@ -8,6 +8,7 @@ once that is known, and is remembered as part of the sequence.
 """
 
 from bisect import bisect_right
+from collections.abc import Mapping
 
 from msgspec import Struct
 
@@ -39,11 +40,11 @@ SYMBOLS_MAX = 64
 
 
 class SurpriseCounts(Struct, kw_only=True):
-    """What is learned of sequences and origins; part of the artifact."""
+    """What is learned of sequences and origins; in the file: `surprise_file.PackedSurprise`."""
 
     sessions: dict[str, int]
     """Cohort: sessions that taught."""
-    cohorts: dict[str, CohortCounts]
+    cohorts: Mapping[str, CohortCounts]
     score: Calibration
     score_with_end: Calibration
     sequence: Calibration

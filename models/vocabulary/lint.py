@@ -17,8 +17,9 @@ HARMLESS = frozenset({Effect.WIDE, Effect.UNTRUSTED})
 ALLOWED: dict[OpClass, frozenset[Effect]] = {
     **dict.fromkeys(READS - {OpClass.SECRET_READ}, HARMLESS),
     OpClass.SECRET_READ: HARMLESS | {Effect.SECRET_VALUE, Effect.MINTS, Effect.LONG_LIVED, Effect.ADMIN},
-    OpClass.EXCHANGE: HARMLESS | {Effect.OUTBOUND},
-    OpClass.OTHER: HARMLESS | {Effect.MINTS, Effect.LONG_LIVED, Effect.REMOVES, Effect.OUTBOUND},
+    OpClass.EXCHANGE: HARMLESS | {Effect.OUTBOUND, Effect.EXPOSES},
+    OpClass.OTHER: HARMLESS
+    | {Effect.MINTS, Effect.LONG_LIVED, Effect.REMOVES, Effect.OUTBOUND, Effect.CREATES},
     OpClass.CREDENTIAL_MINT: frozenset(Effect) - {Effect.UNTRUSTED},
 }
 """Effects that a class can have. A secret may be minted as it is read; every other class is a change."""

@@ -47,6 +47,9 @@ NULL = Raw(b"null")
 NO_PARAMETERS: dict[str, Any] = {}
 READERS = aws_iam.READERS | aws_services.READERS
 STS_LOGINS = frozenset({"sts:AssumeRole", "sts:AssumeRoleWithSAML", "sts:AssumeRoleWithWebIdentity"})
+CONSOLE_LOGIN = "signin:ConsoleLogin"
+OWN_LOGINS = frozenset({"IAMUser", "Root"})
+"""Whose second factor AWS itself asks for: of all others, their identity provider knows."""
 MAKES_KEYS = frozenset({"iam:CreateAccessKey"})
 
 
@@ -73,6 +76,7 @@ class Record(Struct, gc=False):
     userIdentity: Identity | None = None  # noqa: N815
     requestParameters: Any = None  # noqa: N815
     responseElements: Raw = NOTHING  # noqa: N815
+    additionalEventData: Raw = NOTHING  # noqa: N815
     resources: Any = None
     logged_at: str | None = field(default=None, name="@timestamp")
     """Shippers that rename the event's time leave it here."""
@@ -184,6 +188,8 @@ def _sighting(record: Record) -> Sighting:
         reader(reading)
     if parameters.get("omitted") is True:
         _omitted(reading)
+    if operation == CONSOLE_LOGIN and record.userIdentity is not None:
+        _console_login(reading, record.userIdentity.type, _object(record.additionalEventData))
     return _seen(record, operation, entry, caller, outcome, reading)
 
 
@@ -287,6 +293,13 @@ def _omitted(reading: Reading) -> None:
     if reading.op_class in CHANGES or reading.op_class is OpClass.GUARDRAIL_CHANGE:
         reading.op_class = OpClass.GUARDRAIL_CHANGE
         reading.add(Effect.WEAKENS)
+
+
+def _console_login(reading: Reading, whose: str | None, more: dict[str, Any]) -> None:
+    """A login by password alone counts as what it makes: a session that nobody else vouched for."""
+    if whose in OWN_LOGINS and more.get("MFAUsed") == "No":
+        reading.op_class = OpClass.CREDENTIAL_MINT
+        reading.fact(Fact.FACTORS, "1")
 
 
 def _login(reading: Reading, caller: Caller) -> tuple[str, tuple[Handle, ...]]:

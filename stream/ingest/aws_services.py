@@ -4,6 +4,7 @@ One function per kind of call; each adds to a `Reading`. Shapes: the API referen
 """
 
 from collections.abc import Callable
+from typing import Any
 
 from models.attested import Effect, Fact
 from models.event import OpClass
@@ -14,6 +15,8 @@ from stream.ingest.aws_policies import LetsIn, lets_in
 from stream.ingest.reading import many, texts
 
 SECRETS = "/aws/reference/secretsmanager/"
+WEB_PORTS = (80, 443)
+RULES_DEPTH_MAX = 8
 """Parameters below it are secrets of Secrets Manager (Systems Manager User Guide)."""
 
 
@@ -149,7 +152,7 @@ def _shared(reading: Reading) -> None:
     foreign = ["*" if value.lower() == "all" else value for value in added if value != reading.account]
     reading.fact(Fact.FOREIGN_ACCOUNT, *foreign)
     if foreign:
-        reading.add(Effect.OUTBOUND)
+        reading.add(Effect.OUTBOUND, Effect.EXPOSES)
     else:
         reading.op_class = OpClass.OTHER
 
@@ -217,6 +220,7 @@ def _function(reading: Reading) -> None:
         reading.op_class = OpClass.PRIVILEGE_CHANGE
     if reading.parameters.get("layers"):
         reading.op_class = OpClass.PRIVILEGE_CHANGE
+        reading.add(Effect.RUNS_AS)
         reading.fact("layers", *map(short, texts(reading.parameters.get("layers"))))
 
 
@@ -224,6 +228,45 @@ def _start_up(reading: Reading) -> None:
     """What a machine runs at its start, with the rights of its role."""
     if "userData" in reading.parameters:
         reading.op_class = OpClass.PRIVILEGE_CHANGE
+        reading.add(Effect.RUNS_AS)
+
+
+def _start_up_text(reading: Reading) -> None:
+    """What a machine runs at its start often holds passwords."""
+    if reading.text("attribute") == "userData":
+        reading.op_class = OpClass.DISCOVERY
+
+
+def _parameter_put(reading: Reading) -> None:
+    if reading.parameters.get("overwrite") is not True:
+        reading.add(Effect.CREATES)
+
+
+def _ingress(reading: Reading) -> None:
+    """A port opened to every address; whatever else is opened is no matter of ours."""
+    if _everywhere(reading.parameters, 0):
+        reading.add(Effect.EXPOSES)
+    else:
+        reading.op_class = OpClass.OTHER
+
+
+def _everywhere(value: Any, depth: int) -> bool:
+    """Whether a rule in it names all addresses, at whatever depth; what serves the web is open to all."""
+    if isinstance(value, str):
+        return value.endswith("/0")
+    if depth > RULES_DEPTH_MAX:
+        return False
+    if isinstance(value, dict):
+        serves_web = value.get("fromPort") in WEB_PORTS and value.get("toPort") in WEB_PORTS
+        return not serves_web and any(_everywhere(one, depth + 1) for one in value.values())
+    return isinstance(value, list) and any(_everywhere(one, depth + 1) for one in value)
+
+
+def _database(reading: Reading) -> None:
+    """A database that can be reached from outside the network afterwards."""
+    if reading.parameters.get("publiclyAccessible") is True:
+        reading.op_class = OpClass.GUARDRAIL_CHANGE
+        reading.add(Effect.EXPOSES)
 
 
 def _instance_role(reading: Reading) -> None:
@@ -328,6 +371,10 @@ READERS: dict[str, Callable[[Reading], None]] = {
     "s3:PutAccountPublicAccessBlock": _public_access,
     "ec2:ModifyInstanceMetadataOptions": _metadata_options,
     "ec2:ModifyInstanceAttribute": _start_up,
+    "ec2:DescribeInstanceAttribute": _start_up_text,
+    "ec2:AuthorizeSecurityGroupIngress": _ingress,
+    "rds:ModifyDBInstance": _database,
+    "ssm:PutParameter": _parameter_put,
     "ec2:AssociateIamInstanceProfile": _instance_role,
     "ec2:ReplaceIamInstanceProfileAssociation": _instance_role,
     "lambda:CreateFunction": _function,

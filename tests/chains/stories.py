@@ -43,6 +43,12 @@ FIRES: Stories = {
         ],
         "a key is made meanwhile": [op("R", 0, **GRANT), op("C", 10), op("R", 20, **TAKEN)],
     },
+    "start_up_texts": {
+        "the texts of eight machines, refused or not": [
+            op("D", k, target=f"i-{k}", target_kind="start_up_text", outcome="denied" if k % 2 else "ok")
+            for k in range(8)
+        ],
+    },
     "credentials_in_many_systems": {
         "a key, a token and an application's secret": [
             op("C", 600 * k, system=system, target=f"{system}/app", **LASTING)
@@ -57,6 +63,14 @@ FIRES: Stories = {
 }
 
 MUST_NOT: Stories = {
+    "start_up_texts": {
+        "of one machine, again and again": [
+            op("D", k, target="i-1", target_kind="start_up_text") for k in range(20)
+        ],
+        "of eight, an hour apart": [
+            op("D", 3600 * k, target=f"i-{k}", target_kind="start_up_text") for k in range(8)
+        ],
+    },
     "planner_executor": {
         "a person approved the executor's change": [
             op("P", 0),

@@ -23,7 +23,7 @@ from tests.builders import (
     slow_run,
     told,
 )
-from tests.detectors import stories_of_changes, stories_of_conduct
+from tests.detectors import stories_of_changes, stories_of_conduct, stories_of_workloads
 
 _LOOKED = told("D@0 P@30 S@60")
 _WRITE = told("V@90")
@@ -236,3 +236,7 @@ MUST_NOT: Stories = {
     **stories_of_changes.MUST_NOT,
     **stories_of_conduct.MUST_NOT,
 }
+
+for _stories, _more in ((FIRES, stories_of_workloads.FIRES), (MUST_NOT, stories_of_workloads.MUST_NOT)):
+    for _name, _told in _more.items():
+        _stories[_name] = _stories.get(_name, {}) | _told

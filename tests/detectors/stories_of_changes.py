@@ -269,7 +269,7 @@ MUST_NOT: Stories = {
             op("L", 0, effects=(Effect.WEAKENS,)),
         ],
         "a guard rail is made stronger": [op("L", 0)],
-        "it was denied": [op("L", 0, outcome="denied", effects=(Effect.WEAKENS,))],
+        "one user's login, and it was denied": [op("V", 0, outcome="denied", effects=(Effect.WEAKENS,))],
     },
     "trust_opened": {
         "somebody else approved just that": [

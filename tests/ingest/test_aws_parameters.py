@@ -168,7 +168,7 @@ def test_everybody_of_the_own_organisation_is_not_everybody() -> None:
 def test_a_new_role_for_a_service_opens_no_way_in() -> None:
     """One for strangers does."""
     made = {"roleName": "app", "assumeRolePolicyDocument": policy(trust(Service="lambda.amazonaws.com"))}
-    assert seen("iam:CreateRole", made).effects == (Effect.EXPANDS,)
+    assert seen("iam:CreateRole", made).effects == (Effect.EXPANDS, Effect.CREATES)
     opened = made | {"assumeRolePolicyDocument": policy(trust(AWS=STRANGERS))}
     assert Effect.TRUST_PATH in seen("iam:CreateRole", opened).effects
 

@@ -16,7 +16,7 @@ secretsmanager:DescribeSecret D
 secretsmanager:ListSecrets D
 secretsmanager:GetResourcePolicy P
 secretsmanager:PutSecretValue -
-secretsmanager:CreateSecret -
+secretsmanager:CreateSecret - creates
 secretsmanager:GetRandomPassword -
 secretsmanager:PutResourcePolicy T
 kms:Decrypt S secret_value
@@ -33,7 +33,7 @@ ssm:GetParameters S secret_value
 ssm:GetParametersByPath S secret_value
 ssm:DescribeParameters D
 ssm:PutParameter -
-ssm:SendCommand -
+ssm:SendCommand V runs_as
 ssm:CreateActivation C long_lived mints
 sts:AssumeRole - mints
 sts:AssumeRoleWithWebIdentity - mints
@@ -58,9 +58,9 @@ iam:AttachRolePolicy V expands
 iam:AttachUserPolicy V expands
 iam:PutRolePolicy V expands
 iam:DetachRolePolicy V removes
-iam:CreateRole V expands
-iam:CreateUser V expands
-iam:CreateGroup -
+iam:CreateRole V creates expands
+iam:CreateUser V creates expands
+iam:CreateGroup - creates
 iam:AddUserToGroup R expands
 iam:CreatePolicyVersion V
 iam:SetDefaultPolicyVersion V expands
@@ -98,7 +98,7 @@ eks:AssociateAccessPolicy V expands
 eks:DeleteAccessEntry V removes
 eks:AssociateIdentityProviderConfig T trust_path
 eks:CreateCluster -
-lambda:UpdateFunctionCode V
+lambda:UpdateFunctionCode V runs_as
 lambda:UpdateFunctionConfiguration -
 lambda:GetFunction -
 lambda:AddPermission T
@@ -116,7 +116,7 @@ ec2:AssociateIamInstanceProfile R expands
 ec2:DescribeInstances -
 ec2:RunInstances -
 ec2:DeleteFlowLogs L weakens
-ec2-instance-connect:SendSSHPublicKey C mints
+ec2-instance-connect:SendSSHPublicKey C mints runs_as
 acm:ExportCertificate S secret_value
 acm-pca:IssueCertificate C mints
 cognito-idp:AdminSetUserPassword C long_lived mints

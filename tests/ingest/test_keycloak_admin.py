@@ -122,7 +122,7 @@ def test_an_account_is_opened_closed_or_given_a_password() -> None:
     opened = read(admin("CREATE", "USER", f"users/{USER}", {"username": "ann", "enabled": True}))
     closed = read(admin("UPDATE", "USER", f"users/{USER}", {"enabled": False}))
     secret = read(admin("UPDATE", "USER", f"users/{USER}", {"credentials": [{"value": "x"}]}))
-    assert (opened.op_class, opened.effects) == (OpClass.PRIVILEGE_CHANGE, (Effect.EXPANDS,))
+    assert (opened.op_class, opened.effects) == (OpClass.PRIVILEGE_CHANGE, (Effect.EXPANDS, Effect.CREATES))
     assert opened.facts[Fact.BENEFICIARY] == "ann"
     assert (closed.op_class, closed.effects) == (OpClass.PRIVILEGE_CHANGE, (Effect.REMOVES,))
     assert (secret.op_class, secret.effects) == (OpClass.CREDENTIAL_MINT, (Effect.MINTS,))

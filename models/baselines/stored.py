@@ -1,0 +1,214 @@
+"""How counts stand in the file: every name once, rows as flat lists, each cohort read when first asked for.
+
+A file of ten thousand jobs is put to work as fast as its bytes are checked, and costs little more memory
+than they do until a job turns up. What a cohort holds is vouched for by the checksum and the signature over
+it; one whose shape is wrong nonetheless counts as never seen, and is named in `refused`: a worker judges on.
+"""
+
+from collections import OrderedDict
+from collections.abc import Callable, Iterator, Mapping
+from typing import Annotated, Any, Generic, TypeVar
+from weakref import WeakValueDictionary
+
+import msgspec
+from msgspec import Meta, Raw, Struct
+
+from models.baselines.counts import GAPS_MS, ArgumentCounts, CohortCounts, History, Row
+
+Natural = Annotated[int, Meta(ge=0)]
+Flat = list[Natural]
+"""A row: number of a name, how often, number of a name, how often, and so on."""
+
+Part = TypeVar("Part")
+
+KEPT_MAX = 64
+"""Parts that were read and are kept although nobody holds them: those asked for last."""
+
+SHARED = 2
+"""Length of a flat row of one symbol."""
+
+LEAVES_MAX = 65_536
+"""Of these; all are forgotten when there are more."""
+
+
+class Lazy(Mapping[str, Part], Generic[Part]):
+    """Parts of a file by name, each read when it is asked for. Whoever asks again is given the same one."""
+
+    def __init__(self, packed: Mapping[str, Raw], read: Callable[[Raw], Part]) -> None:
+        """`read` raises `ValueError` or `LookupError` for what it cannot read."""
+        self.packed = packed
+        self.refused: set[str] = set()
+        """Parts that could not be read: as if they were not there."""
+        self._read = read
+        self._alive: WeakValueDictionary[str, Any] = WeakValueDictionary()
+        self._kept: OrderedDict[str, Part] = OrderedDict()
+
+    def __getitem__(self, key: str) -> Part:
+        """Raises `KeyError` for one that is not there, or cannot be read."""
+        found: Part | None = self._alive.get(key)
+        if found is None:
+            packed = self.packed[key]
+            if key in self.refused:
+                raise KeyError(key)
+            try:
+                found = self._read(packed)
+            except (ValueError, LookupError) as error:
+                self.refused.add(key)
+                raise KeyError(key) from error
+            self._alive[key] = found
+        self._kept[key] = found
+        self._kept.move_to_end(key)
+        if len(self._kept) > KEPT_MAX:
+            self._kept.popitem(last=False)
+        return found
+
+    def __iter__(self) -> Iterator[str]:
+        """Names, also of parts that cannot be read."""
+        return iter(self.packed)
+
+    def __len__(self) -> int:
+        """How many there are."""
+        return len(self.packed)
+
+
+class Names:
+    """The strings of a file, each told once and then by its number."""
+
+    def __init__(self) -> None:
+        self.all: list[str] = []
+        self._places: dict[str, int] = {}
+
+    def place(self, name: str) -> int:
+        """Its number."""
+        place = self._places.get(name)
+        if place is None:
+            place = self._places[name] = len(self.all)
+            self.all.append(name)
+        return place
+
+
+class _History(Struct, array_like=True, gc=False):
+    next: Flat
+    older: "dict[Natural, _History]" = {}
+
+
+class _Argument(Struct, array_like=True, gc=False):
+    origins: Flat
+    sources: Flat = []
+    fields: dict[Natural, Flat] = {}
+    shapes: dict[Natural, Flat] = {}
+
+
+class _Cohort(Struct, array_like=True, gc=False):
+    sessions: Natural
+    after: _History
+    arguments: dict[Natural, dict[Natural, _Argument]]
+    gaps: dict[str, Annotated[Flat, Meta(min_length=len(GAPS_MS) + 1, max_length=len(GAPS_MS) + 1)]]
+    repeats: dict[Natural, Flat]
+
+
+_encoder = msgspec.json.Encoder()
+_decoder = msgspec.json.Decoder(_Cohort)
+
+
+def pack(cohort: CohortCounts, names: Names) -> Raw:
+    """A cohort as it stands in the file."""
+    place = names.place
+    told = [
+        cohort.sessions,
+        _packed_history(cohort.after, names),
+        {
+            place(operation): {place(name): _packed_argument(counts, names) for name, counts in row.items()}
+            for operation, row in cohort.arguments.items()
+        },
+        cohort.gaps,
+        {place(symbol): row for symbol, row in cohort.repeats.items()},
+    ]
+    return Raw(_encoder.encode(told))
+
+
+def _flat(row: Row, names: Names) -> list[int]:
+    told: list[int] = []
+    for symbol, times in row.items():
+        told += (names.place(symbol), times)
+    return told
+
+
+def _packed_history(history: History, names: Names) -> list[Any]:
+    row = _flat(history.next, names)
+    if not history.older:
+        return [row]
+    return [
+        row,
+        {names.place(name): _packed_history(longer, names) for name, longer in history.older.items()},
+    ]
+
+
+def _packed_argument(counts: ArgumentCounts, names: Names) -> list[Any]:
+    if not counts.sources:
+        return [_flat(counts.origins, names)]
+    fields, shapes = (
+        {names.place(key): _flat(row, names) for key, row in rows.items()}
+        for rows in (counts.fields, counts.shapes)
+    )
+    return [_flat(counts.origins, names), _flat(counts.sources, names), fields, shapes]
+
+
+class Unpacker:
+    """Reads cohorts. What many have in common, a history always followed by the same, is kept once."""
+
+    def __init__(self, names: list[str]) -> None:
+        self._names = names
+        self._leaves: dict[tuple[int, ...], History] = {}
+
+    def cohort(self, packed: Raw) -> CohortCounts:
+        """Raises `ValueError` or `LookupError` for what is none."""
+        told, names = _decoder.decode(packed), self._names
+        return CohortCounts(
+            sessions=told.sessions,
+            after=self._history(told.after),
+            arguments={
+                names[operation]: {names[name]: self._argument(counts) for name, counts in row.items()}
+                for operation, row in told.arguments.items()
+            },
+            gaps=told.gaps,
+            repeats={names[symbol]: row for symbol, row in told.repeats.items()},
+        )
+
+    def _history(self, told: _History) -> History:
+        if told.older:
+            names, row = self._names, self._row(told.next)
+            older = {names[name]: self._history(longer) for name, longer in told.older.items()}
+            return History(sum(row.values()), row, older)
+        key = tuple(told.next)
+        leaf = self._leaves.get(key)
+        if leaf is None:
+            row = self._row(told.next)
+            leaf = History(sum(row.values()), row, {})
+            if len(key) == SHARED:
+                if len(self._leaves) >= LEAVES_MAX:
+                    self._leaves.clear()
+                self._leaves[key] = leaf
+        return leaf
+
+    def _argument(self, told: _Argument) -> ArgumentCounts:
+        names = self._names
+        return ArgumentCounts(
+            self._row(told.origins),
+            self._row(told.sources),
+            {names[key]: self._row(row) for key, row in told.fields.items()},
+            {names[key]: self._row(row) for key, row in told.shapes.items()},
+        )
+
+    def _row(self, flat: Flat) -> Row:
+        names, told = self._names, iter(flat)
+        return {names[place]: times for place, times in zip(told, told, strict=True)}
+
+
+class Cohorts(Lazy[CohortCounts]):
+    """Counts by cohort, packed as they stand in the file."""
+
+    def __init__(self, packed: Mapping[str, Raw], names: list[str]) -> None:
+        """`names` are those that the numbers in the rows stand for."""
+        super().__init__(packed, Unpacker(names).cohort)
+        self.names = names

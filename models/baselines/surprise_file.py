@@ -1,0 +1,76 @@
+"""What is learned of surprise as it stands in the file, and back."""
+
+from collections.abc import Mapping
+
+import msgspec
+from msgspec import Raw, Struct
+
+from models.baselines.calibration import Calibration, Peaks
+from models.baselines.stored import Cohorts, Lazy, Names, Natural, pack
+from models.baselines.surprise import SurpriseCounts
+
+_encode = msgspec.json.Encoder().encode
+_peaks = msgspec.json.Decoder(Peaks)
+
+
+class PackedCalibration(Struct, kw_only=True):
+    """Peaks by cohort, each read when asked for."""
+
+    known: dict[str, Raw]
+    new: dict[str, Raw]
+
+
+class PackedSurprise(Struct, kw_only=True):
+    """Counts and peaks by cohort, each read when asked for."""
+
+    names: list[str]
+    """What the numbers in the cohorts stand for."""
+    sessions: dict[str, Natural]
+    cohorts: dict[str, Raw]
+    score: PackedCalibration
+    score_with_end: PackedCalibration
+    sequence: PackedCalibration
+
+
+def packed(counts: SurpriseCounts) -> PackedSurprise:
+    """As it stands in the file."""
+    names = Names()
+    cohorts = {key: pack(cohort, names) for key, cohort in counts.cohorts.items()}
+    return PackedSurprise(
+        names=names.all,
+        sessions=counts.sessions,
+        cohorts=cohorts,
+        score=_packed_calibration(counts.score),
+        score_with_end=_packed_calibration(counts.score_with_end),
+        sequence=_packed_calibration(counts.sequence),
+    )
+
+
+def unpacked(told: PackedSurprise) -> SurpriseCounts:
+    """Ready to be asked."""
+    return SurpriseCounts(
+        sessions=told.sessions,
+        cohorts=Cohorts(told.cohorts, told.names),
+        score=_calibration(told.score),
+        score_with_end=_calibration(told.score_with_end),
+        sequence=_calibration(told.sequence),
+    )
+
+
+def _packed_calibration(calibration: Calibration) -> PackedCalibration:
+    return PackedCalibration(known=_packed_peaks(calibration.known), new=_packed_peaks(calibration.new))
+
+
+def _packed_peaks(peaks: Mapping[str, Peaks]) -> dict[str, Raw]:
+    return {key: Raw(_encode(told)) for key, told in peaks.items()}
+
+
+def _calibration(told: PackedCalibration) -> Calibration:
+    return Calibration(Lazy(told.known, _read_peaks), Lazy(told.new, _read_peaks))
+
+
+def _read_peaks(raw: Raw) -> Peaks:
+    peaks = _peaks.decode(raw)
+    if peaks.highest != sorted(peaks.highest) or len(peaks.highest) > peaks.sessions:
+        raise ValueError("peaks must ascend")
+    return peaks

@@ -1,0 +1,103 @@
+"""Sessions that act on machines, data and networks, and what a session made itself."""
+
+from models.attested import Effect
+from models.event import Grade, OpClass
+from tests.builders import Stories, approval, op, registered, told
+
+RUN = {
+    "effects": (Effect.RUNS_AS,),
+    "target": "i-1",
+    "target_kind": "instance",
+    "operation": "ssm:SendCommand",
+}
+SHARED = {"effects": (Effect.OUTBOUND, Effect.EXPOSES), "target": "snap-1", "target_kind": "snapshot"}
+OPENED = {"effects": (Effect.EXPOSES,), "target": "sg-1", "target_kind": "security_group"}
+STRANGER = {"facts": {"foreign_account": "999900001111"}}
+PASSWORD = {"effects": (Effect.MINTS,), "facts": {"factors": "1"}}
+ATTESTED = {"grade": Grade.ATTESTED, "target_kind": "role", "target": "role/made"}
+MADE = op("V", 0, operation="iam:CreateRole", effects=(Effect.EXPANDS, Effect.CREATES), **ATTESTED)
+GIVEN = op("V", 30, operation="iam:PutRolePolicy", effects=(Effect.EXPANDS,), **ATTESTED)
+
+FIRES: Stories = {
+    "borrowed_workload": {
+        "a command on a machine": [op("V", 0, **RUN)],
+        "it was refused": [op("V", 0, outcome="denied", **RUN)],
+        "a key pushed to it": [op("C", 0, **RUN | {"effects": (Effect.MINTS, Effect.RUNS_AS)})],
+        "another command was approved": [
+            approval(-10, operation="ssm:SendCommand", target="i-2"),
+            op("V", 0, **RUN),
+        ],
+    },
+    "opened_outside": {
+        "a snapshot given to a stranger": [op("X", 0, **SHARED, **STRANGER)],
+        "an address to download from": [op("X", 0, **SHARED)],
+        "a port open to everybody": [op("L", 0, **OPENED)],
+        "a login by password alone": [op("C", 0, **PASSWORD)],
+    },
+    "unapproved_change": {
+        "a role was made, but a secret of others read before": [
+            op("S", -30, grade=Grade.ATTESTED),
+            MADE,
+            GIVEN,
+        ],
+        "the role was made by another session": [
+            op("V", 0, session="s2", effects=(Effect.EXPANDS, Effect.CREATES), **ATTESTED),
+            GIVEN,
+        ],
+        "the role that was made becomes an administrator": [
+            MADE,
+            op("V", 30, effects=(Effect.EXPANDS, Effect.ADMIN), **ATTESTED),
+        ],
+        "that it was made is but a claim": [
+            op("V", 0, effects=(Effect.EXPANDS, Effect.CREATES), **ATTESTED | {"grade": Grade.OBSERVED}),
+            GIVEN,
+        ],
+    },
+    "guardrail_tampering": {
+        "it was refused, but for all": [op("L", 0, outcome="denied", effects=(Effect.WEAKENS, Effect.WIDE))],
+    },
+}
+
+MUST_NOT: Stories = {
+    "borrowed_workload": {
+        "it was approved": [
+            approval(-10, operation="ssm:SendCommand", target="i-1"),
+            op("V", 0, **RUN),
+        ],
+        "it broke": [op("V", 0, outcome="error", **RUN)],
+        "the function was made by the session itself": [
+            op("V", 0, effects=(Effect.CREATES,), **ATTESTED),
+            op("V", 9, effects=(Effect.RUNS_AS,), **ATTESTED),
+        ],
+        "a change that runs nothing": told("V@0"),
+    },
+    "opened_outside": {
+        "a change is registered for the snapshot": [
+            registered("change", -10, targets=("sg-1",)),
+            op("L", 0, **OPENED),
+        ],
+        "a comment on a ticket": [op("X", 0, effects=(Effect.OUTBOUND,))],
+        "a login by two factors": [op("C", 0, effects=(Effect.MINTS,), facts={"factors": "2"})],
+        "it was refused": [op("L", 0, outcome="denied", **OPENED)],
+    },
+    "unapproved_change": {
+        "a role that the session made gets its policy": [MADE, GIVEN],
+        "a secret that the session wrote is read before": [
+            op(
+                "U",
+                -60,
+                op_class=OpClass.OTHER,
+                effects=(Effect.CREATES,),
+                target="secret/own",
+                target_kind="secret",
+                grade=Grade.ATTESTED,
+            ),
+            op("S", -50, target="secret/own", grade=Grade.ATTESTED),
+            MADE,
+            GIVEN,
+        ],
+    },
+    "faster_than_human": {
+        "what is taken away was looked at before": [op("D", 0), op("V", 1, effects=(Effect.REMOVES,))],
+    },
+}
