@@ -14,6 +14,7 @@ from rich.markup import escape
 from detectors.catalog import NAMES
 from detectors.policy import write_policy
 from models.errors import ChainbrakeError
+from stream.commands.evaluate import evaluate
 from stream.options import (
     BaselinePath,
     ChainsPath,
@@ -39,6 +40,7 @@ app = typer.Typer(
 )
 hooks = typer.Typer(no_args_is_help=True, help="Enforcement hooks: they act on commands and acknowledge.")
 app.add_typer(hooks, name="hook")
+app.command()(evaluate)
 
 out = Console(highlight=False, soft_wrap=True)
 errors = Console(stderr=True, highlight=False, soft_wrap=True)

@@ -1,7 +1,6 @@
 """Recorded sources to learn from: each file is a world of its own, and sessions follow their credentials."""
 
 from collections.abc import Iterator
-from operator import attrgetter
 
 from detectors.policy import Policy
 from models.event import Join, Operation
@@ -35,18 +34,19 @@ def resolved_runs(
     """Every session of every path, in the order in which they began; what moved is where it belongs."""
     known_source(source)
     for path in paths:
-        runs: dict[tuple[str, str], list[Operation]] = {}
+        runs: dict[tuple[str, str], list[tuple[int, Operation]]] = {}
         for arrival in arrivals(source, lines([path], bytes_max(source), bar), Pipeline(registry)):
             event = arrival.event if isinstance(arrival, Arrival) else None
             if isinstance(event, Operation):
-                runs.setdefault((event.workflow, event.session), []).append(event)
+                runs.setdefault((event.workflow, event.session), []).append((arrival.index, event))
             elif isinstance(event, Join):
                 _leave(runs, event)
-        for (_, session), operations in runs.items():
-            operations.sort(key=attrgetter("at_ms"))
-            yield RecordedRun(session, operations)
+        for (_, session), told in runs.items():
+            told.sort(key=lambda each: each[1].at_ms)
+            operations = [event for _, event in told]
+            yield RecordedRun(session, operations, file=path, lines=tuple(index for index, _ in told))
 
 
-def _leave(runs: dict[tuple[str, str], list[Operation]], event: Join) -> None:
+def _leave(runs: dict[tuple[str, str], list[tuple[int, Operation]]], event: Join) -> None:
     moved, place = set(event.moved), (event.workflow, event.session)
-    runs[place] = [operation for operation in runs.get(place, []) if operation.id not in moved]
+    runs[place] = [told for told in runs.get(place, []) if told[1].id not in moved]

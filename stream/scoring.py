@@ -7,6 +7,7 @@ from msgspec import Struct
 
 from models.baselines.baseline import Baseline
 from models.baselines.surprise import Expectation, score_of
+from models.baselines.wording import why
 from models.cloudevent import read_line
 from models.errors import UnreadableEventError
 from models.event import Operation
@@ -14,6 +15,18 @@ from models.session import RECENT_IDS_MAX, Session
 from stream.sources.recorded_run import RecordedRun
 
 DIGITS = 6
+
+
+class Rise(Struct, frozen=True):
+    """An event that brought a session's score to a new height."""
+
+    place: int
+    """0-based, among the session's operations."""
+    score: float
+    event: str
+    """Its id."""
+    why: str
+    """In words."""
 
 
 class Scored(Struct):
@@ -27,15 +40,25 @@ class Scored(Struct):
     events: int = 0
     score: float = 0.0
     first_alarm: int | None = None
+    rises: list[Rise] | None = None
+    """Every new height, if anybody wants to know."""
 
     def add(self, event: Operation) -> None:
         """Fold one operation in."""
         self.expectation.fold(self.session, event)
         found = score_of(self.session, event)
-        self.score = max(self.score, found)
+        if found > self.score:
+            self.score = found
+            if self.rises is not None:
+                self.rises.append(Rise(self.events, found, event.id, why(self.session, event)))
         if self.limit is not None and found > self.limit and self.first_alarm is None:
             self.first_alarm = self.events
         self.events += 1
+
+    @property
+    def with_end(self) -> float:
+        """The score, the session's end included."""
+        return max(self.score, self.expectation.ended(self.session)) if self.events else 0.0
 
 
 class Scorer:
@@ -48,14 +71,18 @@ class Scorer:
     def runs(self, runs: Iterable[RecordedRun]) -> Iterator[dict[str, Any]]:
         """A row per session, in their order."""
         for run in runs:
-            if not run.operations:
-                yield self._row(self._begin(run.session, "", "", run.session))
-                continue
-            first = run.operations[0]
-            scored = self._begin(run.session, first.agent, first.agent_role, first.workflow)
-            for event in run.operations:
-                scored.add(event)
-            yield self._row(scored)
+            yield self._row(self.run(run))
+
+    def run(self, run: RecordedRun, rises: list[Rise] | None = None) -> Scored:
+        """A whole session; its new heights are appended to `rises`."""
+        if not run.operations:
+            return self._begin(run.session, "", "", run.session)
+        first = run.operations[0]
+        scored = self._begin(run.session, first.agent, first.agent_role, first.workflow)
+        scored.rises = rises
+        for event in run.operations:
+            scored.add(event)
+        return scored
 
     def lines(self, lines: Iterable[bytes]) -> Iterator[dict[str, Any]]:
         """A row per session of our own events, once all are read; lines that are no operation say nothing."""
@@ -77,6 +104,20 @@ class Scorer:
         for scored in sessions.values():
             yield self._row(scored)
 
+    @property
+    def share(self) -> float:
+        """What was promised."""
+        return self._share
+
+    def limit(self, expectation: Expectation, share: float, *, with_end: bool = False) -> float | None:
+        """What at most `share` of honest sessions like these exceed; None is "not enough seen"."""
+        counts = self._model.counts
+        return expectation.limit(counts.score_with_end if with_end else counts.score, share)
+
+    def p_value(self, scored: Scored) -> float | None:
+        """Chance of an honest session to score as high; None is "not enough seen"."""
+        return scored.expectation.p_value(self._model.counts.score, scored.score, self._share)
+
     def _begin(self, session: str, agent: str, role: str, workflow: str) -> Scored:
         expectation = self._model.expectation(agent, role)
         limit = expectation.limit(self._model.counts.score, self._share)
@@ -84,9 +125,9 @@ class Scorer:
 
     def _row(self, scored: Scored) -> dict[str, Any]:
         counts, expectation = self._model.counts, scored.expectation
-        with_end = max(scored.score, expectation.ended(scored.session)) if scored.events else 0.0
+        with_end = scored.with_end
         end_limit = expectation.limit(counts.score_with_end, self._share)
-        p_value = expectation.p_value(counts.score, scored.score, self._share)
+        p_value = self.p_value(scored)
         return {
             "session": scored.session.id,
             "workflow": scored.workflow,

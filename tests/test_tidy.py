@@ -3,6 +3,7 @@
 import ast
 import re
 import subprocess
+import sys
 from functools import cache
 from pathlib import Path
 
@@ -45,6 +46,9 @@ PURE_IMPORTS = {
 """All that models and detectors may import: no clock, no network, no chance. Errors name files: pathlib."""
 LEARNING_IMPORTS = {"scipy", "sklearn"}
 LEARNING = "models/baselines/learning.py"
+MEASURING = "stream/evaluation/statistics.py"
+REPORTING_IMPORTS = {"jinja2", "matplotlib", "pyarrow"}
+REPORTING = ("stream/evaluation/report/", "stream/parquet.py")
 
 IMPURE_CALLS = {"now", "utcnow", "today", "time", "perf_counter", "monotonic", "urandom"}
 IMPURE_CALLS |= {"open", "read_bytes", "read_text", "write_bytes", "write_text", "stat", "exists", "unlink"}
@@ -169,8 +173,24 @@ def test_what_judges_is_pure(path: Path) -> None:
 @pytest.mark.parametrize("path", modules("models", "detectors", "stream"), ids=name_of)
 def test_only_learning_needs_the_learning_libraries(path: Path) -> None:
     """A worker loads plain data; it starts without scikit-learn."""
-    if name_of(path) != LEARNING:
+    if name_of(path) not in {LEARNING, MEASURING}:
         assert not imports(path) & LEARNING_IMPORTS
+
+
+@pytest.mark.parametrize("path", modules("models", "detectors", "stream"), ids=name_of)
+def test_only_reports_and_parquet_need_the_extra(path: Path) -> None:
+    """Whoever installs chainbrake for a worker has none of it."""
+    if not name_of(path).startswith(REPORTING):
+        assert not imports(path) & REPORTING_IMPORTS
+
+
+def test_a_worker_starts_without_what_only_scientists_need() -> None:
+    """Neither the command line nor the worker pulls it in, by whatever way."""
+    unwanted = LEARNING_IMPORTS | REPORTING_IMPORTS
+    code = f"import sys, stream.cli, stream.worker; print(*{unwanted!r} & set(sys.modules))"
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=True)
+    assert done.stdout.split() == []
 
 
 @pytest.mark.parametrize("path", [path for path in modules() if path.name == "__init__.py"], ids=name_of)

@@ -12,3 +12,7 @@ class RecordedRun(Struct, frozen=True):
     operations: list[Operation]
     variant: str = ""
     """Which variant of the agent ran it, such as its language model; empty if nobody says."""
+    file: str = ""
+    """Where it was recorded, if names mean something in their file only."""
+    lines: tuple[int, ...] = ()
+    """0-based line of each operation, if known."""

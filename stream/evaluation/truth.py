@@ -1,0 +1,162 @@
+"""What is known of recorded sessions, read for measuring alone: nothing that learns or scores has it.
+
+Where the format tells it, it is taken from the recording: `kind` of agent runs, `label` of HDFS blocks,
+`index.json` beside scenarios. Else a file of labels says it, a session or a scenario an entry.
+"""
+
+from collections.abc import Iterator
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from models.errors import InputError
+from stream.files import WIDE_BYTES_MAX, lines
+from stream.labels import Label
+from stream.sources.agent_runs import SESSIONS
+from stream.sources.recorded_run import RecordedRun
+
+INDEX = "index.json"
+
+
+class Kind(StrEnum):
+    """What a session was."""
+
+    BENIGN = "benign"
+    MALICIOUS = "malicious"
+    RESISTED = "resisted"
+    """It met an attack and did not give in: an alarm is no mistake, and not needed."""
+
+
+class Truth(Struct, frozen=True):
+    """What is known of one session."""
+
+    kind: Kind
+    first_bad: int | None = None
+    """0-based operation of the session from which on it was under attack, or attacked; None for unknown."""
+    first_bad_line: int | None = None
+    """The same as a line of the file."""
+
+
+WORDS = {
+    **dict.fromkeys(("benign", "normal", "honest", "false"), Kind.BENIGN),
+    **dict.fromkeys(("malicious", "abnormal", "hijacked", "injected_success", "true"), Kind.MALICIOUS),
+    **dict.fromkeys(("resisted",), Kind.RESISTED),
+}
+"""How files say it."""
+
+
+class SessionLabel(Struct, frozen=True):
+    """One entry of a file of labels."""
+
+    session: str
+    label: str
+    workflow: str = ""
+    first_bad: int | None = None
+
+
+class Labels:
+    """What is known, by file, workflow and session as far as each is told."""
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[str, str, str], Truth] = {}
+        self._benign_files: set[str] = set()
+
+    def __bool__(self) -> bool:
+        return bool(self._known or self._benign_files)
+
+    def add(self, session: str, truth: Truth, *, workflow: str = "", file: str = "") -> None:
+        """One session; what is added later counts."""
+        self._known[file, workflow, session] = truth
+
+    def add_file(self, label: Label) -> None:
+        """A scenario: whoever should be stopped in it, and whoever must not be."""
+        expect, file = label.expect, Path(label.file).name
+        if expect.action == "none":
+            self._benign_files.add(file)
+            return
+        for session in expect.never.sessions:
+            self.add(session, Truth(Kind.BENIGN), file=file)
+        for session in expect.act_on.sessions:
+            self.add(session, Truth(Kind.MALICIOUS, first_bad_line=expect.earliest_fair), file=file)
+
+    def of(self, run: RecordedRun) -> Truth | None:
+        """What is known of a run; None for nothing."""
+        workflow = run.operations[0].workflow if run.operations else ""
+        file = Path(run.file).name
+        for key in ((file, "", run.session), ("", workflow, run.session), ("", "", run.session)):
+            if key in self._known:
+                return _placed(self._known[key], run)
+        return Truth(Kind.BENIGN) if file in self._benign_files else None
+
+
+def _placed(truth: Truth, run: RecordedRun) -> Truth:
+    if truth.first_bad_line is None:
+        return truth
+    later = [place for place, line in enumerate(run.lines) if line >= truth.first_bad_line]
+    return Truth(truth.kind, min(later, default=None), truth.first_bad_line)
+
+
+def labels_of(source: str, paths: list[str], given: Path | None) -> Labels:
+    """What the recordings say of themselves, and then what the file of labels says."""
+    labels = Labels()
+    for path in paths:
+        for session, truth in _told(source, path):
+            labels.add(session, truth)
+    if source == "scenario":
+        beside = dict.fromkeys(Path(path).with_name(INDEX) for path in paths)
+        for index in (each for each in beside if each.is_file() and given is None):
+            _read(index, labels)
+    if given is not None:
+        _read(given, labels)
+    return labels
+
+
+def _told(source: str, path: str) -> Iterator[tuple[str, Truth]]:
+    """Session and truth, of a format that tells it; whatever was cut short by an error counts for nothing."""
+    if source == "agent-runs":
+        for row in _objects(str(Path(path) / SESSIONS)):
+            exposed, kind = row.get("exposed_at"), row.get("kind")
+            if row.get("error"):
+                continue
+            if kind == "injected_failed" and exposed is not None:
+                yield str(row.get("s")), Truth(Kind.RESISTED, exposed)
+            elif kind in {"benign", "injected_success"}:
+                yield str(row.get("s")), Truth(WORDS[kind], exposed)
+    elif source == "hdfs":
+        for row in _objects(path):
+            if row.get("label") in WORDS:
+                yield str(row.get("s")), Truth(WORDS[row["label"]])
+
+
+def _read(path: Path, labels: Labels) -> None:
+    """A file of labels: of sessions, or of scenarios. Raises `InputError` that says where the mistake is."""
+    for place, row in enumerate(_objects(str(path))):
+        entries = row["scenarios"] if isinstance(row.get("scenarios"), list) else [row]
+        for entry in entries:
+            try:
+                if "session" in entry:
+                    told = msgspec.convert(entry, SessionLabel)
+                    truth = Truth(WORDS[told.label.lower()], told.first_bad)
+                    labels.add(told.session, truth, workflow=told.workflow)
+                else:
+                    labels.add_file(msgspec.convert(entry, Label))
+            except KeyError as error:
+                raise InputError(f"{path}: entry {place}: {error} is none of {', '.join(WORDS)}") from error
+            except (msgspec.ValidationError, TypeError) as error:
+                raise InputError(f"{path}: entry {place}: {error}") from error
+
+
+def _objects(path: str) -> Iterator[dict[str, Any]]:
+    for place, line in enumerate(lines([path], WIDE_BYTES_MAX)):
+        if not line.strip():
+            continue
+        try:
+            row = msgspec.json.decode(line)
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            raise InputError(f"{path}: line {place}: {error}") from error
+        if not isinstance(row, dict):
+            raise InputError(f"{path}: line {place}: not an object")
+        yield row
