@@ -142,9 +142,11 @@ def test_raw_records_become_events_in_their_true_session(
         until(lambda: worker.metric("chainbrake_joined_total") == 1, 10, "a join in the metrics")
         assert worker.metric("chainbrake_provisional_total") >= 1
         assert worker.metric("chainbrake_source_silent_seconds") < 60
-        text = worker.get("/metrics")[1]
-        assert 'chainbrake_records_total{result="unreadable",source="vault.audit"} 1.0' in text
-        assert 'chainbrake_records_total{result="read",source="github.audit"} 3.0' in text
+        for line in (
+            'chainbrake_records_total{result="unreadable",source="vault.audit"} 1.0',
+            'chainbrake_records_total{result="read",source="github.audit"} 3.0',
+        ):  # told once a second
+            until(lambda line=line: line in worker.get("/metrics")[1], 10, line)  # type: ignore[misc]
         assert worker.stop() == 0
 
 
