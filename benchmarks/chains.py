@@ -4,6 +4,7 @@ The fold of one worker with every detector on, with no declared chain, the built
 that wait for operations which this traffic does not have, and ten times as many that it feeds.
 """  # noqa: D400 - it opens with its question
 
+import os
 import time
 
 from msgspec.structs import replace
@@ -14,8 +15,9 @@ from benchmarks.report import Report, Size
 from benchmarks.traffic import Traffic
 from detectors.chains.hosted import NOTHING, Declared, Hosted
 from models.cloudevent import read_line
+from stream.baseline_files import load_baseline
 from stream.rule_files import load_declared
-from stream.settings import load_baseline, load_policy
+from stream.settings import load_policy, read_settings
 
 TIMES = 10
 NONE, BUILT_IN = "no declared chain", "the built-in ones"
@@ -30,7 +32,7 @@ def run(ground: Ground, size: Size) -> Report:
     traffic = Traffic(seed=3, start_ms=int(time.time() * 1000) - size.events)
     events = [read_line(value) for _, value in traffic.events(size.events)]
     policy = load_policy(str(ground.policy))
-    baseline = load_baseline(str(ground.baseline))
+    baseline = load_baseline(read_settings(os.environ, baseline=str(ground.baseline)))
     built_in = load_declared(policy)
     more = [copied(chain, number) for number in range(TIMES) for chain in built_in.chains]
     lanes = {

@@ -5,6 +5,7 @@ without files, the parts one by one: what a part costs is the difference that sw
 """  # noqa: D400 - it opens with its question
 
 import gc
+import os
 import resource
 import subprocess
 import sys
@@ -27,9 +28,10 @@ from models.cloudevent import read_line
 from models.event import AnyEvent
 from models.registry import EMPTY
 from models.session import Workflow
+from stream.baseline_files import load_baseline
 from stream.replay import Replay
 from stream.rule_files import load_declared
-from stream.settings import load_baseline, load_policy
+from stream.settings import load_policy, read_settings
 
 US = 1e6
 
@@ -84,7 +86,7 @@ class Parts:
         self._lines = lines
         self._events = [read_line(line) for line in lines]
         self._policy = policy
-        self._baseline = load_baseline(baseline)
+        self._baseline = load_baseline(read_settings(os.environ, baseline=baseline))
         self.declared = load_declared(policy)
         self.timed: dict[str, Callable[[], object]] = {
             DECODE: self._decode,

@@ -1,5 +1,6 @@
 """Scenarios with known outcomes, and their ordinary past."""
 
+import os
 import subprocess
 import sys
 import tempfile
@@ -14,8 +15,9 @@ from detectors.policy import Policy
 from models.baselines.baseline import Baseline
 from models.registry import Registry
 from stream.backtest import Backtest, Run, nearest
+from stream.baseline_files import load_baseline
 from stream.labels import Ending, read_labels
-from stream.settings import load_baseline, load_registry
+from stream.settings import load_registry, read_settings
 
 PAST = (
     "14 days of agents, pipelines and people; baselines are learned from it, so with them it would be no test"
@@ -94,7 +96,7 @@ def _baseline(folder: Path) -> Baseline | None:
         command = [sys.executable, "-c", "from stream.cli import main; main()", "train"]
         command += ["--source", "scenario", "--registry", str(folder / "registry.json"), "--out", out]
         subprocess.run([*command, *history], cwd=REPOSITORY, check=True, stdout=subprocess.DEVNULL)
-        return load_baseline(out)
+        return load_baseline(read_settings(os.environ, baseline=out))
 
 
 def _is_wrong(run: Run) -> bool:

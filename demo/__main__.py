@@ -46,6 +46,7 @@ def main() -> int:
     screen = Screen()
     try:
         with folder() as path:
+            os.environ[f"{PREFIX}KEYS"] = str(path / "keys")  # none is left in the user's folders
             _show(screen, path, seed, keep=keep)
     except KeyboardInterrupt:
         screen.say("\ninterrupted; everything is stopped")

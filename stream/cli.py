@@ -14,6 +14,7 @@ from rich.markup import escape
 from detectors.catalog import NAMES
 from detectors.policy import write_policy
 from models.errors import ChainbrakeError
+from stream.baseline_files import load_baseline
 from stream.commands.evaluate import evaluate
 from stream.options import (
     BaselinePath,
@@ -27,7 +28,7 @@ from stream.options import (
     SigmaPath,
     SourceName,
 )
-from stream.settings import load_baseline, load_policy, load_registry, read_settings
+from stream.settings import load_policy, load_registry, read_settings
 from stream.vocabularies import check_vocabulary, providers
 
 if TYPE_CHECKING:
@@ -149,7 +150,7 @@ def check(
     settings = _settings(policy=policy, baseline=baseline, registry=registry, chains=chains, sigma=sigma)
     obeyed = load_policy(settings.policy)
     declared = load_declared(obeyed, settings.chains, settings.sigma)
-    learned = load_baseline(settings.baseline)
+    learned = load_baseline(settings)
     entered = load_registry(settings.registry)
     if show:
         sys.stdout.write(write_policy(obeyed).decode())
@@ -195,7 +196,7 @@ def replay(
     obeyed = load_policy(settings.policy)
     replayed = Replay(
         obeyed,
-        load_baseline(settings.baseline),
+        load_baseline(settings),
         source,
         load_registry(settings.registry),
         load_declared(obeyed, settings.chains, settings.sigma),
@@ -228,8 +229,15 @@ def train(
     """Learn what normal looks like from recorded sessions."""
     from stream.commands.train import run_train  # noqa: PLC0415 - scipy takes a second to import
 
-    settings = _settings(policy=policy, registry=registry)
-    run_train(out, files, source, to, load_policy(settings.policy), registry=load_registry(settings.registry))
+    run_train(out, files, source, to, _settings(policy=policy, registry=registry))
+
+
+@app.command()
+def key() -> None:
+    """Print the public key of what this machine signs baselines with: whoever is to trust them needs it."""
+    from stream.keys import public_pem, signing_key  # noqa: PLC0415 - start-up time of the other commands
+
+    sys.stdout.write(public_pem(signing_key(_settings())))
 
 
 @app.command()
@@ -247,7 +255,7 @@ def score(
     from stream.commands.score import run_score  # noqa: PLC0415 - start-up time of the other commands
 
     settings = _settings(policy=policy, baseline=baseline, registry=registry)
-    learned = load_baseline(settings.baseline)
+    learned = load_baseline(settings)
     if learned is None:
         raise typer.BadParameter("names no file", param_hint="--baseline")
     run_score(

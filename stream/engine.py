@@ -12,6 +12,7 @@ from mode import Service
 from detectors.judge import Judge
 from models.errors import FencedError, TopicChangedError
 from stream import collector, metrics
+from stream.baseline_files import load_baseline
 from stream.enforcement.ledger import Ledger
 from stream.lineage import Lineage
 from stream.messages import Record
@@ -19,7 +20,7 @@ from stream.outbox import Outbox
 from stream.raw_reader import RawReader
 from stream.reader import Reader
 from stream.rule_files import load_declared
-from stream.settings import Settings, load_baseline, load_policy, load_registry
+from stream.settings import Settings, load_policy, load_registry
 from stream.store import Store
 from stream.topics import RECORD_BYTES_MAX, identity, topics_of
 
@@ -38,7 +39,7 @@ class Engine(Service):  # type: ignore[misc]  # mode is not typed
         self.settings = settings
         self.topics = topics_of(settings)
         self.policy = load_policy(settings.policy)
-        self.baseline = load_baseline(settings.baseline)
+        self.baseline = load_baseline(settings)
         self.registry = load_registry(settings.registry)
         self.declared = load_declared(self.policy, settings.chains, settings.sigma)
         self.up = {"kafka": False, "redis": False}

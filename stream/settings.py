@@ -10,8 +10,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from detectors.policy import Policy, read_policy
-from models.baselines.baseline import Baseline, read_artifact
-from models.errors import ArtifactError, PolicyError, RegistryError, SettingsError
+from models.errors import PolicyError, RegistryError, SettingsError
 from models.registry import EMPTY, Registry, read_registry
 
 PREFIX = "CHAINBRAKE_"
@@ -44,8 +43,6 @@ class Settings(Struct, frozen=True, kw_only=True):
     """Path of a policy file; empty for the defaults."""
     baseline: str = ""
     """Path of a baseline; empty for none: then what is learned says "not enough seen"."""
-    models: str = ""
-    """Folder or address (fsspec) of the registry of baselines; empty for a folder of the user's."""
     signing_key: str = ""
     """Path of the private key that signs baselines; empty for a development key of this machine."""
     trusted_keys: str = ""
@@ -114,16 +111,6 @@ def load_policy(path: str) -> Policy:
         return read_policy(Path(path).read_bytes(), Path(path))
     except OSError as error:
         raise PolicyError(f"{path}: {error.strerror}") from error
-
-
-def load_baseline(path: str) -> Baseline | None:
-    """The baseline at a path; None for an empty one."""
-    if not path:
-        return None
-    try:
-        return read_artifact(Path(path).read_bytes(), Path(path))
-    except OSError as error:
-        raise ArtifactError(f"{path}: {error.strerror}") from error
 
 
 def load_registry(path: str) -> Registry:

@@ -12,6 +12,7 @@ from detectors.judge import Judge
 from detectors.policy import Policy
 from models.baselines.baseline import Header, write_artifact
 from models.baselines.learning import learn
+from models.baselines.signing import Signer
 from models.cloudevent import read_line
 from models.command import RANK, Action
 from models.errors import InputError, UnreadableEventError
@@ -53,7 +54,7 @@ def for_teaching(policy: Policy) -> Policy:
     )
 
 
-def train(lines: Iterable[bytes], policy: Policy, out: Path) -> Trained:
+def train(lines: Iterable[bytes], policy: Policy, out: Path, signer: Signer) -> Trained:
     """Learn from lines of events, write the artifact.
 
     Raises `InputError` if nothing is left to learn, or the artifact cannot be written.
@@ -62,10 +63,10 @@ def train(lines: Iterable[bytes], policy: Policy, out: Path) -> Trained:
     for line in lines:
         if line:
             recorded.add(line)
-    return train_recorded([recorded], policy, out)
+    return train_recorded([recorded], policy, out, signer)
 
 
-def train_recorded(recordings: Iterable["Recorded"], policy: Policy, out: Path) -> Trained:
+def train_recorded(recordings: Iterable["Recorded"], policy: Policy, out: Path, signer: Signer) -> Trained:
     """Learn from recordings that know nothing of each other. Raises as `train` does."""
     runs: list[RecordedRun] = []
     left_out: Counter[str] = Counter()
@@ -75,15 +76,15 @@ def train_recorded(recordings: Iterable["Recorded"], policy: Policy, out: Path) 
         runs += [RecordedRun(run[0].session, run) for run in honest]
         left_out.update(refused)
         dead_letters.update(recorded.dead_letters)
-    return _learned(runs, dict(left_out), dict(dead_letters), policy, out)
+    return _learned(runs, dict(left_out), dict(dead_letters), policy, out, signer)
 
 
-def train_runs(runs: Iterable[RecordedRun], policy: Policy, out: Path) -> Trained:
+def train_runs(runs: Iterable[RecordedRun], policy: Policy, out: Path, signer: Signer) -> Trained:
     """Learn from whole sessions of another format, all of them taken to be honest. Raises as `train` does."""
     told = list(runs)
     honest = [run for run in told if run.operations]
     empty = {"empty": len(told) - len(honest)} if len(honest) < len(told) else {}
-    return _learned(honest, empty, {}, policy, out)
+    return _learned(honest, empty, {}, policy, out, signer)
 
 
 def _learned(
@@ -92,6 +93,7 @@ def _learned(
     dead_letters: dict[str, int],
     policy: Policy,
     out: Path,
+    signer: Signer,
 ) -> Trained:
     taught = capped(runs, policy.learning.sessions_per_agent_day_max)
     if len(taught) < len(runs):
@@ -102,7 +104,7 @@ def _learned(
         raise InputError(f"no session to learn from: {reasons}")
     variants = [run.variant for run in taught]
     header, payload = learn([run.operations for run in taught], left_out, variants if all(variants) else None)
-    content = write_artifact(header, payload)
+    content = write_artifact(header, payload, signer)
     temporary = out.with_name(out.name + ".part")
     try:
         temporary.write_bytes(content)

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from msgspec.structs import replace
 
 from detectors.judge import Judge
@@ -14,6 +15,7 @@ from detectors.thresholds import DetectorSettings
 from models.attested import Effect, Registered
 from models.baselines.baseline import Baseline, read_artifact, write_artifact
 from models.baselines.learning import learn
+from models.baselines.signing import Signer, Trusted
 from models.command import Action, Command
 from models.event import (
     AnyEvent,
@@ -312,14 +314,19 @@ def recorded(sessions: int = 120) -> list[list[AnyEvent]]:
     return runs
 
 
+PRIVATE = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
+SIGNER = Signer(PRIVATE)
+TRUSTED = Trusted({SIGNER.key: SIGNER.public}, "the tests' key")
+
+
 @cache
 def artifact() -> bytes:
     """The file of a baseline trained on `recorded()`."""
     runs = [[event for event in run if isinstance(event, Operation)] for run in recorded()]
-    return write_artifact(*learn(runs, {}))
+    return write_artifact(*learn(runs, {}), SIGNER)
 
 
 @cache
 def trained() -> Baseline:
     """That baseline, loaded."""
-    return read_artifact(artifact(), Path("baseline.json"))
+    return read_artifact(artifact(), Path("baseline.json"), TRUSTED)

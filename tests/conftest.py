@@ -6,6 +6,20 @@ import pytest
 
 from sandbox.kafka import Kafka
 from sandbox.valkey import Valkey
+from stream.keys import DEVELOPMENT, private_pem
+from tests.builders import PRIVATE
+
+
+@pytest.fixture(scope="session", autouse=True)
+def own_folders(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """What a command keeps below the user's folders is the run's own: the key that the tests sign with."""
+    folder = tmp_path_factory.mktemp("home")
+    key = folder / "chainbrake" / "keys" / DEVELOPMENT
+    key.parent.mkdir(parents=True)
+    key.write_bytes(private_pem(PRIVATE))
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setenv("XDG_CONFIG_HOME", str(folder))
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -21,7 +21,20 @@ from models.baselines.surprise_file import PackedSurprise, packed, unpacked
 from models.baselines.surprise_learning import learn_surprise, reached
 from models.errors import ArtifactError
 from models.event import OpClass, Operation
-from tests.builders import AGENT, CLERK, FAST, RARE, SLOW, artifact, op, recorded, slow_run, trained
+from tests.builders import (
+    AGENT,
+    CLERK,
+    FAST,
+    RARE,
+    SIGNER,
+    SLOW,
+    TRUSTED,
+    artifact,
+    op,
+    recorded,
+    slow_run,
+    trained,
+)
 
 PATH = Path("baseline.json")
 
@@ -38,7 +51,9 @@ def changed(change: Callable[[dict[str, Any]], Any], *, checked: bool = True) ->
     payload = json.dumps(file["payload"])
     if checked:
         file["header"]["checksum"] = sha256(payload.encode()).hexdigest()
-    return b'{"header":' + json.dumps(file["header"]).encode() + b',"payload":' + payload.encode() + b"}"
+    header = json.dumps(file["header"])
+    signature = msgspec.json.encode(SIGNER.sign(header.encode())).decode()
+    return f'{{"header":{header},"signature":{signature},"payload":{payload}}}'.encode()
 
 
 def role(file: dict[str, Any]) -> dict[str, Any]:
@@ -74,7 +89,7 @@ def peaks(file: dict[str, Any]) -> list[Any]:
 )
 def test_a_cohort_that_cannot_be_read_counts_as_never_seen(change: Callable[[list[Any]], Any]) -> None:
     """It is read when first asked for, long after the file was accepted: the worker must judge on."""
-    model = read_artifact(changed(lambda file: change(cohort(file))), PATH).surprise
+    model = read_artifact(changed(lambda file: change(cohort(file))), PATH, TRUSTED).surprise
     intact = trained().surprise
     events = operations(slow_run("s", 1))
     assert reached(model.expectation(AGENT, SLOW), events).score > 0.0
@@ -90,7 +105,7 @@ def test_a_cohort_that_cannot_be_read_counts_as_never_seen(change: Callable[[lis
 )
 def test_peaks_that_cannot_be_read_back_no_limit(change: Callable[[list[Any]], Any]) -> None:
     """A broader cohort's do; what is in order elsewhere is not touched."""
-    counts = read_artifact(changed(lambda file: change(peaks(file))), PATH).surprise.counts
+    counts = read_artifact(changed(lambda file: change(peaks(file))), PATH, TRUSTED).surprise.counts
     assert counts.score.known.get(agent_key(AGENT)) is None
     assert counts.score.known.get(EVERYBODY) == trained().surprise.counts.score.known.get(EVERYBODY)
 
@@ -116,8 +131,8 @@ def test_a_session_that_does_just_the_same_does_not_exceed_what_was_reached(valu
 def test_what_is_written_is_read_again() -> None:
     """Plain JSON, and a version that names the content."""
     baseline = trained()
-    assert read_artifact(artifact(), PATH).version == baseline.version
-    assert read_artifact(changed(lambda _: None), PATH).roles.keys() == baseline.roles.keys()
+    assert read_artifact(artifact(), PATH, TRUSTED).version == baseline.version
+    assert read_artifact(changed(lambda _: None), PATH, TRUSTED).roles.keys() == baseline.roles.keys()
     assert baseline.roles.keys() == {FAST, SLOW, CLERK}
     assert baseline.header.sessions == len(recorded())
 
@@ -176,7 +191,7 @@ def test_the_same_sessions_give_the_same_file() -> None:
 def test_what_is_not_an_intact_baseline_is_refused(content: bytes) -> None:
     """Naming the file and what to do; nothing of it is used."""
     with pytest.raises(ArtifactError) as raised:
-        read_artifact(content, PATH)
+        read_artifact(content, PATH, TRUSTED)
     assert str(raised.value).startswith(str(PATH))
     assert "train" in str(raised.value).lower()
 

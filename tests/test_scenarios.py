@@ -15,6 +15,7 @@ from models.registry import Registry, read_registry
 from stream.replay import Replay
 from stream.scenarios import recordings
 from stream.training import train_recorded
+from tests.builders import SIGNER, TRUSTED
 
 FOLDERS = [folder / "shared" / "data" / "scenarios" for folder in Path(__file__).parents[2:]]
 FOLDER = next((folder for folder in FOLDERS if folder.is_dir()), None)
@@ -41,8 +42,8 @@ def baseline(tmp_path_factory: pytest.TempPathFactory) -> Baseline:
     assert FOLDER is not None
     out = tmp_path_factory.mktemp("trained") / "baseline.json"
     files = sorted(str(path) for path in (FOLDER / "history").glob("*.ndjson.gz"))
-    train_recorded(recordings("scenario", files, Policy(), registry()), Policy(), out)
-    return read_artifact(out.read_bytes(), out)
+    train_recorded(recordings("scenario", files, Policy(), registry()), Policy(), out, SIGNER)
+    return read_artifact(out.read_bytes(), out, TRUSTED)
 
 
 def scenarios(*kinds: str) -> list[dict[str, Any]]:

@@ -13,7 +13,7 @@ from models.session import Session
 from stream.scoring import Scorer
 from stream.sources.recorded_run import RecordedRun
 from stream.training import DAY_MS, capped, train_runs
-from tests.builders import CLERK, CLERKS, RARE, clerk_run, only, origin, slow_run, trained
+from tests.builders import CLERK, CLERKS, RARE, SIGNER, clerk_run, only, origin, slow_run, trained
 from tests.builders import judged as folded
 
 ODD = origin("to", Origin.TOOL, "s1#0", "body", "in")
@@ -96,7 +96,7 @@ def test_what_the_cap_left_out_is_reported(tmp_path: Path) -> None:
     """And so are sessions without operations."""
     runs = [as_run(slow_run(f"s{k}", k)) for k in range(50)] + [RecordedRun("nothing", [])]
     policy = msgspec.convert({"learning": {"sessions_per_agent_day_max": 40}}, Policy)
-    header = train_runs(runs, policy, tmp_path / "b.json").header
+    header = train_runs(runs, policy, tmp_path / "b.json", SIGNER).header
     assert header.left_out == {"empty": 1, "cap:agent_day": 10}
     assert header.sessions == 40
 
@@ -104,14 +104,14 @@ def test_what_the_cap_left_out_is_reported(tmp_path: Path) -> None:
 def test_nothing_but_empty_sessions_is_nothing_to_learn_from(tmp_path: Path) -> None:
     """Said as such."""
     with pytest.raises(InputError, match="1 empty"):
-        train_runs([RecordedRun("nothing", [])], Policy(), tmp_path / "b.json")
+        train_runs([RecordedRun("nothing", [])], Policy(), tmp_path / "b.json", SIGNER)
 
 
 def test_the_digest_names_the_sessions_that_taught(tmp_path: Path) -> None:
     """Whatever their order; other sessions have another one."""
     runs = [as_run(slow_run(f"s{k}", k)) for k in range(30)]
     digests = {
-        train_runs(told, Policy(), tmp_path / "b.json").header.data_digest
+        train_runs(told, Policy(), tmp_path / "b.json", SIGNER).header.data_digest
         for told in (runs, runs[::-1], runs[:-1])
     }
     assert len(digests) == 2

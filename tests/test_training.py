@@ -11,7 +11,7 @@ from models.baselines.baseline import read_artifact
 from models.errors import InputError
 from models.event import AnyEvent
 from stream.training import Recorded, Trained, train
-from tests.builders import CHAIN, SLOW, approval, release, slow_run, told
+from tests.builders import CHAIN, SIGNER, SLOW, TRUSTED, approval, release, slow_run, told
 
 
 def lines(events: list[AnyEvent]) -> list[bytes]:
@@ -26,7 +26,7 @@ def honest(count: int) -> list[AnyEvent]:
 
 def learned(events: list[AnyEvent], out: Path) -> Trained:
     """What training on them leaves."""
-    return train(lines(events), Policy(), out)
+    return train(lines(events), Policy(), out, SIGNER)
 
 
 def test_a_session_that_the_rules_stopped_does_not_teach(tmp_path: Path) -> None:
@@ -37,7 +37,7 @@ def test_a_session_that_the_rules_stopped_does_not_teach(tmp_path: Path) -> None
     assert trained.header.left_out == {"rules:kill_session": 1}
     content = (tmp_path / "b.json").read_bytes()
     assert b"iam:AttachRolePolicy" not in content
-    assert read_artifact(content, tmp_path).header.left_out == {"rules:kill_session": 1}
+    assert read_artifact(content, tmp_path, TRUSTED).header.left_out == {"rules:kill_session": 1}
 
 
 def test_nor_does_one_that_was_stopped_and_released(tmp_path: Path) -> None:
@@ -85,7 +85,7 @@ def test_the_order_within_a_file_does_not_matter(tmp_path: Path) -> None:
 
 def test_unreadable_lines_are_counted_and_skipped(tmp_path: Path) -> None:
     """A broken line costs itself only."""
-    trained = train([b"{", b"", *lines(honest(30)), b"{}"], Policy(), tmp_path / "b.json")
+    trained = train([b"{", b"", *lines(honest(30)), b"{}"], Policy(), tmp_path / "b.json", SIGNER)
     assert trained.dead_letters == {"invalid": 1, "not_json": 1}
     assert trained.roles == {SLOW: 30}
 
@@ -93,7 +93,7 @@ def test_unreadable_lines_are_counted_and_skipped(tmp_path: Path) -> None:
 def test_nothing_to_learn_from_says_why_and_writes_nothing(tmp_path: Path) -> None:
     """An empty baseline would be silence."""
     with pytest.raises(InputError, match="not_json"):
-        train([b"{"], Policy(), tmp_path / "b.json")
+        train([b"{"], Policy(), tmp_path / "b.json", SIGNER)
     assert list(tmp_path.iterdir()) == []
 
 

@@ -1,7 +1,8 @@
 """A learned baseline: what it holds, and what the detectors ask it. Documented in `docs/artifact.md`.
 
-The file is one JSON object, `{"header": {...}, "payload": {...}}`, plain data in any language; the header
-names the format, the feature set and the SHA-256 of the payload's bytes as they stand in the file.
+The file is one JSON object, `{"header": {...}, "signature": {...}, "payload": {...}}`, plain data in any
+language; the header names the format, the feature set and the SHA-256 of the payload's bytes as they stand in
+the file, and the signature is over the header's bytes as they stand there.
 """
 
 from bisect import bisect_left
@@ -18,6 +19,7 @@ from models.baselines.counts import GAPS_MS, ORDER
 from models.baselines.habits import Habit, Habits
 from models.baselines.rates import HORIZONS_MS
 from models.baselines.sequences import MEMORY
+from models.baselines.signing import Signature, Signer, Trusted
 from models.baselines.surprise import RESULTS_MAX, SurpriseModel
 from models.baselines.surprise_file import PackedSurprise, unpacked
 from models.errors import ArtifactError
@@ -77,7 +79,10 @@ class Header(Struct, kw_only=True):
 
 
 class _File(Struct, kw_only=True):
-    header: Header
+    """Parts that later versions have in other shapes, or not at all, are looked at in their turn."""
+
+    header: Raw
+    signature: Raw = Raw()
     payload: Raw
 
 
@@ -108,42 +113,48 @@ class Baseline:
         }
 
 
-def write_artifact(header: Header, payload: Payload) -> bytes:
+def write_artifact(header: Header, payload: Payload, signer: Signer) -> bytes:
     """The file's bytes; fills the checksum in."""
     content = msgspec.json.encode(payload, order="deterministic")
     header.checksum = sha256(content).hexdigest()
-    return msgspec.json.encode({"header": header, "payload": Raw(content)})
+    return _file(msgspec.json.encode(header), content, signer)
 
 
-def read_artifact(content: bytes, path: Path) -> Baseline:
-    """The file's bytes as a baseline. Raises `ArtifactError` for anything but an intact file of ours."""
+def signed_again(content: bytes, path: Path, trusted: Trusted, signer: Signer) -> bytes:
+    """The same baseline, vouched for by another key. Raises `ArtifactError` as `read_artifact` does."""
+    read_artifact(content, path, trusted)
+    file = msgspec.json.decode(content, type=_File)
+    return _file(bytes(file.header), bytes(file.payload), signer)
+
+
+def _file(header: bytes, payload: bytes, signer: Signer) -> bytes:
+    return msgspec.json.encode(
+        {"header": Raw(header), "signature": signer.sign(header), "payload": Raw(payload)}
+    )
+
+
+def read_artifact(content: bytes, path: Path, trusted: Trusted) -> Baseline:
+    """The file's bytes as a baseline. Raises `ArtifactError` for anything but an intact file of ours.
+
+    Nothing is believed before its signature: what is read before only says why it cannot be read at all.
+    """
     if len(content) > ARTIFACT_BYTES_MAX:
         raise ArtifactError(f"{path}: {len(content)} bytes, at most {ARTIFACT_BYTES_MAX} are read")
     try:
-        told = msgspec.json.decode(content, type=_Told).header
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise ArtifactError(f"{path}: not a baseline: {error}; fetch or train it again") from error
-    if told.format != FORMAT or told.version != FORMAT_VERSION:
-        raise ArtifactError(
-            f"{path}: {told.format} version {told.version}; "
-            f"this build reads {FORMAT} version {FORMAT_VERSION}. "
-            f"Retrain it with: chainbrake train FILE… --out {path}"
-        )
-    if str(told.feature_set) != FEATURE_SET:
-        raise ArtifactError(
-            f"{path} was trained on feature set {told.feature_set}, but this build computes {FEATURE_SET}. "
-            f"Retrain it with: chainbrake train FILE… --out {path}"
-        )
-    try:
         file = msgspec.json.decode(content, type=_File)
-        if sha256(bytes(file.payload)).hexdigest() != file.header.checksum:
+        _check_version(msgspec.json.decode(file.header, type=_Named), path)
+        signature = msgspec.json.decode(file.signature, type=Signature | None) if file.signature else None
+        trusted.check(bytes(file.header), signature, path)
+        header = msgspec.json.decode(file.header, type=Header)
+        _check_features(header, path)
+        if sha256(bytes(file.payload)).hexdigest() != header.checksum:
             raise ArtifactError(f"{path}: its checksum does not fit its content; fetch or train it again")
         payload = msgspec.json.decode(file.payload, type=Payload)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise ArtifactError(f"{path}: not a baseline: {error}; fetch or train it again") from error
     for wrong in _wrong(payload):
         raise ArtifactError(f"{path}: {wrong}; train it again")
-    return Baseline(file.header, payload)
+    return Baseline(header, payload)
 
 
 class _Named(Struct, kw_only=True):
@@ -151,11 +162,23 @@ class _Named(Struct, kw_only=True):
 
     format: str
     version: int
-    feature_set: int | str
 
 
-class _Told(Struct, kw_only=True):
-    header: _Named
+def _check_version(told: _Named, path: Path) -> None:
+    if told.format != FORMAT or told.version != FORMAT_VERSION:
+        raise ArtifactError(
+            f"{path}: {told.format} version {told.version}; "
+            f"this build reads {FORMAT} version {FORMAT_VERSION}. "
+            f"Retrain it with: chainbrake train FILE… --out {path}"
+        )
+
+
+def _check_features(header: Header, path: Path) -> None:
+    if header.feature_set != FEATURE_SET:
+        raise ArtifactError(
+            f"{path} was trained on feature set {header.feature_set}, but this build computes {FEATURE_SET}. "
+            f"Retrain it with: chainbrake train FILE… --out {path}"
+        )
 
 
 def _wrong(payload: Payload) -> Iterator[str]:

@@ -11,10 +11,11 @@ from rich.console import Console
 from rich.table import Table
 
 from stream.backtest import Backtest
+from stream.baseline_files import load_baseline
 from stream.labels import read_labels
 from stream.progress import progress
 from stream.rule_files import load_declared
-from stream.settings import Settings, load_baseline, load_policy, load_registry
+from stream.settings import Settings, load_policy, load_registry
 
 DETECTORS = {
     "detector": "detector",
@@ -42,7 +43,7 @@ def run(
     policy = load_policy(settings.policy)
     tested = Backtest(
         policy,
-        load_baseline(settings.baseline),
+        load_baseline(settings),
         source,
         load_registry(settings.registry),
         read_labels(labels) if labels is not None else None,

@@ -6,12 +6,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from msgspec.structs import replace
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from stream.baseline_files import load_baseline
 from stream.options import PolicyPath, Recordings, RegistryPath, SourceName
-from stream.settings import load_baseline, load_policy, load_registry, read_settings
+from stream.settings import Settings, load_policy, load_registry, read_settings
 
 if TYPE_CHECKING:
     from models.baselines.baseline import Baseline
@@ -43,7 +45,10 @@ def evaluate(
         require_extra()
     settings = read_settings(os.environ, policy=policy, registry=registry)
     inputs = Inputs(files, source, labels, load_registry(settings.registry))
-    ours, theirs = _loaded(baseline, "--baseline"), _loaded(live, "--live") if live is not None else None
+    ours, theirs = (
+        _loaded(settings, baseline, "--baseline"),
+        _loaded(settings, live, "--live") if live is not None else None,
+    )
     with progress(files, shown=not json) as bar:
         evaluation = measured(inputs, ours, load_policy(settings.policy), theirs, bar)
         if to is not None:
@@ -58,8 +63,8 @@ def evaluate(
         Console(highlight=False, soft_wrap=True).print(f"written: {to}")
 
 
-def _loaded(path: str, option: str) -> "Baseline":
-    found = load_baseline(path)
+def _loaded(settings: Settings, path: str, option: str) -> "Baseline":
+    found = load_baseline(replace(settings, baseline=path))
     if found is None:
         raise typer.BadParameter("names no file", param_hint=option)
     return found

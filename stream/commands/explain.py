@@ -26,12 +26,13 @@ from models.event import (
     Registration,
     Release,
 )
+from stream.baseline_files import load_baseline
 from stream.explaining import Decisive, Explaining, Step, Story, as_json
 from stream.files import lines
 from stream.progress import progress
 from stream.recorded import bytes_max
 from stream.rule_files import load_declared
-from stream.settings import Settings, load_baseline, load_policy, load_registry
+from stream.settings import Settings, load_policy, load_registry
 
 CLASSES = {
     OpClass.DISCOVERY: "looks around",
@@ -81,7 +82,7 @@ def run(
     policy = load_policy(settings.policy)
     explaining = Explaining(
         policy,
-        load_baseline(settings.baseline),
+        load_baseline(settings),
         source,
         load_registry(settings.registry),
         session,

@@ -8,11 +8,11 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from detectors.policy import Policy
-from models.registry import Registry
 from stream.files import lines
+from stream.keys import own_key
 from stream.progress import progress
 from stream.scenarios import recordings
+from stream.settings import Settings, load_policy, load_registry
 from stream.sources.known import EVENTS, RUNS, recorded_runs
 from stream.training import train, train_recorded, train_runs
 
@@ -29,17 +29,20 @@ def _uncollected() -> Iterator[None]:
         gc.enable()
 
 
-def run_train(
-    out: Console, files: list[str], source: str, to: Path, policy: Policy, *, registry: Registry
-) -> None:
-    """Learn, write, and tell. Raises `InputError`."""
+def run_train(out: Console, files: list[str], source: str, to: Path, settings: Settings) -> None:
+    """Learn, sign, write, and tell. Raises `InputError`."""
+    policy, registry = load_policy(settings.policy), load_registry(settings.registry)
+    key = own_key(settings)  # first: nobody should learn for an hour that it cannot be signed
+    if key.made:
+        out.print(f"made a development key, which signs and is trusted on this machine: {key.path}")
+    signer = key.signer
     with progress(files) as bar, _uncollected():
         if source == EVENTS:
-            trained = train(lines(files, bar=bar), policy, to)
+            trained = train(lines(files, bar=bar), policy, to, signer)
         elif source in RUNS:
-            trained = train_runs(recorded_runs(source, files, bar), policy, to)
+            trained = train_runs(recorded_runs(source, files, bar), policy, to, signer)
         else:
-            trained = train_recorded(recordings(source, files, policy, registry, bar), policy, to)
+            trained = train_recorded(recordings(source, files, policy, registry, bar), policy, to, signer)
     header = trained.header
     table = Table("role", "sessions", title=f"learned from {header.events} events")
     for role, sessions in sorted(trained.roles.items())[:ROLES_SHOWN]:

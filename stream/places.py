@@ -1,23 +1,12 @@
-"""Where baselines and keys are kept when nobody says where: below the user's own folders (XDG)."""
+"""Where keys are kept when nobody says where: below the user's own folders (XDG)."""
 
 import os
 from pathlib import Path
 
 from models.errors import SettingsError
-from stream.model_registry.objects import Objects
 from stream.settings import PREFIX, Settings
 
 OURS = "chainbrake"
-
-
-def registry_url(settings: Settings) -> str:
-    """Of the registry of baselines: what is set, or a folder of the user's."""
-    return settings.models or str(_home("XDG_DATA_HOME", ".local/share", "models") / "models")
-
-
-def registry_at(settings: Settings) -> Objects:
-    """The registry's files. Raises `ModelRegistryError` for an address that nothing here can open."""
-    return Objects(registry_url(settings))
 
 
 def keys_folder(settings: Settings) -> Path:
