@@ -39,7 +39,9 @@ def topic(kafka: Kafka, events: list[AnyEvent]) -> str:
     """A topic with these events, one a second by the records' times, by workflow."""
     name = f"range-{uuid.uuid4().hex[:8]}"
     admin = KafkaAdminClient(bootstrap_servers=kafka.bootstrap)
-    admin.create_topics([NewTopic(name, PARTITIONS, 1), NewTopic(f"{name}-empty", 1, 1)])
+    kept = {"retention.ms": "-1"}  # the records are of long ago: a broker looks for such every few minutes
+    topics = [NewTopic(name, PARTITIONS, 1, topic_configs=kept), NewTopic(f"{name}-empty", 1, 1)]
+    admin.create_topics(topics)
     admin.close()
     with producing(kafka) as producer:
         for number, event in enumerate(events):
@@ -90,7 +92,7 @@ def test_it_ends_though_the_topic_grows(kafka: Kafka, topic: str, events: list[A
     """Where it ended when it was opened; in a topic of its own, for it grows."""
     name = f"{topic}-grows"
     admin = KafkaAdminClient(bootstrap_servers=kafka.bootstrap)
-    admin.create_topics([NewTopic(name, PARTITIONS, 1)])
+    admin.create_topics([NewTopic(name, PARTITIONS, 1, topic_configs={"retention.ms": "-1"})])
     admin.close()
     done = threading.Event()
     with producing(kafka) as producer:
