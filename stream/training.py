@@ -1,4 +1,4 @@
-"""Recorded sessions to a baseline file. Sessions that alerted, or were stopped, never teach."""
+"""Recorded sessions to a baseline file. Those that the rules would have stopped or challenged never teach."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
