@@ -6,8 +6,6 @@ without files, the parts one by one: what a part costs is the difference that sw
 
 import gc
 import os
-import resource
-import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -15,7 +13,7 @@ from pathlib import Path
 
 from msgspec.structs import replace
 
-from benchmarks.deployment import POLICY_NOTE, Ground
+from benchmarks.deployment import POLICY_NOTE, Ground, processor_s
 from benchmarks.report import Report, Size, middle, thousands
 from benchmarks.traffic import Traffic
 from detectors.catalog import NAMES
@@ -163,12 +161,7 @@ def _replayed(ground: Ground, lines: list[bytes]) -> float:
 def _command(ground: Ground, path: Path) -> float:
     chainbrake = Path(sys.executable).with_name("chainbrake")
     options = ["--json", "--policy", str(ground.policy), "--baseline", str(ground.baseline)]
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    subprocess.run(
-        [chainbrake, "replay", path, *options], check=True, stdout=subprocess.DEVNULL, cwd=ground.folder
-    )
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return processor_s([chainbrake, "replay", path, *options], ground.folder)[0]
 
 
 def _rows(cost: dict[str, float], whole_s: float) -> list[tuple[str, ...]]:

@@ -5,22 +5,18 @@ detectors off; what it still does, and rsigma does not, is all that a replay doe
 its session, and drop what comes twice.
 """  # noqa: D400 - it opens with its question
 
-import resource
 import shutil
-import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import msgspec
 
-from benchmarks.deployment import PEERS_PYTHON, Ground
+from benchmarks.deployment import PEERS_PYTHON, Ground, only, processor_s
 from benchmarks.report import Report, Size, middle, spread, thousands
 from benchmarks.traffic import Traffic
-from detectors.catalog import NAMES
 from models.cloudevent import read_line
 from models.event import OpClass, Operation
 
@@ -95,7 +91,7 @@ def run(ground: Ground, size: Size) -> Report:
     one.write_bytes(lines[0])
     rules = ground.folder / "two-rules.yml"
     rules.write_text(RULES)
-    (ground.folder / "silent.yaml").write_text(silent())
+    (ground.folder / "silent.yaml").write_text(only(()))
     peer = rsigma()
     ours = [_ours(ground, rules, full, one, events) for _ in range(size.rounds)]
     theirs = [_theirs(peer, rules, full, one, events) for _ in range(size.rounds)] if peer else []
@@ -130,23 +126,12 @@ def rsigma() -> str | None:
     return str(beside) if beside.exists() else shutil.which("rsigma")
 
 
-def silent() -> str:
-    """A policy with none of our own detectors."""
-    off = "".join(f"  {name}: {{enabled: false}}\n" for name in NAMES)
-    chains = "".join(f"  {path.stem}: {{enabled: false}}\n" for path in _builtin())
-    return f"name: silent\ndetectors:\n{off}chains:\n{chains}"
-
-
-def _builtin() -> list[Path]:
-    return sorted((Path(__file__).parent.parent / "detectors" / "chains" / "builtin").glob("*.yaml"))
-
-
 def _ours(ground: Ground, rules: Path, full: Path, one: Path, events: int) -> Ran:
     chainbrake = str(Path(sys.executable).with_name("chainbrake"))
     command = [chainbrake, "replay", "--json", "--policy", str(ground.folder / "silent.yaml")]
     command += ["--sigma", str(rules)]
-    idle_s, _ = _timed([*command, str(one)])
-    busy_s, said = _timed([*command, str(full)])
+    idle_s, _ = processor_s([*command, one], ground.folder)
+    busy_s, said = processor_s([*command, full], ground.folder)
     rows = (msgspec.json.decode(line) for line in said.splitlines())
     found = Counter(
         (row["detector"].removeprefix("sigma:"), row["session"]) for row in rows if row["kind"] == "finding"
@@ -157,8 +142,8 @@ def _ours(ground: Ground, rules: Path, full: Path, one: Path, events: int) -> Ra
 def _theirs(peer: str, rules: Path, full: Path, one: Path, events: int) -> Ran:
     command = [peer, "engine", "eval", "-r", str(rules), "--no-detections", "--timestamp-field", "at_ms"]
     command += ["--output-format", "ndjson", "-e"]
-    idle_s, _ = _timed([*command, f"@{one}"])
-    busy_s, said = _timed([*command, f"@{full}"])
+    idle_s, _ = processor_s([*command, f"@{one}"], one.parent)
+    busy_s, said = processor_s([*command, f"@{full}"], one.parent)
     rows = [msgspec.json.decode(line) for line in said.splitlines() if line.startswith(b"{")]
     return Ran(events / (busy_s - idle_s), Counter(found for row in rows if (found := _told(row))))
 
@@ -169,14 +154,6 @@ def _told(row: dict[str, Any]) -> tuple[str, str] | None:
     if rule is None:
         return None
     return rule, str(dict(row["group_key"])["session"])
-
-
-def _timed(command: Sequence[str]) -> tuple[float, bytes]:
-    """Processor seconds of a program, and what it printed."""
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    done = subprocess.run(command, check=True, capture_output=True)
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime, done.stdout
 
 
 def _report(

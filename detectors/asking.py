@@ -45,20 +45,7 @@ class Asking:
 
     def about(self, event: Operation, *, again: bool) -> Asked:
         """Whom to ask: an act told `again` counts once, and a claim may lack what the platform will say."""
-        look = (
-            event.op_class,  # `look_of`, without the call
-            event.operation,
-            event.outcome,
-            event.target_kind,
-            event.grade,
-            event.system_kind,
-            event.credential_kind,
-            event.workload_proven,
-            event.effects,
-            tuple(event.facts) if event.facts else NOTHING,
-            again,
-            not event.target,
-        )
+        look = (look_of(event), again, not event.target)
         asked = self._known.get(look)
         if asked is None:
             if len(self._known) >= LOOKS_MAX:

@@ -173,6 +173,8 @@ class Judge:
 
     def _weighed(self, workflow: Workflow, event: Operation, session: Session) -> Step:
         """The step of a change, with whom it strengthens and what vouches for it, or whose it is."""
+        if CREATES in event.effects:
+            made(session, event)
         if event.op_class not in JUDGED:
             return step_of(event, session, own=self._is_written(event, session))
         facts = event.facts
@@ -185,8 +187,6 @@ class Judge:
     @staticmethod
     def _is_written(event: Operation, session: Session) -> bool:
         """Whether a secret that is read is one which the session wrote itself."""
-        if CREATES in event.effects:
-            made(session, event)
         own = is_made(session, event)
         if event.op_class is SECRET_READ and not own:
             took(session, event)
@@ -194,8 +194,6 @@ class Judge:
 
     def _makes(self, workflow: Workflow, event: Operation, session: Session) -> bool:
         """Whether a change reaches only what its session made, be it by this very change."""
-        if CREATES in event.effects:
-            made(session, event)
         if not session.made:
             return False
         if event.outcome is OK and severity(event, self._registry) is Severity.GRAVE:

@@ -7,7 +7,6 @@ ChainbrakeError
 │   ├── ArtifactError          a baseline file
 │   ├── VocabularyError        a vocabulary file
 │   ├── RegistryError          a registry file
-│   ├── ModelRegistryError     the registry of baselines
 │   ├── SigningError           a key that baselines are signed or checked with
 │   ├── RuleError              a file of chains or of Sigma rules
 │   └── SettingsError          an environment variable or an option

@@ -1,6 +1,7 @@
 """The one place that turns an argument into lines: NDJSON, plain or gzip, Parquet, a range of a topic, stdin.
 
 What was written to be looked at, objects over many lines or one list of them, is taken apart into lines.
+What a command makes is written here, too: whole or not at all.
 """
 
 import gzip
@@ -43,6 +44,16 @@ def lines(paths: list[str], bytes_max: int = EVENT_BYTES_MAX, bar: Bar = SILENT)
                     bar.on(before - last)
                 yield line
             bar.on(place() - before)
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Nobody ever meets half of the file. Raises `InputError` if it cannot be written."""
+    temporary = path.with_name(path.name + ".part")
+    try:
+        temporary.write_bytes(content)
+        temporary.replace(path)
+    except OSError as error:
+        raise InputError(f"{path}: {error.strerror}") from error
 
 
 def _bounded(stream: IO[bytes], path: str, bytes_max: int) -> Iterator[bytes]:

@@ -21,11 +21,11 @@ from cryptography.hazmat.primitives.serialization import (
 from msgspec import Struct
 
 from models.baselines.signing import Signer, Trusted, key_id
-from models.errors import SigningError
-from stream.places import keys_folder
-from stream.settings import Settings
+from models.errors import SettingsError, SigningError
+from stream.settings import PREFIX, Settings
 
 DEVELOPMENT = "development.pem"
+KEYS = Path("chainbrake", "keys")
 RAW_BYTES = 32
 KEY_BYTES_MAX = 65_536
 PUBLIC_END = "-----END PUBLIC KEY-----"
@@ -84,6 +84,22 @@ def signing_key(settings: Settings) -> Signer:
     path = keys_folder(settings) / DEVELOPMENT
     _make(path)
     return _private(path)
+
+
+def keys_folder(settings: Settings) -> Path:
+    """Where this machine's development key lies: where it is set, else below the user's own folders (XDG).
+
+    A relative one in XDG's variable is to be passed over, says XDG.
+    """
+    if settings.keys:
+        return Path(settings.keys)
+    told = os.environ.get("XDG_CONFIG_HOME", "")
+    if told.startswith("/"):
+        return Path(told) / KEYS
+    try:
+        return Path.home() / ".config" / KEYS
+    except RuntimeError as error:
+        raise SettingsError(f"this user has no home folder: set {PREFIX}KEYS or XDG_CONFIG_HOME") from error
 
 
 def public_pem(signer: Signer) -> str:

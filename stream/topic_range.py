@@ -87,7 +87,7 @@ def opened(path: str, bytes_max: int) -> Iterator["Records"]:
     except (KafkaError, ValueError) as error:
         raise StateError(f"no Kafka broker answers at {wanted.brokers}: {error}") from error
     try:
-        numbers = consumer.partitions_for_topic(wanted.topic) if _exists(consumer, wanted.topic) else None
+        numbers = consumer.partitions_for_topic(wanted.topic) if wanted.topic in consumer.topics() else None
         if not numbers:
             raise InputError(f"{path}: there is no topic {wanted.topic} on {wanted.brokers}")
         parts = [TopicPartition(wanted.topic, number) for number in sorted(numbers)]
@@ -96,10 +96,6 @@ def opened(path: str, bytes_max: int) -> Iterator["Records"]:
         raise StateError(f"{path}: {error!r}") from error
     finally:
         consumer.close()
-
-
-def _exists(consumer: Any, topic: str) -> bool:
-    return topic in consumer.topics()
 
 
 def bounds(consumer: Any, parts: list[Any], wanted: Range, path: str) -> dict[Any, tuple[int, int]]:

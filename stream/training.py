@@ -19,6 +19,7 @@ from models.errors import InputError, UnreadableEventError
 from models.event import AnyEvent, Join, Operation
 from models.registry import EMPTY, Registry
 from models.session import Workflow
+from stream.files import write_whole
 from stream.sources.recorded_run import RecordedRun
 
 SESSION_EVENTS_MAX = 20_000
@@ -105,12 +106,7 @@ def _learned(
     variants = [run.variant for run in taught]
     header, payload = learn([run.operations for run in taught], left_out, variants if all(variants) else None)
     content = write_artifact(header, payload, signer)
-    temporary = out.with_name(out.name + ".part")
-    try:
-        temporary.write_bytes(content)
-        temporary.replace(out)
-    except OSError as error:
-        raise InputError(f"{out}: {error.strerror}") from error
+    write_whole(out, content)
     roles = {name: role.sessions for name, role in payload.roles.items()}
     return Trained(header, roles, dict(dead_letters))
 

@@ -6,12 +6,12 @@ import pytest
 from msgspec.structs import replace
 
 from benchmarks.chains import copied, deafened
-from benchmarks.deployment import FIRST_CUT, Ground, first_cut
+from benchmarks.deployment import FIRST_CUT, Ground, only
 from benchmarks.drain import OURS, Drain
 from benchmarks.judge import fold_of
 from benchmarks.normalising import normalisers
 from benchmarks.records import RECORD_BYTES, RECORDS, padded
-from benchmarks.sigma import RULES, by_hand, silent
+from benchmarks.sigma import RULES, by_hand
 from benchmarks.traffic import Traffic, partition_of, train_baseline
 from detectors.catalog import Knowledge, detectors
 from detectors.chains.hosted import Declared
@@ -56,7 +56,7 @@ def test_sigma_rules_find_what_is_found_by_hand(tmp_path: Path) -> None:
     """A chain of three steps and a rate, in milliseconds: nothing more, nothing less."""
     rules, policy = tmp_path / "rules.yml", tmp_path / "policy.yaml"
     rules.write_text(RULES)
-    policy.write_text(silent())
+    policy.write_text(only(()))
     obeyed = load_policy(str(policy))
     made = Traffic(seed=5, start_ms=START_MS, live=300, per_s=150, events_per_chain=0)
     lines = [value for _, value in made.events(EVENTS)]
@@ -99,7 +99,7 @@ def test_chains_of_the_benchmark_are_fed_or_not_as_it_says() -> None:
 def test_the_first_cut_is_the_five_detectors_alone(tmp_path: Path) -> None:
     """And no chain but the one that is a detector."""
     path = tmp_path / "first_cut.yaml"
-    path.write_text(first_cut())
+    path.write_text(only(FIRST_CUT))
     policy = load_policy(str(path))
     active = detectors(policy, Knowledge(None, EMPTY, load_declared(policy)))
     assert {detector.name for detector in active} == set(FIRST_CUT)

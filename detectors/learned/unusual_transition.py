@@ -33,9 +33,7 @@ class UnusualTransition(Detector):
         if model is None:
             return None
         expectation = model.expectation(event.agent, event.agent_role)
-        if session.surprised_at != session.events:  # `Expectation.follow`, without the call
-            session.surprised_at = session.events
-            expectation.fold(session, event)
+        expectation.follow(session, event)
         found = sequence_of(session, event)
         limit = expectation.sequence_limit(self._p_max)
         if limit is None or found <= limit:

@@ -20,7 +20,7 @@ from models.baselines.habits import Habit, Habits
 from models.baselines.rates import HORIZONS_MS
 from models.baselines.sequences import MEMORY
 from models.baselines.signing import Signature, Signer, Trusted
-from models.baselines.surprise import RESULTS_MAX, SurpriseModel
+from models.baselines.surprise import RESULTS_MAX, SurpriseCounts, SurpriseModel
 from models.baselines.surprise_file import PackedSurprise, unpacked
 from models.errors import ArtifactError
 from models.event import OpClass
@@ -117,20 +117,8 @@ def write_artifact(header: Header, payload: Payload, signer: Signer) -> bytes:
     """The file's bytes; fills the checksum in."""
     content = msgspec.json.encode(payload, order="deterministic")
     header.checksum = sha256(content).hexdigest()
-    return _file(msgspec.json.encode(header), content, signer)
-
-
-def signed_again(content: bytes, path: Path, trusted: Trusted, signer: Signer) -> bytes:
-    """The same baseline, vouched for by another key. Raises `ArtifactError` as `read_artifact` does."""
-    read_artifact(content, path, trusted)
-    file = msgspec.json.decode(content, type=_File)
-    return _file(bytes(file.header), bytes(file.payload), signer)
-
-
-def _file(header: bytes, payload: bytes, signer: Signer) -> bytes:
-    return msgspec.json.encode(
-        {"header": Raw(header), "signature": signer.sign(header), "payload": Raw(payload)}
-    )
+    told = msgspec.json.encode(header)
+    return msgspec.json.encode({"header": Raw(told), "signature": signer.sign(told), "payload": Raw(content)})
 
 
 def read_artifact(content: bytes, path: Path, trusted: Trusted) -> Baseline:
@@ -152,9 +140,10 @@ def read_artifact(content: bytes, path: Path, trusted: Trusted) -> Baseline:
         payload = msgspec.json.decode(file.payload, type=Payload)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise ArtifactError(f"{path}: not a baseline: {error}; fetch or train it again") from error
-    for wrong in _wrong(payload):
+    baseline = Baseline(header, payload)
+    for wrong in _wrong(payload, baseline.surprise.counts):
         raise ArtifactError(f"{path}: {wrong}; train it again")
-    return Baseline(header, payload)
+    return baseline
 
 
 class _Named(Struct, kw_only=True):
@@ -181,7 +170,7 @@ def _check_features(header: Header, path: Path) -> None:
         )
 
 
-def _wrong(payload: Payload) -> Iterator[str]:
+def _wrong(payload: Payload, surprise: SurpriseCounts) -> Iterator[str]:
     """What the types cannot say about the shapes inside."""
     for name, role in payload.roles.items():
         missing = set(OpClass) - {OpClass.UNCLASSIFIED} - set(role.rate_limits)
@@ -190,6 +179,5 @@ def _wrong(payload: Payload) -> Iterator[str]:
         for op_class, rows in role.rate_limits.items():
             if len(rows) != len(TAILS) or any(len(row) != len(HORIZONS_MS) for row in rows):
                 yield f"role {name}: rate_limits of {op_class} have the wrong shape"
-    surprise = unpacked(payload.surprise)
     if surprise.cohorts.get(EVERYBODY) is None:
         yield "what everybody did cannot be read"

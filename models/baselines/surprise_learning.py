@@ -42,32 +42,13 @@ class Reached(Struct):
     score: float = 0.0
     score_with_end: float = 0.0
     sequence: float = 0.0
-    provenance: float = 0.0
-    """Of the score, where it rests on origins."""
 
 
 Found = list[tuple[Placed, Reached]]
 
 
-class HeldOut(Struct):
-    """Honest sessions, and what those that were held out reached under what all others taught."""
-
-    placed: list[Placed]
-    known: Found
-    """Held out with their agent's variant or their stretch of time."""
-    new: Found
-    """Held out with their job."""
-
-
 def learn_surprise(runs: Sequence[Run], groups: Sequence[str] | None = None) -> SurpriseCounts:
     """From honest runs in order of time; `groups` names the variant of the agent of each, if told."""
-    return learn_held_out(runs, groups)[0]
-
-
-def learn_held_out(
-    runs: Sequence[Run], groups: Sequence[str] | None = None
-) -> tuple[SurpriseCounts, HeldOut]:
-    """The same, with the sessions that were held out."""
     seen = tally((run[0].agent, run[0].agent_role) for run in runs)
     placed = _placed(runs, seen, groups)
     total = count_runs((session.keys, session.run) for session in placed)
@@ -78,10 +59,9 @@ def learn_held_out(
         Calibration(_peaks(known, name, by_job=False), _peaks(new, name, by_job=True))
         for name in ("score", "score_with_end", "sequence")
     )
-    counts = SurpriseCounts(
+    return SurpriseCounts(
         sessions=dict(seen), cohorts=total, score=score, score_with_end=score_with_end, sequence=sequence
     )
-    return counts, HeldOut(placed, known, new)
 
 
 def _placed(runs: Sequence[Run], seen: Counter[str], groups: Sequence[str] | None) -> list[Placed]:
@@ -135,10 +115,7 @@ def reached(expectation: Expectation, run: Run) -> Reached:
     peak = Reached()
     for event in run:
         expectation.fold(session, event)
-        found = score_of(session, event)
-        peak.score = max(peak.score, found)
-        if session.origins > 0.0:
-            peak.provenance = max(peak.provenance, found)
+        peak.score = max(peak.score, score_of(session, event))
         peak.sequence = max(peak.sequence, sequence_of(session, event))
     peak.score_with_end = max(peak.score, expectation.ended(session))
     return peak

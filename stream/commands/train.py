@@ -1,13 +1,11 @@
 """`chainbrake train`: what was learned, and what was left out and why."""
 
-import gc
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
 
+from stream.collector import uncollected
 from stream.files import lines
 from stream.keys import own_key
 from stream.progress import progress
@@ -19,16 +17,6 @@ from stream.training import train, train_recorded, train_runs
 ROLES_SHOWN = 40
 
 
-@contextmanager
-def _uncollected() -> Iterator[None]:
-    """Learning makes millions of objects and no cycles: looking for some takes a quarter of its time."""
-    gc.disable()
-    try:
-        yield
-    finally:
-        gc.enable()
-
-
 def run_train(out: Console, files: list[str], source: str, to: Path, settings: Settings) -> None:
     """Learn, sign, write, and tell. Raises `InputError`."""
     policy, registry = load_policy(settings.policy), load_registry(settings.registry)
@@ -36,7 +24,7 @@ def run_train(out: Console, files: list[str], source: str, to: Path, settings: S
     if key.made:
         out.print(f"made a development key, which signs and is trusted on this machine: {key.path}")
     signer = key.signer
-    with progress(files) as bar, _uncollected():
+    with progress(files) as bar, uncollected():
         if source == EVENTS:
             trained = train(lines(files, bar=bar), policy, to, signer)
         elif source in RUNS:

@@ -39,7 +39,7 @@ def compared(
 def _moved(pair: Pair, budget: float) -> Moved:
     ours, theirs = pair
     loud = ours if ours.alarm(budget) else theirs
-    at = loud.alarmed_at(budget)
+    rise = loud.alarm_rise(budget)
     return Moved(
         session=ours.name,
         workflow=ours.workflow,
@@ -48,7 +48,7 @@ def _moved(pair: Pair, budget: float) -> Moved:
         live_alarm=theirs.alarm(budget),
         score=ours.score,
         live_score=theirs.score,
-        why=next((rise.why for rise in loud.rises if rise.place == at), ""),
+        why=rise.why if rise is not None else "",
     )
 
 

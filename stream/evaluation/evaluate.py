@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from detectors.policy import Policy
 from models.baselines.baseline import Baseline
-from models.baselines.cohorts import agent_key, role_key
+from models.baselines.cohorts import EVERYBODY, agent_key, role_key
 from models.event import Operation
 from models.registry import EMPTY, Registry
 from stream.evaluation.comparison import compared
@@ -222,10 +222,7 @@ def _examples(sessions: Sequence[Session], budget: float) -> Examples:
 
 def example(session: Session, budget: float) -> Example:
     """A session with the event that alarmed, else the one that scored highest."""
-    at = session.alarmed_at(budget)
-    rise = next((rise for rise in session.rises if at is None or rise.place == at), None)
-    if at is None and session.rises:
-        rise = session.rises[-1]
+    rise = session.alarm_rise(budget) or (session.rises[-1] if session.rises else None)
     return Example(
         session=session.name,
         workflow=session.workflow,
@@ -248,9 +245,8 @@ class Seen:
     def __init__(self, baseline: Baseline) -> None:
         counts = baseline.surprise.counts
         self._known = counts.sessions
-        self._operations = {
-            symbol.partition("|")[0] for cohort in counts.cohorts.values() for symbol in cohort.after.next
-        }
+        everybody = counts.cohorts[EVERYBODY]  # has what any cohort has
+        self._operations = {symbol.partition("|")[0] for symbol in everybody.after.next}
         self._all = self._new = 0
         self._from_ms: int | None = None
         self._to_ms: int | None = None

@@ -42,12 +42,12 @@ class Session(Struct, frozen=True):
         limit = self.end_limits[share]
         return None if limit is None else self.with_end > limit
 
-    def alarmed_at(self, share: float) -> int | None:
-        """0-based operation at which the alarm came; None for no alarm."""
+    def alarm_rise(self, share: float) -> Rise | None:
+        """Where the alarm came; None for no alarm."""
         limit = self.limits[share]
         if limit is None:
             return None
-        return next((rise.place for rise in self.rises if rise.score > limit), None)
+        return next((rise for rise in self.rises if rise.score > limit), None)
 
     @property
     def kind(self) -> Kind | None:

@@ -80,13 +80,13 @@ def delays(sessions: Iterable[Session], share: float) -> Delays:
         truth = session.truth
         if truth is None or truth.kind is not Kind.MALICIOUS or truth.first_bad is None:
             continue
-        at = session.alarmed_at(share)
-        if at is None:
+        rise = session.alarm_rise(share)
+        if rise is None:
             missed += 1
-        elif at < truth.first_bad:
+        elif rise.place < truth.first_bad:
             before += 1
         else:
-            waited.append(at - truth.first_bad)
+            waited.append(rise.place - truth.first_bad)
     return Delays(
         before + missed + len(waited),
         before,

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from models.errors import InputError
 from stream.evaluation.evaluation import Evaluation, Interval
+from stream.files import write_whole
 
 TEMPLATE = "report.html"
 NOTHING = "-"
@@ -26,13 +27,7 @@ def require_extra() -> None:
 
 def write_report(evaluation: Evaluation, path: Path) -> None:
     """Write it, whole or not at all. Raises `InputError` if it cannot be written, or the extra is missing."""
-    content = page(evaluation).encode()
-    temporary = path.with_name(path.name + ".part")
-    try:
-        temporary.write_bytes(content)
-        temporary.replace(path)
-    except OSError as error:
-        raise InputError(f"{path}: {error.strerror}") from error
+    write_whole(path, page(evaluation).encode())
 
 
 def page(evaluation: Evaluation) -> str:
