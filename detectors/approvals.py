@@ -21,8 +21,7 @@ def covering(workflow: Workflow, step: Step, settings: ApprovalSettings) -> Gran
     """The grant that covers a step, or None. A reference in the event is a claim and proves nothing."""
     for grant in workflow.grants:
         if (
-            _same_operation(grant.operation, step.operation)
-            and _names(grant.target, step)
+            is_about(grant.operation, grant.target, step)
             and _unused(grant, step)
             and _in_time(grant, step, settings)
             and _for_session(grant, workflow, step.session)
@@ -61,6 +60,11 @@ def approved_plan(
         and _by_another(grant, workflow, step)
         for grant in workflow.grants
     )
+
+
+def is_about(operation: str, target: str, step: Step) -> bool:
+    """Whether what was approved is what a step did, or tried."""
+    return _same_operation(operation, step.operation) and _names(target, step)
 
 
 def use_up(grant: Grant, step: Step) -> None:

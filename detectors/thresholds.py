@@ -83,6 +83,8 @@ class DeniedSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """From the denial to the act."""
     confidence: Share = 0.9
     """The same target, by another way."""
+    confidence_delegated: Share = 0.6
+    """A secret, which another agent of the workflow read with an identity of its own."""
     confidence_other_target: Share = 0.6
     """A grant elsewhere after a grant was denied, on another target."""
 
@@ -151,6 +153,8 @@ class BadApprovalSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     """Too fast, or by whoever asked."""
     confidence_both: Share = 0.6
     """Both."""
+    confidence_refused: Share = 0.8
+    """Both, for just what the platform had refused."""
 
 
 class OneSidedSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

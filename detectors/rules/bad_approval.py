@@ -1,14 +1,14 @@
 """An approval that is none: by whoever asked or works here, faster than a human reads, or of something else.
 
-It covers nothing (`detectors/approvals.py`); that somebody tried is evidence of its own. Known gap: two
-people who act as one.
+It covers nothing (`detectors/approvals.py`); that somebody tried is evidence of its own, and more so where
+the platform had just refused the very act. Known gap: two people who act as one.
 """
 
-from detectors.approvals import by_outsider
+from detectors.approvals import by_outsider, is_about
 from detectors.detector import Detector
 from detectors.policy import ApprovalSettings
 from detectors.thresholds import BadApprovalSettings
-from models.event import AnyEvent, Approval, Operation
+from models.event import AnyEvent, Approval, Grade, Operation, weakest
 from models.finding import Noticed
 from models.session import Session, Step, Workflow
 
@@ -36,14 +36,21 @@ class BadApproval(Detector):
         faults = self._faults(workflow, event)
         if not faults:
             return None
+        refused = _refused(workflow, event)
         return Noticed(
             detector=self.name,
-            confidence=self._settings.confidence_both if len(faults) > 1 else self._settings.confidence,
-            reason=f"{event.operation} on {event.target}: {' and '.join(faults)}",
-            evidence=(event.id,),
-            grade=event.grade,
+            confidence=self._confidence(len(faults), refused),
+            reason=f"{event.operation} on {event.target}: {' and '.join(faults)}"
+            + (", after it was refused" if refused is not None else ""),
+            evidence=(event.id,) if refused is None else (refused.event_id, event.id),
+            grade=event.grade if refused is None else weakest((refused.grade, event.grade)),
             tags=self.tags,
         )
+
+    def _confidence(self, faults: int, refused: Step | None) -> float:
+        if faults == 1:
+            return self._settings.confidence
+        return self._settings.confidence_both if refused is None else self._settings.confidence_refused
 
     def _faults(self, workflow: Workflow, event: Approval) -> list[str]:
         if not event.digest_fits:
@@ -61,3 +68,17 @@ class BadApproval(Detector):
             if pause_ms < self._approvals.pause_ms_min:
                 faults.append(f"the answer came {pause_ms} ms after the question")
         return faults
+
+
+def _refused(workflow: Workflow, event: Approval) -> Step | None:
+    """The platform's record that just this was refused in the workflow before."""
+    return next(
+        (
+            step
+            for step in workflow.denied
+            if step.grade is Grade.ATTESTED
+            and step.at_ms <= event.at_ms
+            and is_about(event.operation, event.target, step)
+        ),
+        None,
+    )

@@ -1,17 +1,20 @@
 """Denied here, done there: the agent went round the strictest boundary.
 
 A retry is not that: the same operation on the same target by the same principal, once it is allowed, says
-that somebody fixed a permission. Known gap: a detour whose target and system are both named differently
-and whose op class is no grant.
+that somebody fixed a permission. A secret that was refused to one agent, and that another of its workflow
+reads by rights of its own, is what one delegates for: a human is asked, unless there is more against it.
+Known gap: a detour whose target and system are both named differently and whose op class is no grant.
 """
 
 from detectors.approvals import covering
 from detectors.detector import Detector
 from detectors.policy import ApprovalSettings
 from detectors.thresholds import DeniedSettings
-from models.event import GAINS, GRANTS, Operation, Outcome, weakest
+from models.event import GAINS, GRANTS, CredentialKind, OpClass, Operation, Outcome, weakest
 from models.finding import Noticed
 from models.session import MEMORIES_MAX, Session, Step, Workflow
+
+OWN = frozenset({CredentialKind.EPHEMERAL, CredentialKind.STATIC})
 
 
 class DeniedThenElsewhere(Detector):
@@ -53,7 +56,8 @@ class DeniedThenElsewhere(Detector):
             return None
         if denied.target and denied.target == done.target:
             way = _other_way(denied, done)
-            confidence = self._settings.confidence
+            entitled = _may_be_entitled(denied, done)
+            confidence = self._settings.confidence_delegated if entitled else self._settings.confidence
         elif {denied.op_class, done.op_class} <= GRANTS and denied.system != done.system:
             way = f"in {done.system or 'another system'} on {done.target or 'another target'}"
             confidence = self._settings.confidence_other_target
@@ -72,6 +76,20 @@ class DeniedThenElsewhere(Detector):
             session=done.session,
             act_ms=done.at_ms,
         )
+
+
+def _may_be_entitled(denied: Step, done: Step) -> bool:
+    """Whether a delegate read a secret with an identity of its own.
+
+    Who shares an account, or takes another one in the same session, goes round what was refused; so does
+    whoever grants.
+    """
+    return (
+        done.op_class is OpClass.SECRET_READ
+        and done.session != denied.session
+        and done.principal != denied.principal
+        and done.credential_kind in OWN
+    )
 
 
 def _other_way(denied: Step, done: Step) -> str:

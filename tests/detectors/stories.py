@@ -132,6 +132,10 @@ FIRES: Stories = {
             op("S", 0, outcome="denied"),
             op("S", 5, system="vault", operation="kv:read"),
         ],
+        "a secret is read by a delegate that has an identity of its own": [
+            op("S", 0, outcome="denied"),
+            op("S", 5, principal="svc-8", session="s2", agent="agent-8"),
+        ],
         "the denial comes later in the log": [
             op("V", 60, principal="svc-shared"),
             op("V", 0, outcome="denied"),

@@ -193,6 +193,10 @@ FIRES: Stories = {
         "by an agent": [approval(0, decided_by="agent-of-ours")],
         "by whoever asked, spelt otherwise": [approval(0, decided_by="Bob", requested_by="user:bob")],
         "both": [op("D", -100), approval(0, asked_s=-0.4, decided_by=AGENT)],
+        "both, of what was refused": [
+            op("V", -5, outcome="denied"),
+            approval(0, asked_s=-0.4, decided_by=AGENT),
+        ],
         "what was signed is something else": [approval(0, digest_fits=False)],
     },
 }

@@ -1,10 +1,13 @@
 """`faster_than_human` and `denied_then_elsewhere`: how sure they are, and which way a detour was."""
 
+from typing import Any
+
 import pytest
 
+from models.attested import Effect
 from models.command import Action
 from models.event import AnyEvent, CredentialKind, Grade
-from tests.builders import FAST, fast_run, judged, only, op, told, trained
+from tests.builders import AGENT, FAST, approval, fast_run, judged, only, op, told, trained
 
 FASTER = only("faster_than_human")
 DENIED = only("denied_then_elsewhere")
@@ -61,6 +64,64 @@ def test_a_detour_to_another_target_asks_for_step_up() -> None:
     """It may be other work altogether."""
     events: list[AnyEvent] = [op("V", 0, outcome="denied"), op("R", 60, target="group/x", system="okta")]
     assert judged(events, DENIED).actions == [Action.STEP_UP]
+
+
+_DELEGATE: dict[str, Any] = {"session": "s2", "agent": "agent-8", "principal": "svc-8"}
+
+
+def test_a_secret_that_an_entitled_delegate_reads_asks_for_step_up() -> None:
+    """To have read what one may not read is what delegation is for, honestly or not: a human looks."""
+    events: list[AnyEvent] = [op("S", 0, outcome="denied"), op("S", 60, **_DELEGATE)]
+    assert judged(events, DENIED).actions == [Action.STEP_UP]
+
+
+@pytest.mark.parametrize(
+    ("letter", "changed"),
+    [
+        ("S", _DELEGATE | {"credential_kind": CredentialKind.SHARED}),
+        ("S", _DELEGATE | {"credential_kind": CredentialKind.UNKNOWN}),
+        ("S", {"principal": "svc-8"}),
+        ("V", _DELEGATE),
+        ("C", _DELEGATE),
+    ],
+    ids=["a shared account", "nobody knows whose", "the same session", "a grant", "a credential"],
+)
+def test_a_delegate_with_no_right_of_its_own_is_a_detour(letter: str, changed: dict[str, Any]) -> None:
+    """Neither are grants and credentials work that is handed on because it was refused."""
+    events: list[AnyEvent] = [op(letter, 0, outcome="denied"), op(letter, 60, **changed)]
+    assert judged(events, DENIED).actions[0] is Action.KILL_SESSION
+
+
+def test_a_delegates_change_after_such_a_read_is_a_stop() -> None:
+    """The secret alone is a question; what is done with it answers."""
+    change = op("V", 90, effects=(Effect.EXPANDS, Effect.ADMIN), **_DELEGATE)
+    events: list[AnyEvent] = [op("S", 0, outcome="denied"), op("S", 60, **_DELEGATE), change]
+    assert judged(events).stopped == {"s2"}
+
+
+@pytest.mark.parametrize(
+    ("refused", "stopped"),
+    [
+        ({}, {"s1"}),
+        ({"grade": Grade.OBSERVED}, set()),
+        ({"target": "role/other"}, set()),
+        ({"outcome": "error"}, set()),
+    ],
+    ids=["refused by record", "refused as the agent says", "another target was", "it broke"],
+)
+def test_an_approval_of_its_own_for_what_was_refused_is_stopped_before_the_act(
+    refused: dict[str, Any], stopped: set[str]
+) -> None:
+    """Too fast and its own is a question; to wave through what the platform refused is none any more."""
+    tried = {"outcome": "denied", "grade": Grade.ATTESTED, "effects": (Effect.EXPANDS,)} | refused
+    heard = judged([op("V", -30, **tried), approval(0, asked_s=-0.4, decided_by=AGENT)])
+    assert heard.stopped == stopped
+
+
+def test_a_hasty_approval_of_what_was_refused_is_no_stop_where_a_human_gave_it() -> None:
+    """One fault is what a colleague in a hurry makes."""
+    tried = op("V", -30, outcome="denied", grade=Grade.ATTESTED, effects=(Effect.EXPANDS,))
+    assert judged([tried, approval(0, asked_s=-0.4)]).stopped == set()
 
 
 @pytest.mark.parametrize("first", [0, 1])
