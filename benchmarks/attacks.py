@@ -79,7 +79,7 @@ def invictus(data: Path) -> Report:
         notes=[
             "one IAM user runs the automation, the console and the attacks: only its keys tell them apart",
             "nothing is registered, and there is no history: what is ordinary for this account is not known",
-            "records of one second come in any order: a change told before its making is held against it",
+            "records of one second come in any order: a thing is taken to be made before it is changed",
         ],
     )
 

@@ -23,6 +23,7 @@ from models.registry import Registry
 from stream import metrics
 from stream.claim import note_gap
 from stream.dead_letters import dead_letter, unfetched
+from stream.ingest.ordering import makers_first
 from stream.ingest.pipeline import Pipeline
 from stream.ingest_metrics import IngestMetrics
 from stream.lineage import Lineage, changes
@@ -180,19 +181,19 @@ class RawReader(Service):  # type: ignore[misc]  # mode is not typed
 
     async def _told(self, records: list[Any]) -> list[Record]:
         """Events of a batch, letters for what is no record, and what was held back for long enough."""
-        overdue = self._pipeline.overdue(int(time.time() * 1000))
-        out = [_event_record(event, self._topics.actions) for event in overdue]
+        events = self._pipeline.overdue(int(time.time() * 1000))
+        out: list[Record] = []
         letters = self._topics.dead_letters
         for number, record in enumerate(records, 1):
             if number % SLICE == 0:
                 await asyncio.sleep(0)
             taken = self._pipeline.take(self._sources[record.topic], record.value or b"", record.timestamp)
-            out += [_event_record(event, self._topics.actions) for event in taken.events]
+            events += taken.events
             out += [
                 dead_letter(letters, record, bad.error.reason, bad.error.detail, bad.content)
                 for bad in taken.bad
             ]
-        return out
+        return [_event_record(event, self._topics.actions) for event in makers_first(events)] + out
 
     def _places(self) -> dict[str, str]:
         offsets = {

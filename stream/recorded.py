@@ -10,6 +10,7 @@ from models.cloudevent import read_line
 from models.errors import InputError, Unreadable, UnreadableEventError
 from models.event import EVENT_BYTES_MAX, AnyEvent
 from stream.ingest.batches import BATCH_BYTES_MAX, TRAIL_BYTES_MAX
+from stream.ingest.ordering import makers_first
 from stream.ingest.pipeline import Bad, Pipeline, Taken
 from stream.ingest.reading import decoded, millis
 from stream.ingest.sources import SOURCES
@@ -86,7 +87,8 @@ def arrivals(
         return _events(given)
     if source == SCENARIO:
         return _scenario(given, pipeline)
-    return _records(given, source, pipeline, clock)
+    found = _records(given, source, pipeline, clock)
+    return found if clock is not None else _by_second(found)
 
 
 def _events(given: Iterable[tuple[int, bytes]]) -> Arrivals:
@@ -106,6 +108,27 @@ def _records(
     for index, record in given:
         yield from _told(index, pipeline.take(source, record, clock() if clock is not None else None))
     yield from _told(index, Taken(pipeline.overdue(), []))
+
+
+def _by_second(found: Arrivals) -> Arrivals:
+    """As they were told, but what one second tells in the order in which it can have happened."""
+    second: list[Arrival] = []
+    for arrival in found:
+        if isinstance(arrival, Refused):
+            yield arrival
+            continue
+        if second and arrival.event.at_ms != second[0].event.at_ms:
+            yield from _ordered(second)
+            second = []
+        second.append(arrival)
+    yield from _ordered(second)
+
+
+def _ordered(second: list[Arrival]) -> Arrivals:
+    """Each event with the line that told it."""
+    told = {id(arrival.event): arrival for arrival in second}
+    for event in makers_first([arrival.event for arrival in second]):
+        yield told[id(event)]
 
 
 def _told(index: int, taken: Taken) -> Arrivals:

@@ -97,8 +97,9 @@ def normalise(record: bytes) -> tuple[Sighting, ...]:
     """What the bytes say. Raises `UnreadableEventError` for what is no record of CloudTrail."""
     content = _inflated(record) if record[:2] == GZIP else record
     arrived = decoded(_decoder, content, TRAIL_BYTES_MAX)
-    if arrived.Records is not None:
-        return tuple(_sighting(_single(bytes(each))) for each in arrived.Records)
+    if arrived.Records is not None:  # CloudTrail promises no order within a file
+        sightings = [_sighting(_single(bytes(each))) for each in arrived.Records]
+        return tuple(sorted(sightings, key=lambda sighting: sighting.event.at_ms))
     if arrived.Events is not None:
         return tuple(_sighting(_single(each)) for each in _looked_up(arrived.Events))
     if arrived.detail != NOTHING and arrived.eventName is None:

@@ -8,6 +8,7 @@ from models.errors import UnreadableEventError
 from models.event import AnyEvent, OpClass, Operation
 from models.registry import Registry
 from stream.ingest.duplicates import Seen
+from stream.ingest.ordering import makers_first
 from stream.ingest.resolver import Resolver
 from stream.ingest.sighting import Sighting
 from stream.ingest.sources import Source, source_of
@@ -83,6 +84,7 @@ class Pipeline:
             taken.events += self.resolver.take(sighting, arrived_ms)
             if arrived_ms > (heard.peek(source) or 0):
                 heard.put(source, arrived_ms)
+        taken.events = makers_first(taken.events)
         return taken
 
     def overdue(self, now_ms: int = NEVER_MS) -> list[AnyEvent]:
