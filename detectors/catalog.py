@@ -4,6 +4,8 @@ Add a detector here, a group of settings in `policy.py`, a page in `docs/detecto
 fires and one that must not in `tests/`.
 """
 
+from functools import partial
+
 from msgspec import Struct
 
 from detectors.chains.hosted import NOTHING, Declared, DeclaredChain
@@ -33,10 +35,11 @@ from detectors.rules.three_systems import ThreeSystems
 from detectors.rules.trust_opened import TrustOpened
 from detectors.rules.unapproved_change import UnapprovedChange
 from detectors.rules.used_elsewhere import UsedElsewhere
+from detectors.severity import Severity, severity
 from detectors.thresholds import DetectorSettings
 from models.baselines.baseline import Baseline
 from models.baselines.habits import Habits
-from models.event import Event
+from models.event import Event, Operation
 from models.registry import Registry
 
 NAMES = DetectorSettings.__struct_fields__
@@ -54,7 +57,8 @@ def detectors(policy: Policy, knowledge: Knowledge) -> list[Detector]:
     """Those that the policy has switched on."""
     every = (*_rules(policy, knowledge), *_learned(policy, knowledge))
     built = [detector for detector in every if getattr(policy.detectors, detector.name).enabled]
-    return [*built, *(DeclaredChain(hosted) for hosted in knowledge.declared.chains)]
+    is_habit = partial(_is_habit, _habits(knowledge), knowledge.registry)
+    return [*built, *(DeclaredChain(hosted, is_habit) for hosted in knowledge.declared.chains)]
 
 
 def _rules(policy: Policy, knowledge: Knowledge) -> tuple[Detector, ...]:
@@ -96,6 +100,11 @@ def _learned(policy: Policy, knowledge: Knowledge) -> tuple[Detector, ...]:
 
 def _habits(knowledge: Knowledge) -> Habits:
     return knowledge.baseline.habits if knowledge.baseline is not None else Habits({})
+
+
+def _is_habit(habits: Habits, registry: Registry, event: Operation) -> bool:
+    """What a declared chain may take for granted: a habit knows whom and what, not how much was given."""
+    return habits.is_habit(event) and severity(event, registry) is not Severity.GRAVE
 
 
 def by_kind(active: list[Detector]) -> dict[type[Event], tuple[Detector, ...]]:

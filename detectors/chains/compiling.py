@@ -50,6 +50,7 @@ def _part(condition: Condition, bit: int, approvals: ApprovalSettings, *, is_ste
         is_named=matching(condition.operation) if condition.operation else None,
         looks=looks_of(condition),
         tests=tests_of(condition, approvals),
+        habit=condition.habit,
     )
 
 

@@ -51,6 +51,8 @@ class Condition(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, r
     """Whether an approval of exactly this act, or a registration whose terms it keeps, vouches for it."""
     own: bool | None = None
     """Whether the session made what it reaches, and took nothing from others."""
+    habit: bool | None = None
+    """Whether the job has done just this, to the same end, in several recorded sessions."""
     same: dict[Text, Text] = {}
     """Field here: `step.field` that has to name the same thing."""
     differs: dict[Text, Text] = {}

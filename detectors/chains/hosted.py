@@ -39,6 +39,13 @@ class Part(Struct, frozen=True, kw_only=True):
     """Asked once for all operations that look alike."""
     tests: tuple[Test, ...] = ()
     """Asked of each operation."""
+    habit: bool | None = None
+    """Whether it has to be a habit of its job, or must be none; None for either."""
+
+    @property
+    def asks(self) -> bool:
+        """Whether each operation has to be asked, although it looks right."""
+        return bool(self.tests) or self.habit is not None
 
     def may_be(self, event: Operation) -> bool:
         """Whether an operation that looks like this one can be it."""
@@ -96,8 +103,9 @@ NOTHING = Declared()
 class DeclaredChain(Detector):
     """Fires at the operation that completes the chain."""
 
-    def __init__(self, hosted: Hosted) -> None:
+    def __init__(self, hosted: Hosted, is_habit: Callable[[Operation], bool]) -> None:
         self.name = hosted.name
+        self._is_habit = is_habit
         self.tags = hosted.tags
         self.takes_claims = hosted.exact
         self.listens_to = frozenset().union(*(part.classes for part in hosted.parts))
@@ -116,9 +124,9 @@ class DeclaredChain(Detector):
         if event.grade not in self._grades:
             return None
         parts = [part for part in self._hosted.parts if part.may_be(event)]
-        asked = tuple(part for part in parts if part.tests)
-        fills = sum(part.bit for part in parts if part.is_step and not part.tests)
-        forbids = sum(part.bit for part in parts if not part.is_step and not part.tests)
+        asked = tuple(part for part in parts if part.asks)
+        fills = sum(part.bit for part in parts if part.is_step and not part.asks)
+        forbids = sum(part.bit for part in parts if not part.is_step and not part.asks)
         return partial(self._inspect, asked, fills, forbids) if parts else None
 
     def inspect(self, session: Session, workflow: Workflow, event: Operation, step: Step) -> Noticed | None:
@@ -137,6 +145,8 @@ class DeclaredChain(Detector):
         step: Step,
     ) -> Noticed | None:
         for part in asked:
+            if part.habit is not None and self._is_habit(event) is not part.habit:
+                continue
             for test in part.tests:
                 if not test(workflow, event, step):
                     break

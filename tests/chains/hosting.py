@@ -8,6 +8,7 @@ from detectors.chains.hosted import Declared, Hosted
 from detectors.judge import Judge
 from detectors.policy import Policy
 from detectors.thresholds import DetectorSettings
+from models.baselines.baseline import Baseline
 from tests.builders import OFFICE, Judged
 
 
@@ -18,8 +19,10 @@ def alone() -> Policy:
     return Policy(detectors=DetectorSettings(**off))
 
 
-def judging(hosted: Iterable[Hosted], policy: Policy | None = None) -> Judged:
+def judging(
+    hosted: Iterable[Hosted], policy: Policy | None = None, baseline: Baseline | None = None
+) -> Judged:
     """At work."""
     heard = Judged()
-    heard.judge = Judge(policy or alone(), None, OFFICE, Declared(tuple(hosted)))
+    heard.judge = Judge(policy or alone(), baseline, OFFICE, Declared(tuple(hosted)))
     return heard

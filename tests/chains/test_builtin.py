@@ -3,12 +3,14 @@
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from detectors.policy import Policy
-from models.event import AnyEvent
+from models.attested import Effect
+from models.event import AnyEvent, Operation
 from stream.chain_files import builtin_declarations, builtin_names
 from stream.rule_files import load_declared
-from tests.builders import Stories
+from tests.builders import Stories, op, rotation, trained
 from tests.chains.hosting import judging
 from tests.chains.stories import FIRES, MUST_NOT
 
@@ -41,6 +43,19 @@ def test_it_fires(name: str, events: list[AnyEvent]) -> None:
 def test_it_does_not_fire_on_a_look_alike(name: str, events: list[AnyEvent]) -> None:
     """Silence."""
     assert found_by(name, events) == []
+
+
+@pytest.mark.parametrize(("admin", "found"), [(False, []), (True, ["planner_executor"])])
+def test_a_split_that_is_ordinary_for_the_executor_is_let_be(*, admin: bool, found: list[str]) -> None:
+    """Where it was learned; what is grave is nobody's habit."""
+    key = rotation("s2", agent="agent-8")[-1]
+    assert isinstance(key, Operation)
+    if admin:
+        key = replace(key, effects=(*key.effects, Effect.ADMIN))
+    events: list[AnyEvent] = [op("P", 0, target=key.target), key]
+    chains = [chain for chain in load_declared(Policy()).chains if chain.name == "planner_executor"]
+    assert judging(chains, baseline=trained()).fold(events).detectors == found
+    assert judging(chains).fold(events).detectors == ["planner_executor"]
 
 
 @pytest.mark.parametrize("name", builtin_names())

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from detectors.chains.compiling import compiled
 from detectors.policy import ChainOverride, Policy
@@ -13,7 +14,7 @@ from models.errors import RuleError
 from models.event import AnyEvent, CredentialKind, Grade, SystemKind
 from stream.chain_files import declarations
 from stream.rule_files import load_declared
-from tests.builders import Judged, approval, op, told
+from tests.builders import Judged, approval, op, rotation, told, trained
 from tests.chains.hosting import alone, judging
 
 CHAIN = """
@@ -49,6 +50,35 @@ def test_a_chain_says_who_did_what_and_how_long_it_took() -> None:
     assert finding.reason == (
         "looked up, then granted: iam:ListRoles, then iam:AttachRolePolicy on role/app in 90.0 s"
     )
+
+
+KEY_MADE = """
+name: mine
+title: a key was made
+steps: [{id: key, class: credential_mint, habit: HABIT}]
+within: 1h
+"""
+
+
+@pytest.mark.parametrize(
+    ("changed", "taught", "is_habit"),
+    [
+        ({}, True, True),
+        ({}, False, False),
+        ({"target": "svc-other", "facts": {"beneficiary": "svc-other"}}, True, False),
+        ({"agent_role": "helpdesk"}, True, False),
+        ({"effects": (Effect.MINTS, Effect.ADMIN)}, True, False),
+    ],
+    ids=["as ever", "nobody knows", "another target", "another job", "a grave one"],
+)
+def test_what_a_job_always_does_is_a_habit(*, changed: dict[str, Any], taught: bool, is_habit: bool) -> None:
+    """The baseline says whom and what; how much was given it does not know, so nothing grave is one."""
+    events: list[AnyEvent] = [replace(rotation("s1")[-1], **changed)]
+    for wanted in (True, False):
+        text = KEY_MADE.replace("HABIT", str(wanted).lower())
+        chains = [compiled(chain, alone().approvals) for chain, _ in declarations("mine.yaml", text.encode())]
+        heard = judging(chains, baseline=trained() if taught else None).fold(events)
+        assert bool(heard.findings) is (wanted is is_habit)
 
 
 CONDITIONS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
