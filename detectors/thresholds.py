@@ -248,7 +248,7 @@ class ScopeSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     confidence_removal: Share = 0.6
     """Something was taken away."""
     confidence_names: Share = 0.65
-    """A certificate for a name that is none of the job's."""
+    """A certificate for a name that is none of the job's, or nobody knows for which."""
 
 
 class SecretThenChangeSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

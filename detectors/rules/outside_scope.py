@@ -15,6 +15,7 @@ from models.scope import Scope, scope_of
 from models.session import Session, Step, Workflow, called, remembered
 
 STRAYED_MAX = 8
+CERTIFICATE = "certificate"
 
 
 class OutsideScope(Detector):
@@ -53,7 +54,7 @@ class OutsideScope(Detector):
 
     def _confidence(self, session: Session, event: Operation) -> float:
         settings = self._settings
-        if Fact.NAMES in event.facts:
+        if Fact.NAMES in event.facts or _is_blank(event):
             return settings.confidence_names
         removal = takes_away(event) and len(session.strayed) < settings.targets_min
         return settings.confidence_removal if removal else settings.confidence
@@ -78,8 +79,15 @@ def _fault(scope: Scope, event: Operation) -> str:
         (scope.ordinary and Effect.ADMIN in effects, "it grants nothing administrative"),
         (_for_stranger(scope, event), f"it makes credentials of {', '.join(scope.users)} only"),
         (bool(outside), f"{', '.join(outside)} is none of its names"),
+        (bool(scope.names) and _is_blank(event), "nothing says for which name, or by which issuer"),
     )
     return next((words for broken, words in checks if broken), "")
+
+
+def _is_blank(event: Operation) -> bool:
+    """Whether a certificate came into being of which the record tells neither name nor issuer."""
+    told = Fact.NAMES in event.facts or Fact.ISSUER in event.facts
+    return event.target_kind == CERTIFICATE and Effect.MINTS in event.effects and not told
 
 
 def _for_stranger(scope: Scope, event: Operation) -> bool:

@@ -101,6 +101,9 @@ FIRES: Stories = {
         "a scanner reads a secret's value": [op("S", 0, principal="scanner")],
         "a rotation job reads another kind of secret": [op("S", 0, principal="rotation", target="ca/root")],
         "a rotation job makes somebody else's key": [op("C", 0, principal="rotation", **KEY)],
+        "a certificate is approved, and nothing says whose": [
+            op("C", 0, principal="issuer", target_kind="certificate", effects=(Effect.MINTS,))
+        ],
         "a wildcard name": [op("C", 0, principal="issuer", facts={"names": "*.svc.example.org"})],
         "a name of somebody else's": [op("C", 0, principal="issuer", facts={"names": "www.example.net"})],
         "an installer binds for the whole cluster": [
@@ -205,6 +208,17 @@ MUST_NOT: Stories = {
         "a rotation job makes its user's key": [
             op("C", 0, principal="rotation", effects=(Effect.MINTS,), facts={"beneficiary": "svc-reports"})
         ],
+        "its issuer is told, the name comes later": [
+            op(
+                "C",
+                0,
+                principal="issuer",
+                target_kind="certificate",
+                effects=(Effect.MINTS,),
+                facts={"issuer": "vault-internal"},
+            )
+        ],
+        "it looks after a certificate": [op("C", 0, principal="issuer", target_kind="certificate")],
         "a name of its own": [op("C", 0, principal="issuer", facts={"names": "a.svc.example.org"})],
         "an installer binds in a name space": [op("V", 0, principal="installer", **GRANT)],
         "a directory sync adds a member": [op("R", 0, **GRANT | {"facts": {"client": "app-2"}})],
