@@ -74,6 +74,10 @@ class RegistryError(InputError):
     """A registry file that cannot be used."""
 
 
+class ModelRegistryError(InputError):
+    """A registry of baselines that cannot be read or written, or does not hold what was asked for."""
+
+
 class SigningError(InputError):
     """A key that cannot be used to sign baselines or to check them."""
 

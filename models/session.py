@@ -319,6 +319,8 @@ class Session(Struct, array_like=True, gc=False):
     """What it brought into being itself: kind and name."""
     took: dict[str, int] = field(default_factory=dict)
     """Secrets that it has read and did not write itself, and when first (ms)."""
+    model: str = ""
+    """By which baseline its surprise was measured: bits of two are not to be mixed."""
 
 
 class Workflow(Struct, array_like=True, gc=False):

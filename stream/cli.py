@@ -2,7 +2,7 @@
 
 import os
 import sys
-from importlib.metadata import version
+from importlib.metadata import version as installed
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -16,6 +16,7 @@ from detectors.policy import write_policy
 from models.errors import ChainbrakeError
 from stream.baseline_files import load_baseline
 from stream.commands.evaluate import evaluate
+from stream.commands.models import models
 from stream.options import (
     BaselinePath,
     ChainsPath,
@@ -41,6 +42,7 @@ app = typer.Typer(
 )
 hooks = typer.Typer(no_args_is_help=True, help="Enforcement hooks: they act on commands and acknowledge.")
 app.add_typer(hooks, name="hook")
+app.add_typer(models, name="models")
 app.command()(evaluate)
 
 out = Console(highlight=False, soft_wrap=True)
@@ -64,7 +66,7 @@ def main() -> None:
 
 def _print_version(*, wanted: bool) -> None:
     if wanted:
-        out.print(f"chainbrake {version('chainbrake')}")
+        out.print(f"chainbrake {installed('chainbrake')}")
         raise typer.Exit
 
 
@@ -229,7 +231,8 @@ def train(
     """Learn what normal looks like from recorded sessions."""
     from stream.commands.train import run_train  # noqa: PLC0415 - scipy takes a second to import
 
-    run_train(out, files, source, to, _settings(policy=policy, registry=registry))
+    version = run_train(out, files, source, to, _settings(policy=policy, registry=registry))
+    out.print(f"written: {to} ({version})")
 
 
 @app.command()

@@ -10,17 +10,21 @@ from aiokafka.errors import KafkaError
 from mode import Service
 
 from detectors.judge import Judge
+from models.baselines.baseline import Baseline
 from models.errors import FencedError, TopicChangedError
 from stream import collector, metrics
 from stream.baseline_files import load_baseline
 from stream.enforcement.ledger import Ledger
 from stream.lineage import Lineage
 from stream.messages import Record
+from stream.model_registry.announcement import Slot
+from stream.model_registry.slots import Slots
 from stream.outbox import Outbox
 from stream.raw_reader import RawReader
 from stream.reader import Reader
 from stream.rule_files import load_declared
 from stream.settings import Settings, load_policy, load_registry
+from stream.shadow import Shadow
 from stream.store import Store
 from stream.topics import RECORD_BYTES_MAX, identity, topics_of
 
@@ -40,6 +44,7 @@ class Engine(Service):  # type: ignore[misc]  # mode is not typed
         self.topics = topics_of(settings)
         self.policy = load_policy(settings.policy)
         self.baseline = load_baseline(settings)
+        """Live for as long as none is announced."""
         self.registry = load_registry(settings.registry)
         self.declared = load_declared(self.policy, settings.chains, settings.sigma)
         self.up = {"kafka": False, "redis": False}
@@ -51,12 +56,11 @@ class Engine(Service):  # type: ignore[misc]  # mode is not typed
         self.ledger = Ledger(self._store, self.policy.commands, self.policy.memory_ms, self.topics.actions)
         self._reader: Reader | None = None
         self._raw: RawReader | None = None
+        self._slots: Slots | None = None
 
     @Service.task  # type: ignore[untyped-decorator]  # mode is not typed
     async def _open(self) -> None:
         """Check the topic, open the producer and the reader; a task, so that the web answers meanwhile."""
-        model = self.baseline.version if self.baseline is not None else "none"
-        metrics.BUILD.labels(self.policy.version, model, "shadow" if self.policy.shadow else "enforce").set(1)
         topic_id = await self._check_topic()
         self._producer = AIOKafkaProducer(
             bootstrap_servers=self.settings.kafka,
@@ -68,16 +72,44 @@ class Engine(Service):  # type: ignore[misc]  # mode is not typed
         await self._producer.start()
         for topic in (self.topics.commands, self.topics.findings, self.topics.dead_letters):
             await self._producer.partitions_for(topic)  # so that the first command does not wait for it
-        judge = Judge(self.policy, self.baseline, self.registry, self.declared)
+        slots = Slots(
+            self.settings, self.topics.models, self.baseline, self._change, loop=self.loop, beacon=self.beacon
+        )
+        self._slots = slots
+        await slots.open()
+        self._change(Slot.LIVE, slots.filled[Slot.LIVE])
+        judge = self._judge(slots.filled[Slot.LIVE])
         outbox = Outbox(self._producer, self._store, self.topics, self.settings.issuer)
         reader = Reader(
             self.settings, self.topics, topic_id, judge, self._store, loop=self.loop, beacon=self.beacon
         )
         await reader.open(outbox)
         self._reader = reader
+        self._change(Slot.SHADOW, slots.filled[Slot.SHADOW])
         self._note("kafka", up=True)
         await self.add_runtime_dependency(reader)
+        await self.add_runtime_dependency(slots)
         await self._ingest(outbox)
+
+    def _judge(self, baseline: Baseline | None) -> Judge:
+        return Judge(self.policy, baseline, self.registry, self.declared)
+
+    def _change(self, slot: Slot, baseline: Baseline | None) -> None:
+        """Put another baseline to work: from the next slice of events on."""
+        if slot is Slot.LIVE:
+            model = baseline.version if baseline is not None else "none"
+            mode = "shadow" if self.policy.shadow else "enforce"
+            metrics.BUILD.clear()
+            metrics.BUILD.labels(self.policy.version, model, mode).set(1)
+        if self._reader is None:
+            return
+        if slot is Slot.LIVE:
+            self._reader.change(self._judge(baseline))
+        elif baseline is None:
+            self._reader.shadow = None
+        else:
+            share, at_most = self.settings.shadow_share, self.settings.workflows_max
+            self._reader.shadow = Shadow(self._judge(baseline), share, at_most)
 
     async def _ingest(self, outbox: Outbox) -> None:
         """Read raw topics beside, where there are any."""
@@ -97,6 +129,8 @@ class Engine(Service):  # type: ignore[misc]  # mode is not typed
 
     async def on_stop(self) -> None:
         """Store what is left, then close."""
+        if self._slots is not None:
+            await self._slots.close()
         if self._raw is not None:
             await self._raw.close()
         if self._reader is not None:

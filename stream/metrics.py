@@ -13,10 +13,12 @@ from models.acknowledgement import Certainty, Hit
 from models.command import Action
 from models.errors import Unreadable
 from stream.ingest.sources import SOURCES
+from stream.model_registry.announcement import Slot
 
 REGISTRY = CollectorRegistry()
 disable_created_metrics()  # type: ignore[no-untyped-call]  # each counter and histogram would have a second series that nothing reads
 
+ORDERED = tuple(action for action in Action if action is not Action.OBSERVE)
 _LATENCY_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
 _LAG_S = (0.01, 0.1, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 900, 3600)
 
@@ -50,11 +52,7 @@ DEAD_LETTERS = _counter(
     "dead_letters_total", "Records that could not be judged, by reason", reason=Unreadable
 )
 FINDINGS = _counter("findings_total", "Findings, by detector", detector=(*NAMES, "stop_unacknowledged"))
-COMMANDS = _counter(
-    "commands_total",
-    "Commands decided, by action",
-    action=[action for action in Action if action is not Action.OBSERVE],
-)
+COMMANDS = _counter("commands_total", "Commands decided, by action", action=ORDERED)
 COMMANDS_DEGRADED = _counter("commands_degraded_total", "Stops degraded to step-up by budget or protection")
 COMMANDS_RESENT = _counter("commands_resent_total", "Commands sent again for want of an acknowledgement")
 COMMANDS_ESCALATED = _counter("commands_escalated_total", "Stops escalated after their last resend")
@@ -90,6 +88,22 @@ DEPENDENCY_UP = _gauge("dependency_up", "1 if it answers, 0 if it is being waite
 BUILD = _gauge(
     "build_info", "1; the policy and model in use, and whether stops are meant", "policy", "model", "mode"
 )
+BASELINE_INFO = _gauge("baseline_info", "1; the baseline that fills a slot, or none", "slot", "version")
+BASELINE_BEHIND = _gauge("baseline_behind", "1 if a slot's baseline is not the one announced", "slot")
+BASELINE_CHANGES = _counter(
+    "baseline_changes_total",
+    "Announced baselines, by slot and whether they were put to work; a refused one is tried again",
+    slot=Slot,
+    result=("changed", "refused"),
+)
+SHADOW_EVENTS = _counter("shadow_events_total", "Events that the shadow baseline has judged, too")
+SHADOW_FINDINGS = _counter("shadow_findings_total", "Findings with the shadow baseline", detector=NAMES)
+SHADOW_VERDICTS = _counter(
+    "shadow_verdicts_total",
+    "Verdicts on sessions that both judge, by action and by who came to them",
+    action=ORDERED,
+    told=("both", "live", "shadow"),
+)
 
 RECORDS = _counter(
     "records_total",
@@ -105,3 +119,11 @@ SOURCE_SILENT = _gauge("source_silent_seconds", "Since a source that has talked 
 
 for _dependency in ("kafka", "redis"):
     DEPENDENCY_UP.labels(_dependency).set(0)
+
+
+def tell_baseline(slot: Slot, version: str) -> None:
+    """One series a slot: the version that was there before is gone."""
+    for labels in [sample.labels for metric in BASELINE_INFO.collect() for sample in metric.samples]:
+        if labels["slot"] == slot:
+            BASELINE_INFO.remove(slot, labels["version"])
+    BASELINE_INFO.labels(slot, version).set(1)

@@ -27,6 +27,7 @@ from stream.outbox import Outbox
 from stream.partition import Partition
 from stream.saver import Saver
 from stream.settings import Settings
+from stream.shadow import Shadow
 from stream.store import Store
 from stream.tally import publish_tally
 from stream.topics import RECORD_BYTES_MAX, Topics
@@ -76,6 +77,8 @@ class Reader(Service):  # type: ignore[misc]  # mode is not typed
         self._topics = topics
         self._topic_id = topic_id
         self._judge = judge
+        self.shadow: Shadow | None = None
+        """Judges beside, if there is one."""
         self._store = store
         self._published = Tally()
         self._consumer: Any = None
@@ -222,6 +225,8 @@ class Reader(Service):  # type: ignore[misc]  # mode is not typed
     def publish(self) -> None:
         """What the gauges and counters say by now."""
         self._published = publish_tally(self._judge.tally, self._published)
+        if self.shadow is not None:
+            self.shadow.publish()
         metrics.WORKFLOWS.set(sum(len(partition.workflows) for partition in self.partitions.values()))
         metrics.LAG.set(sum(self._lag(partition) for partition in self.partitions.values()))
 
@@ -277,13 +282,23 @@ class Reader(Service):  # type: ignore[misc]  # mode is not typed
         self._fleet.note(partition.number, events)
 
     async def _fold(self, partition: Partition, intake: Intake, events: list[Arrived]) -> None:
+        shadow = self.shadow
         async with partition.judging:
+            followed = shadow.prepare(partition, events) if shadow is not None else []
             decided = intake.fold(partition, events, self._judge)
             if decided:
                 await self._saver.owe(partition, decided)
         if partition.urgent and not partition.hurrying:
             partition.hurrying = True
             self.add_future(self._hurry(partition))
+        if shadow is not None and followed:
+            await asyncio.sleep(0)  # what is urgent goes first
+            shadow.follow(followed, decided)
+
+    def change(self, judge: Judge) -> None:
+        """Judge with this one from the next slice on; what was counted goes on being counted."""
+        judge.tally = self._judge.tally
+        self._judge = judge
 
     async def _tell_surges(self) -> None:
         """Publish what only the counters over all workers show."""

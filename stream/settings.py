@@ -42,7 +42,12 @@ class Settings(Struct, frozen=True, kw_only=True):
     policy: str = ""
     """Path of a policy file; empty for the defaults."""
     baseline: str = ""
-    """Path of a baseline; empty for none: then what is learned says "not enough seen"."""
+    """Path of a baseline for as long as none is announced; empty for none: then what is learned says "not
+    enough seen"."""
+    models: str = ""
+    """Folder or address (fsspec) of the registry of baselines; empty for a folder of the user's."""
+    shadow_share: Annotated[float, Meta(ge=0, le=1)] = 1.0
+    """Of workflows that a shadow baseline judges, too: with all of them judging takes twice as long."""
     signing_key: str = ""
     """Path of the private key that signs baselines; empty for a development key of this machine."""
     trusted_keys: str = ""

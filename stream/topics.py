@@ -17,6 +17,9 @@ APPENDED = {"message.timestamp.type": "LogAppendTime"}
 RECORD_BYTES_MAX = 4 * 1024 * 1024
 """What the broker, the reader and the producer agree on."""
 
+COMPACTED = {"cleanup.policy": "compact", "max.message.bytes": str(RECORD_BYTES_MAX)}
+"""For ever, but of each key only the last record."""
+
 DAY_MS = 24 * 3_600_000
 CONNECT_MS_MAX = 5_000
 
@@ -39,6 +42,8 @@ class Topics(Struct, frozen=True):
     acks: str
     findings: str
     dead_letters: str
+    models: str
+    """Which baseline is put to work: the last word of each slot."""
     raw: dict[str, str]
     """Source: where its records arrive as they are."""
 
@@ -52,12 +57,13 @@ def topics_of(settings: Settings) -> Topics:
         acks=f"{prefix}.acks.v1",
         findings=f"{prefix}.findings.v1",
         dead_letters=f"{prefix}.dead-letters.v1",
+        models=f"{prefix}.models.v1",
         raw={source: f"{prefix}.raw.{source}" for source in SOURCES},
     )
 
 
 def stated(names: Topics, partitions: int) -> tuple[Topic, ...]:
-    """Every topic as it should be; none is compacted, since each record is a fact of its own.
+    """Every topic as it should be. Each record is a fact of its own; of announcements the last is enough.
 
     One worker at a time reads the raw topics, so more than one partition of them would not be faster.
     """
@@ -67,6 +73,7 @@ def stated(names: Topics, partitions: int) -> tuple[Topic, ...]:
         Topic(names.acks, "session id", partitions, _kept(7)),
         Topic(names.findings, "session id", partitions, _kept(30)),
         Topic(names.dead_letters, "key of the unreadable record", max(1, partitions // 4), _kept(30)),
+        Topic(names.models, "slot", 1, COMPACTED),
         *(Topic(name, "any", 1, _kept(3) | APPENDED) for name in names.raw.values()),
     )
 
@@ -94,12 +101,19 @@ def create_topics(settings: Settings, partitions: int, replicas: int) -> Iterato
             admin.create_topics(
                 [NewTopic(topic.name, topic.partitions, replicas, topic_configs=topic.config)]
             )
-            days = int(topic.config["retention.ms"]) // DAY_MS
-            yield f"created  {topic.name}: {topic.partitions} partitions by {topic.key}, {days} days", False
+            yield (
+                f"created  {topic.name}: {topic.partitions} partitions by {topic.key}, {_how_long(topic)}",
+                False,
+            )
     except KafkaError as error:
         raise StateError(f"topics on {settings.kafka}: {error}") from error
     finally:
         admin.close()
+
+
+def _how_long(topic: Topic) -> str:
+    kept_ms = topic.config.get("retention.ms")
+    return "the last of each" if kept_ms is None else f"{int(kept_ms) // DAY_MS} days"
 
 
 def _compared(admin: KafkaAdminClient, topic: Topic, replicas: int) -> tuple[str, bool]:

@@ -94,7 +94,7 @@ class Baseline:
         self.version = f"baseline@{header.checksum[:12]}"
         self.roles = {name: role for name, role in payload.roles.items() if role.sessions >= SESSIONS_MIN}
         """Those whose pace was seen enough; any other role is unknown to the detectors of pace."""
-        self.surprise = SurpriseModel(unpacked(payload.surprise))
+        self.surprise = SurpriseModel(unpacked(payload.surprise), self.version)
         self.habits = Habits(payload.habits)
 
     def rate_limits(self, tail: float) -> dict[str, dict[str, tuple[float, ...]]]:

@@ -54,11 +54,25 @@ class Expectation:
     """What is expected of one cohort: what a session of this agent and role is compared with."""
 
     __slots__ = (
-        *("_agent", "_asked", "_bits", "_counts", "_job_sessions", "_names_sources", "_origins", "_pace"),
+        *(
+            "_agent",
+            "_asked",
+            "_bits",
+            "_counts",
+            "_job_sessions",
+            "_model",
+            "_names_sources",
+            "_origins",
+            "_pace",
+        ),
         *("_score_limits", "_sequence_limit", "_symbols", "enough_seen", "keys"),
     )
 
-    def __init__(self, counts: SurpriseCounts, agent: str, role: str, shared: Shared) -> None:
+    def __init__(
+        self, counts: SurpriseCounts, agent: str, role: str, shared: Shared, model: str = ""
+    ) -> None:
+        """`model`: the version of the baseline."""
+        self._model = model
         self.keys = levels(counts.sessions, agent, role)
         counted = tuple(key for key in self.keys if key in counts.cohorts)
         own = [counts.cohorts[key] for key in counted]
@@ -108,7 +122,14 @@ class Expectation:
         """`fold`, once per event however many detectors ask."""
         if session.surprised_at != session.events:
             session.surprised_at = session.events
+            if session.model != self._model:
+                self._begin_anew(session)
             self.fold(session, event)
+
+    def _begin_anew(self, session: Session) -> None:
+        """Another baseline measured it so far, or none: what it did is context, and no evidence."""
+        session.model = self._model
+        session.surprise = session.origins = session.repeated = 0.0
 
     def fold(self, session: Session, event: Operation) -> None:
         """Bring the session's surprise up to the event. Changed in place; nothing grows without a limit."""
@@ -183,8 +204,9 @@ UNSEEN = SEPARATOR
 class SurpriseModel:
     """All expectations, made when first asked for."""
 
-    def __init__(self, counts: SurpriseCounts) -> None:
+    def __init__(self, counts: SurpriseCounts, version: str = "") -> None:
         self.counts = counts
+        self._version = version
         self._by_role: dict[str, dict[str, Expectation]] = {"": {}}
         """By role, then by agent: a role is asked for again and again, which keeps its agents at hand."""
         self._shared = Shared(counts.cohorts)
@@ -203,5 +225,5 @@ class SurpriseModel:
         agents = self._by_role.setdefault(role, {})
         known = agents.get(agent)
         if known is None:
-            known = agents[agent] = Expectation(self.counts, agent, role, self._shared)
+            known = agents[agent] = Expectation(self.counts, agent, role, self._shared, self._version)
         return known

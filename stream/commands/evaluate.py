@@ -34,6 +34,30 @@ def evaluate(
     json: Annotated[bool, typer.Option("--json", help="one JSON object, and nothing else")] = False,
 ) -> None:
     """How well a baseline tells honest sessions from others, keeps its promises, and how it errs."""
+    settings = read_settings(os.environ, policy=policy, registry=registry)
+    beside = _loaded(settings, live, "--live") if live is not None else None
+    measure(
+        settings,
+        (_loaded(settings, baseline, "--baseline"), beside),
+        files,
+        source=source,
+        labels=labels,
+        to=to,
+        json=json,
+    )
+
+
+def measure(
+    settings: Settings,
+    baselines: "tuple[Baseline, Baseline | None]",
+    files: list[str],
+    *,
+    source: str,
+    labels: Path | None,
+    to: Path | None,
+    json: bool,
+) -> None:
+    """Measure the first baseline, beside the second if there is one, and tell. Raises `InputError`."""
     from stream.evaluation.evaluate import Inputs  # noqa: PLC0415 - scipy takes a second to import
     from stream.evaluation.evaluate import evaluate as measured  # noqa: PLC0415
     from stream.evaluation.evaluation import as_json  # noqa: PLC0415
@@ -43,12 +67,8 @@ def evaluate(
         from stream.evaluation.report.page import require_extra  # noqa: PLC0415
 
         require_extra()
-    settings = read_settings(os.environ, policy=policy, registry=registry)
     inputs = Inputs(files, source, labels, load_registry(settings.registry))
-    ours, theirs = (
-        _loaded(settings, baseline, "--baseline"),
-        _loaded(settings, live, "--live") if live is not None else None,
-    )
+    ours, theirs = baselines
     with progress(files, shown=not json) as bar:
         evaluation = measured(inputs, ours, load_policy(settings.policy), theirs, bar)
         if to is not None:

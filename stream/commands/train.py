@@ -17,8 +17,8 @@ from stream.training import train, train_recorded, train_runs
 ROLES_SHOWN = 40
 
 
-def run_train(out: Console, files: list[str], source: str, to: Path, settings: Settings) -> None:
-    """Learn, sign, write, and tell. Raises `InputError`."""
+def run_train(out: Console, files: list[str], source: str, to: Path, settings: Settings) -> str:
+    """Learn, sign, write, and tell what was learned; returns the version. Raises `InputError`."""
     policy, registry = load_policy(settings.policy), load_registry(settings.registry)
     key = own_key(settings)  # first: nobody should learn for an hour that it cannot be signed
     if key.made:
@@ -40,4 +40,4 @@ def run_train(out: Console, files: list[str], source: str, to: Path, settings: S
         out.print(f"and {len(trained.roles) - ROLES_SHOWN} more roles")
     for reason, count in sorted({**header.left_out, **trained.dead_letters}.items()):
         out.print(f"left out: {count} ({reason})")
-    out.print(f"written: {to} (baseline@{header.checksum[:12]})")
+    return f"baseline@{header.checksum[:12]}"

@@ -1,0 +1,1 @@
+"""Where baselines are kept, who put which of them to work, and how workers hear of it."""

@@ -1,0 +1,120 @@
+"""What changes if one baseline takes another's place: who is known, and how far limits move."""
+
+from collections.abc import Callable, Mapping
+
+from msgspec import Struct
+
+from models.baselines.baseline import TAILS, Baseline
+from models.baselines.calibration import Calibration
+from models.baselines.cohorts import EVERYBODY, SEPARATOR
+from models.baselines.rates import HORIZONS_MS
+
+MOVED_MIN = 0.1
+"""Bits: a limit that moved by less is the same to whoever looks."""
+
+
+class Change(Struct, frozen=True):
+    """One figure in both; null where it is not known."""
+
+    what: str
+    cohort: str
+    """`everybody`, `agent NAME`, `role NAME` or `pair AGENT ROLE`."""
+    old: float | None
+    new: float | None
+
+
+class Difference(Struct, frozen=True, kw_only=True):
+    """From the old baseline to the new one."""
+
+    old: str
+    new: str
+    header: dict[str, tuple[int | str | None, int | str | None]]
+    """Field of the header: in the old, in the new."""
+    gained: list[str]
+    """Cohorts that only the new one knows."""
+    lost: list[str]
+    changes: list[Change]
+    """Limits that moved, those that moved most first."""
+    unmoved: int
+    """Limits that did not."""
+
+
+def difference(old: Baseline, new: Baseline, share: float, tail: float) -> Difference:
+    """`share`: of honest sessions that may exceed a limit; `tail`: of honest peaks of pace."""
+    before, after = (set(each.surprise.counts.sessions) for each in (old, new))
+    changes = _limits(old, new, share) + _paces(old, new, tail)
+    moved = [change for change in changes if _moved(change)]
+    moved.sort(key=lambda change: (-_size(change), change.cohort, change.what))
+    return Difference(
+        old=old.version,
+        new=new.version,
+        header=_headers(old, new),
+        gained=sorted(map(named, after - before)),
+        lost=sorted(map(named, before - after)),
+        changes=moved,
+        unmoved=len(changes) - len(moved),
+    )
+
+
+def named(cohort: str) -> str:
+    """A cohort's key for people."""
+    return "everybody" if cohort == EVERYBODY else cohort.replace(SEPARATOR, " ")
+
+
+def _headers(old: Baseline, new: Baseline) -> dict[str, tuple[int | str | None, int | str | None]]:
+    told = {}
+    for field in ("sessions", "events", "from_ms", "to_ms", "feature_set", "data_digest"):
+        pair = (getattr(old.header, field), getattr(new.header, field))
+        if pair[0] != pair[1]:
+            told[field] = pair
+    for reason in sorted({*old.header.left_out, *new.header.left_out}):
+        counts = (old.header.left_out.get(reason), new.header.left_out.get(reason))
+        if counts[0] != counts[1]:
+            told[f"left_out {reason}"] = counts
+    return told
+
+
+def _limits(old: Baseline, new: Baseline, share: float) -> list[Change]:
+    kinds: tuple[tuple[str, Callable[[Baseline], Calibration]], ...] = (
+        ("score limit (bits)", lambda baseline: baseline.surprise.counts.score),
+        ("sequence limit (bits)", lambda baseline: baseline.surprise.counts.sequence),
+    )
+    changes = []
+    for what, calibration in kinds:
+        both = (calibration(old), calibration(new))
+        for part in ("known", "new"):
+            mine, theirs = (getattr(each, part) for each in both)
+            name = what if part == "known" else f"{what}, jobs never seen"
+            changes += [
+                Change(name, named(key), _limit(mine, key, share), _limit(theirs, key, share))
+                for key in sorted({*mine, *theirs})
+            ]
+    return changes
+
+
+def _limit(peaks: Mapping[str, object], key: str, share: float) -> float | None:
+    found = peaks.get(key)
+    return found.limit(share) if found is not None else None  # type: ignore[attr-defined]
+
+
+def _paces(old: Baseline, new: Baseline, tail: float) -> list[Change]:
+    mine, theirs = old.rate_limits(tail), new.rate_limits(tail)
+    changes = []
+    for role in sorted(mine.keys() & theirs.keys()):
+        for op_class, before in sorted(mine[role].items()):
+            after = theirs[role][op_class]
+            for horizon_ms, was, now in zip(HORIZONS_MS, before, after, strict=True):
+                what = f"{op_class} in {horizon_ms // 1000} s (count, 1 in {1 / max(tail, TAILS[-1]):.0f})"
+                changes.append(Change(what, named(f"role{SEPARATOR}{role}"), was, now))
+    return changes
+
+
+def _moved(change: Change) -> bool:
+    return change.old != change.new and (None in (change.old, change.new) or _size(change) >= MOVED_MIN)
+
+
+def _size(change: Change) -> float:
+    """How far it moved; one that was not known or is not any more comes last, below what moved."""
+    if change.old is None or change.new is None:
+        return 0.0
+    return abs(change.new - change.old)
