@@ -15,6 +15,8 @@ RUN /opt/chainbrake/bin/pip install --no-deps --no-build-isolation .
 FROM python:3.13-slim
 ENV PATH=/opt/chainbrake/bin:$PATH PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1
 RUN useradd --system --uid 10001 --home-dir /var/lib/chainbrake --create-home chainbrake
+# A volume mounted here begins as this folder is: the user's own.
+RUN mkdir /models && chown chainbrake /models
 COPY --from=build /opt/chainbrake /opt/chainbrake
 USER 10001
 WORKDIR /var/lib/chainbrake

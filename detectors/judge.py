@@ -21,6 +21,7 @@ from detectors.severity import JUDGED, Severity, listed, severity
 from detectors.warrants import Warrants
 from models.attested import Effect, Fact
 from models.baselines.baseline import Baseline
+from models.baselines.drift import Drift
 from models.event import (
     READS,
     AnyEvent,
@@ -101,6 +102,8 @@ class Judge:
         self._warrants = Warrants(policy.approvals, registry)
         self._decisions = Decisions(policy, baseline.version if baseline is not None else "", declared)
         self._known_roles = frozenset(baseline.roles) if baseline is not None else frozenset()
+        share = policy.wrong_stops_per_1000_sessions / 1000
+        self.drift = Drift(baseline, share) if baseline is not None else None
 
     def fold(self, workflow: Workflow, event: AnyEvent, position: int, seen_ms: int) -> Decision | None:
         """Fold one event in.
@@ -266,6 +269,7 @@ class Judge:
             session.stop_done_ms = before.stop_done_ms
             workflow.remember_names(before.agent, before.principal)
             parent = parent or before.parent
+            self._over(before)
         self._admit(workflow, session)
         if parent:
             self._decisions.inherit(workflow, session, parent, event.at_ms)
@@ -333,7 +337,13 @@ class Judge:
     def _end(self, workflow: Workflow, event: SessionEnd) -> None:
         ended = workflow.sessions.get(event.session)
         if ended is not None and max(ended.verdict_until_ms, ended.last_ms + self._idle_ms) <= event.at_ms:
+            self._over(ended)
             self._leave(workflow, ended)
+
+    def _over(self, session: Session) -> None:
+        """Nothing more comes of it: it says whether sessions still are what was learned from."""
+        if self.drift is not None:
+            self.drift.ended(session)
 
     def _join(self, workflow: Workflow, event: Join) -> None:
         """What it did is judged again where it belongs; here nothing is held against it any more."""

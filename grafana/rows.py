@@ -1,5 +1,6 @@
 """The rows of the dashboard in their order; what comes in raw has its row here."""
 
+from grafana.learned import LEARNED
 from grafana.panels import HEALTH, SIGHT, SPEED, STOPPING, Panel, Query, Row, per_s, series, summed
 
 INGEST = Row(
@@ -46,4 +47,4 @@ INGEST = Row(
     ),
 )
 
-ROWS = (STOPPING, SPEED, SIGHT, INGEST, HEALTH)
+ROWS = (STOPPING, SPEED, SIGHT, INGEST, LEARNED, HEALTH)

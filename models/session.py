@@ -321,6 +321,8 @@ class Session(Struct, array_like=True, gc=False):
     """Secrets that it has read and did not write itself, and when first (ms)."""
     model: str = ""
     """By which baseline its surprise was measured: bits of two are not to be mixed."""
+    peak: float = 0.0
+    """The highest score so far, in bits."""
 
 
 class Workflow(Struct, array_like=True, gc=False):

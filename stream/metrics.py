@@ -5,6 +5,7 @@ Each has a panel in `grafana/dashboards/chainbrake.json`, and a line in `docs/op
 
 from collections.abc import Iterable
 from itertools import product
+from math import nan
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics
 
@@ -88,13 +89,28 @@ DEPENDENCY_UP = _gauge("dependency_up", "1 if it answers, 0 if it is being waite
 BUILD = _gauge(
     "build_info", "1; the policy and model in use, and whether stops are meant", "policy", "model", "mode"
 )
-BASELINE_INFO = _gauge("baseline_info", "1; the baseline that fills a slot, or none", "slot", "version")
+BASELINE_INFO = _gauge("baseline_info", "1; the baseline that fills a slot, or none", "slot", "model")
 BASELINE_BEHIND = _gauge("baseline_behind", "1 if a slot's baseline is not the one announced", "slot")
 BASELINE_CHANGES = _counter(
     "baseline_changes_total",
     "Announced baselines, by slot and whether they were put to work; a refused one is tried again",
     slot=Slot,
     result=("changed", "refused"),
+)
+DRIFT_SESSIONS = _gauge(
+    "drift_sessions", "Last sessions that drift is told from; fewer than 200 say nothing yet", "slot"
+)
+DRIFT_INDEX = _gauge(
+    "drift_index",
+    "Population stability index of the last sessions: below 0.1 stable, above 0.25 retrain; NaN is not "
+    "enough seen",
+    "slot",
+    "of",
+)
+CALIBRATION_ERROR = _gauge(
+    "calibration_error",
+    "Share of the last sessions over their limit, less the promised share; NaN is not enough seen",
+    "slot",
 )
 SHADOW_EVENTS = _counter("shadow_events_total", "Events that the shadow baseline has judged, too")
 SHADOW_FINDINGS = _counter("shadow_findings_total", "Findings with the shadow baseline", detector=NAMES)
@@ -117,6 +133,12 @@ JOINED = _counter("joined_total", "Events sent again under their true session, s
 WAITING = _gauge("waiting_events", "Events kept in case a link to their true session arrives")
 SOURCE_SILENT = _gauge("source_silent_seconds", "Since a source that has talked was last heard", "source")
 
+for _slot in Slot:
+    BASELINE_BEHIND.labels(_slot).set(0)
+    DRIFT_SESSIONS.labels(_slot).set(0)
+    CALIBRATION_ERROR.labels(_slot).set(nan)
+    for _of in ("surprise", "pace"):
+        DRIFT_INDEX.labels(_slot, _of).set(nan)
 for _dependency in ("kafka", "redis"):
     DEPENDENCY_UP.labels(_dependency).set(0)
 
@@ -125,5 +147,5 @@ def tell_baseline(slot: Slot, version: str) -> None:
     """One series a slot: the version that was there before is gone."""
     for labels in [sample.labels for metric in BASELINE_INFO.collect() for sample in metric.samples]:
         if labels["slot"] == slot:
-            BASELINE_INFO.remove(slot, labels["version"])
+            BASELINE_INFO.remove(slot, labels["model"])
     BASELINE_INFO.labels(slot, version).set(1)

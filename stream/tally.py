@@ -1,9 +1,13 @@
 """The judge's counts as metrics: the judge is pure and only counts, this tells the difference."""
 
+from math import nan
+
 from msgspec.structs import asdict, replace
 
 from detectors.judge import Tally
+from models.baselines.drift import Drift
 from stream import metrics
+from stream.model_registry.announcement import Slot
 
 
 def publish_tally(now: Tally, before: Tally) -> Tally:
@@ -19,3 +23,13 @@ def publish_tally(now: Tally, before: Tally) -> Tally:
     metrics.SESSIONS_BEGUN.inc(grown["sessions_begun"])
     metrics.SESSIONS_FORGOTTEN.inc(grown["sessions_forgotten"])
     return replace(now)
+
+
+def publish_drift(slot: Slot, drift: Drift | None) -> None:
+    """How far the last sessions are from what a slot's baseline expects."""
+    found = (drift.surprise_index(), drift.pace_index(), drift.calibration_error()) if drift else (None,) * 3
+    surprise, pace, error = (nan if value is None else value for value in found)
+    metrics.DRIFT_SESSIONS.labels(slot).set(drift.sessions if drift else 0)
+    metrics.DRIFT_INDEX.labels(slot, "surprise").set(surprise)
+    metrics.DRIFT_INDEX.labels(slot, "pace").set(pace)
+    metrics.CALIBRATION_ERROR.labels(slot).set(error)

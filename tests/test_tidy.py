@@ -67,6 +67,9 @@ LABELS = {
     *(
         "result",
         "reason",
+        "slot",
+        "told",
+        "of",
         "detector",
         "action",
         "outcome",

@@ -17,6 +17,7 @@ from msgspec import Meta, Raw, Struct
 from models.baselines.cohorts import EVERYBODY, SESSIONS_MIN
 from models.baselines.counts import GAPS_MS, ORDER
 from models.baselines.habits import Habit, Habits
+from models.baselines.paces import CLASSES
 from models.baselines.rates import HORIZONS_MS
 from models.baselines.sequences import MEMORY
 from models.baselines.signing import Signature, Signer, Trusted
@@ -49,6 +50,8 @@ class RoleBaseline(Struct, kw_only=True):
     """Op class: per tail of `TAILS`, per horizon, the count that an honest session stays below."""
     pause_floor_ms: int | None = None
     """The shortest pauses from a read to a change that honest sessions make (1 % quantile), if enough."""
+    paces: list[Annotated[int, Meta(ge=0)]] = []
+    """Sessions by class of pace (`paces.py`)."""
 
 
 class Payload(Struct, kw_only=True):
@@ -179,5 +182,7 @@ def _wrong(payload: Payload, surprise: SurpriseCounts) -> Iterator[str]:
         for op_class, rows in role.rate_limits.items():
             if len(rows) != len(TAILS) or any(len(row) != len(HORIZONS_MS) for row in rows):
                 yield f"role {name}: rate_limits of {op_class} have the wrong shape"
+        if len(role.paces) not in (0, CLASSES):
+            yield f"role {name}: {len(role.paces)} paces, not {CLASSES}"
     if surprise.cohorts.get(EVERYBODY) is None:
         yield "what everybody did cannot be read"

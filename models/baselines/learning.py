@@ -26,6 +26,7 @@ from models.baselines.baseline import (
 )
 from models.baselines.counting import Run
 from models.baselines.habits import count_habits
+from models.baselines.paces import paces_of
 from models.baselines.rates import HORIZONS_MS, count
 from models.baselines.surprise_file import packed
 from models.baselines.surprise_learning import learn_surprise
@@ -59,7 +60,7 @@ def learn(
         by_role_once[run[0].agent_role].append(run)
     peaks = {role: np.array([_rate_peaks(run) for run in theirs]) for role, theirs in by_role_once.items()}
     prior = _prior(list(peaks.values()))
-    roles = {role: _role(theirs, peaks[role], prior) for role, theirs in by_role.items()}
+    roles = {role: _role(theirs, by_role_once[role], peaks[role], prior) for role, theirs in by_role.items()}
     times = [event.at_ms for run in honest for event in (run[0], run[-1])]
     header = Header(
         format=FORMAT,
@@ -114,7 +115,7 @@ def _run_digest(run: Run) -> bytes:
     return told.digest()
 
 
-def _role(runs: list[Run], peaks: Floats, prior: tuple[Floats, Floats]) -> RoleBaseline:
+def _role(runs: list[Run], once: list[Run], peaks: Floats, prior: tuple[Floats, Floats]) -> RoleBaseline:
     limits = _rate_limits(peaks, prior)
     return RoleBaseline(
         sessions=len(runs),
@@ -124,6 +125,7 @@ def _role(runs: list[Run], peaks: Floats, prior: tuple[Floats, Floats]) -> RoleB
             for c, op_class in enumerate(CLASSES)
         },
         pause_floor_ms=_pause_floor_ms(runs),
+        paces=paces_of((len(run), run[-1].at_ms - run[0].at_ms) for run in once),
     )
 
 

@@ -118,18 +118,27 @@ class Expectation:
         found = [peaks.p_value(peak) for peaks in backing if peaks is not None]
         return max(found) if self.enough_seen and len(found) == len(backing) else None
 
+    def backing(self, share: float) -> Peaks | None:
+        """The held-out peaks behind a limit of the score; None where several are, or not enough were seen."""
+        found = self._peaks(self._counts.score, share)
+        return found[0] if self.enough_seen and len(found) == 1 else None
+
     def follow(self, session: Session, event: Operation) -> None:
-        """`fold`, once per event however many detectors ask."""
+        """`fold`, once per event however many detectors ask; and how far the score ever rose."""
         if session.surprised_at != session.events:
             session.surprised_at = session.events
             if session.model != self._model:
                 self._begin_anew(session)
             self.fold(session, event)
+            if event.outcome is not ERROR:  # `score_of`, without the call
+                found, repeated = session.origins + session.surprise, session.repeated
+                if found > session.peak or repeated > session.peak:
+                    session.peak = found if found > repeated else repeated  # noqa: FURB136 - same
 
     def _begin_anew(self, session: Session) -> None:
         """Another baseline measured it so far, or none: what it did is context, and no evidence."""
         session.model = self._model
-        session.surprise = session.origins = session.repeated = 0.0
+        session.surprise = session.origins = session.repeated = session.peak = 0.0
 
     def fold(self, session: Session, event: Operation) -> None:
         """Bring the session's surprise up to the event. Changed in place; nothing grows without a limit."""

@@ -5,7 +5,7 @@ from typing import Any
 
 import structlog
 from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka.errors import KafkaError
+from aiokafka.errors import ConsumerStoppedError, KafkaError
 
 from models.errors import InputError
 from stream.model_registry.announcement import Announcement, Slot, decode
@@ -44,6 +44,9 @@ class Hearing:
         """Wait a while for something new; whether there was. An outage is waited for, and said."""
         try:
             return await self._poll()
+        except ConsumerStoppedError:  # the worker ends
+            await asyncio.sleep(AGAIN_S)
+            return False
         except KafkaError as error:
             log.warning("announcements of baselines cannot be heard, trying again", error=repr(error))
             await asyncio.sleep(AGAIN_S)

@@ -1,0 +1,136 @@
+"""Whether the world is still the one that was learned from: told by whole sessions as they end.
+
+Two things of each session are compared with what the baseline expects: the p-value of its running maximum,
+and its pace. Expected is what held for the sessions of that cohort and role, so that more of one kind of
+agent is no drift. How far apart: the population stability index, the sum over classes of (found - expected) ·
+ln(found / expected) in shares (Siddiqi, Credit Risk Scorecards, 2006): below 0.1 stable, above 0.25 retrain.
+"""
+
+from bisect import bisect_left, bisect_right
+from collections import deque
+from collections.abc import Sequence
+from itertools import pairwise
+from math import log
+
+from models.baselines.baseline import Baseline
+from models.baselines.calibration import Peaks
+from models.baselines.paces import CLASSES, pace_class, shares
+from models.session import Session
+
+P_EDGES = (0.01, 0.02, 0.05, 0.1, 0.2, 1.0)
+"""Classes of p-values: where a promise is made, in the tail."""
+
+WINDOW = 1_000
+"""Sessions that are looked at: the last ones."""
+
+WINDOW_MIN = 200
+"""Fewer say nothing: of so many, chance alone gives an index of about 0.025."""
+
+SMOOTHED = 0.5
+"""Added to every class, so that one which nobody is in has a logarithm."""
+
+
+class Window:
+    """The classes of the last sessions beside what was expected of them."""
+
+    def __init__(self, classes: int) -> None:
+        self._last: deque[tuple[int, Sequence[float]]] = deque()
+        self._found = [0] * classes
+        self._expected = [0.0] * classes
+
+    def add(self, found: int, expected: Sequence[float]) -> None:
+        """One session: its class, and the share of each class where it came from; they add up to 1."""
+        self._last.append((found, expected))
+        self._count(found, expected, 1)
+        if len(self._last) > WINDOW:
+            self._count(*self._last.popleft(), -1)
+
+    @property
+    def sessions(self) -> int:
+        """How many are looked at."""
+        return len(self._last)
+
+    def stability_index(self) -> float | None:
+        """None for not enough seen."""
+        if self.sessions < WINDOW_MIN:
+            return None
+        whole = self.sessions + SMOOTHED * len(self._found)
+        index = 0.0
+        for found, expected in zip(self._found, self._expected, strict=True):
+            share, due = (found + SMOOTHED) / whole, (max(expected, 0.0) + SMOOTHED) / whole
+            index += (share - due) * log(share / due)
+        return index
+
+    def excess(self, place: int) -> float | None:
+        """Of one class: its share less the expected one; None for not enough seen."""
+        if self.sessions < WINDOW_MIN:
+            return None
+        return (self._found[place] - self._expected[place]) / self.sessions
+
+    def _count(self, found: int, expected: Sequence[float], times: int) -> None:
+        self._found[found] += times
+        for place, share in enumerate(expected):
+            self._expected[place] += times * share
+
+
+class Drift:
+    """Watches one baseline. Sessions that it did not see enough of are passed over."""
+
+    def __init__(self, baseline: Baseline, share: float) -> None:
+        """`share`: of honest sessions that the limit lets alarm."""
+        self._model = baseline.surprise
+        self._version = baseline.version
+        self._paces = {name: shares(role.paces) for name, role in baseline.roles.items()}
+        self._share = share
+        self._surprise = Window(len(P_EDGES))
+        self._pace = Window(CLASSES)
+        self._exceeded = Window(2)
+
+    def ended(self, session: Session) -> None:
+        """A session is over; one that another baseline measured in part is passed over."""
+        if session.model != self._version or not session.events:
+            return
+        backing = self._model.expectation(session.agent, session.agent_role).backing(self._share)
+        if backing is not None:
+            p_value = backing.p_value(session.peak)
+            self._surprise.add(bisect_left(P_EDGES, p_value), p_shares(backing))
+            promised = int(self._share * (backing.sessions + 1) + 1e-9) / (backing.sessions + 1)
+            self._exceeded.add(int(p_value <= self._share), (1.0 - promised, promised))
+        expected = self._paces.get(session.agent_role)
+        found = pace_class(session.events, session.last_ms - session.started_ms)
+        if expected and found is not None:
+            self._pace.add(found, expected)
+
+    @property
+    def sessions(self) -> int:
+        """How many it looks at."""
+        return self._surprise.sessions
+
+    def surprise_index(self) -> float | None:
+        """Population stability of p-values; None for not enough seen."""
+        return self._surprise.stability_index()
+
+    def pace_index(self) -> float | None:
+        """Population stability of sessions' pace; None for not enough seen."""
+        return self._pace.stability_index()
+
+    def calibration_error(self) -> float | None:
+        """Share of sessions over their limit, less the promised share; None for not enough seen."""
+        return self._exceeded.excess(1)
+
+
+def p_shares(peaks: Peaks) -> tuple[float, ...]:
+    """Of each class of p-values, if nothing changed: as the held-out sessions themselves fall into them.
+
+    Sessions that do just the same have one p-value, so that shares need not be those of the edges.
+    """
+    below = [0, *(_reaching(peaks, edge) for edge in P_EDGES[:-1]), peaks.sessions]
+    return tuple((after - before) / peaks.sessions for before, after in pairwise(below))
+
+
+def _reaching(peaks: Peaks, edge: float) -> int:
+    """How many of the held-out sessions have a p-value of at most `edge`."""
+    highest, most = peaks.highest, int(edge * (peaks.sessions + 1) + 1e-9) - 1
+    if most >= len(highest):
+        return len(highest)
+    return len(highest) - bisect_right(highest, highest[-most - 1]) if most > 0 else 0

@@ -1,0 +1,137 @@
+"""Baselines put to work on real servers: no restart, no loss, and what cannot be trusted changes nothing."""
+
+import json
+import threading
+from pathlib import Path
+
+import pytest
+
+from models.caep import from_caep
+from sandbox.kafka import Kafka
+from sandbox.valkey import Valkey
+from tests.servers.deployment import Deployment, Worker, until
+from tests.servers.traffic import traffic
+from tests.test_model_registry import artifact
+
+pytestmark = pytest.mark.servers
+
+
+def deployed(kafka: Kafka, valkey: Valkey, folder: Path) -> Deployment:
+    """A deployment with a registry of its own."""
+    return Deployment(kafka, valkey, folder, models=str(folder / "models"))
+
+
+def added(deployment: Deployment, sessions: int) -> str:
+    """The version of a baseline that is in the registry now."""
+    path = deployment.folder / f"{sessions}.json"
+    path.write_bytes(artifact(sessions))
+    return deployment.run("models", "add", str(path)).stdout.split()[0]
+
+
+def runs_with(worker: Worker, version: str, slot: str = "live") -> bool:
+    """Whether a worker says that a slot is filled with it."""
+    rows = worker.get("/metrics")[1].splitlines()
+    return f'chainbrake_baseline_info{{model="{version}",slot="{slot}"}} 1.0' in rows
+
+
+def wait_for(worker: Worker, version: str, slot: str = "live") -> None:
+    """Until a slot is filled with it."""
+    until(lambda: runs_with(worker, version, slot), 40, f"{version} in {slot}")
+
+
+@pytest.mark.timeout(180)
+def test_workers_change_without_a_restart_and_nothing_is_lost(
+    kafka: Kafka, valkey: Valkey, tmp_path: Path
+) -> None:
+    """Under traffic: every event once, commands name the baseline of their time, rollback goes back."""
+    with deployed(kafka, valkey, tmp_path) as deployment:
+        first, second = added(deployment, 40), added(deployment, 60)
+        workers = [deployment.worker(), deployment.worker()]
+        for worker in workers:
+            worker.wait_ready()
+            assert runs_with(worker, "none")
+        sent = deployment.send(traffic(2_000, 40, 2, 1))
+        deployment.wait_stored(sent, 60)
+        rows = [row for seed in range(2, 12) for row in traffic(2_000, 40, 2, seed)]
+        sending = threading.Thread(target=deployment.send, args=(rows,))
+        sending.start()
+        deployment.run("models", "promote", first, "--by", "ann")
+        for worker in workers:
+            wait_for(worker, first)
+        sending.join()
+        sent += len(rows)
+        sent += deployment.send(traffic(2_000, 40, 2, 20))
+        deployment.wait_stored(sent, 60)
+        deployment.run("models", "promote", second, "--by", "ann")
+        deployment.run("models", "rollback", "--by", "bob", "--reason", "too many")
+        for worker in workers:
+            wait_for(worker, first)
+        assert sum(worker.metric("chainbrake_events_total") for worker in workers) >= sent
+        assert deployment.folded() == sent
+        models = [from_caep(record.value).model_version for record in deployment.read("commands")]
+        assert {"", first} <= set(models) <= {"", first, second}
+        history = [json.loads(row) for row in deployment.run("models", "list", "--json").stdout.splitlines()]
+        told = [(row["version"], row["by"]) for row in history if row["kind"] == "entry"]
+        assert told == [(first, "ann"), (second, "ann"), (first, "bob")]
+        assert [worker.stop() for worker in workers] == [0, 0]
+
+
+@pytest.mark.timeout(180)
+def test_what_cannot_be_trusted_changes_nothing(kafka: Kafka, valkey: Valkey, tmp_path: Path) -> None:
+    """A file changed after it was announced is refused, said, and put to work once it is whole again.
+
+    A worker that starts meanwhile judges all the same; one that starts later has what is announced.
+    """
+    with deployed(kafka, valkey, tmp_path) as deployment:
+        first, second = added(deployment, 40), added(deployment, 60)
+        deployment.run("models", "promote", first)
+        worker = deployment.worker().wait_ready()
+        assert runs_with(worker, first)
+        file = tmp_path / "models" / "baselines" / f"{second.removeprefix('baseline@')}.json"
+        whole = file.read_bytes()
+        deployment.run("models", "promote", second)
+        wait_for(worker, second)
+        deployment.run("models", "rollback")
+        wait_for(worker, first)
+        file.write_bytes(whole[: len(whole) // 2])
+        refused = deployment.run("models", "list").stdout
+        assert "refused" in refused
+        file.write_bytes(whole)
+        deployment.run("models", "promote", second)
+        wait_for(worker, second)
+        assert worker.stop() == 0
+        file.write_bytes(whole[: len(whole) // 2])
+        late = deployment.worker().wait_ready()
+        assert runs_with(late, "none")
+        assert 'chainbrake_baseline_behind{slot="live"} 1.0' in late.get("/metrics")[1]
+        sent = deployment.send(traffic(500, 10, 1, 3))
+        deployment.wait_stored(sent, 60)
+        assert "announced baseline cannot be put to work" in late.log.read_text()
+        file.write_bytes(whole)
+        wait_for(late, second)
+        assert late.metric("chainbrake_baseline_behind") == 0
+        assert late.stop() == 0
+
+
+@pytest.mark.timeout(180)
+def test_a_shadow_is_compared_and_orders_nothing(kafka: Kafka, valkey: Valkey, tmp_path: Path) -> None:
+    """Its verdicts are counted beside the live ones; each command leaves once, by the live one."""
+    with deployed(kafka, valkey, tmp_path) as deployment:
+        version = added(deployment, 40)
+        deployment.run("models", "shadow", version)
+        worker = deployment.worker().wait_ready()
+        assert runs_with(worker, version, "shadow")
+        rows = traffic(2_000, 20, 3, 5)
+        deployment.wait_stored(deployment.send(rows), 60)
+        until(lambda: worker.metric("chainbrake_shadow_events_total") == len(rows), 20, "all judged beside")
+        until(lambda: worker.metric("chainbrake_shadow_verdicts_total") > 0, 20, "verdicts compared")
+        text = worker.get("/metrics")[1]
+        assert 'chainbrake_shadow_verdicts_total{action="kill_session",told="both"} 3.0' in text
+        assert 'chainbrake_shadow_verdicts_total{action="kill_session",told="shadow"} 0.0' in text
+        commands = [from_caep(record.value) for record in deployment.read("commands")]
+        assert {command.model_version for command in commands} == {""}
+        assert len({command.id for command in commands}) == len(commands)
+        deployment.run("models", "promote", version)
+        wait_for(worker, version)
+        wait_for(worker, "none", "shadow")
+        assert worker.stop() == 0

@@ -1,0 +1,119 @@
+"""Drift: silent while sessions are what was learned from, loud when they are not, and told from cohorts."""
+
+import random
+from itertools import pairwise
+
+import pytest
+
+from models.baselines.baseline import Baseline
+from models.baselines.calibration import HIGHEST_MAX, peaks_of
+from models.baselines.drift import P_EDGES, WINDOW, WINDOW_MIN, Drift, Window, p_shares
+from models.baselines.paces import CLASSES, EDGES_MS, pace_class, paces_of, shares
+from models.event import Operation
+from models.session import Session
+from tests.builders import AGENT, START_MS
+from tests.test_model_registry import artifact, loaded
+
+
+def test_shares_of_p_values_are_those_of_the_held_out_sessions() -> None:
+    """99 different peaks come in steps of 1 in 100; peaks that are all alike have one p-value."""
+    different = peaks_of([float(number) for number in range(99)])
+    found = [different.p_value(peak) for peak in different.highest]
+    counts = [sum(low < p <= high for p in found) / 99 for low, high in pairwise((0.0, *P_EDGES))]
+    assert p_shares(different) == pytest.approx(counts)
+    assert p_shares(peaks_of([3.0] * 50)) == (0.0, 0.0, 0.0, 0.0, 0.0, 1.0)
+    assert p_shares(peaks_of([1.0] * 90 + [5.0] * 10))[4:] == pytest.approx((0.1, 0.9))
+    many = peaks_of([float(number) for number in range(HIGHEST_MAX * 20)])
+    assert p_shares(many)[:2] == pytest.approx((0.01, 0.01), abs=1e-3)
+    assert sum(p_shares(many)) == pytest.approx(1.0)
+
+
+def test_a_window_is_silent_on_what_was_expected_and_loud_on_what_was_not() -> None:
+    """Draws of the expected shares stay below 0.1; a tail ten times as heavy does not."""
+    draw = random.Random(7)
+    expected = p_shares(peaks_of([float(number) for number in range(999)]))
+    same, other = Window(len(P_EDGES)), Window(len(P_EDGES))
+    heavy = (0.1, 0.1, 0.1, 0.1, 0.1, 0.5)
+    for _ in range(WINDOW):
+        same.add(draw.choices(range(6), expected)[0], expected)
+        other.add(draw.choices(range(6), heavy)[0], expected)
+    (calm, drifted) = (same.stability_index(), other.stability_index())
+    assert calm is not None
+    assert drifted is not None
+    assert calm < 0.1
+    assert drifted > 0.25
+    excess = other.excess(0)
+    assert excess == pytest.approx(0.09, abs=0.04)
+
+
+def test_a_window_forgets_and_says_nothing_of_too_few() -> None:
+    """The last ones count."""
+    window = Window(2)
+    for _ in range(WINDOW_MIN - 1):
+        window.add(1, (1.0, 0.0))
+    assert window.stability_index() is None
+    assert window.excess(1) is None
+    window.add(1, (1.0, 0.0))
+    assert (window.stability_index() or 0.0) > 0.25
+    for _ in range(WINDOW):
+        window.add(0, (1.0, 0.0))
+    assert window.sessions == WINDOW
+    assert (window.stability_index() or 0.0) < 1e-6
+
+
+def test_more_of_one_kind_is_no_drift() -> None:
+    """Each session is compared with where it came from."""
+    window = Window(2)
+    for _ in range(WINDOW):
+        window.add(0, (1.0, 0.0))
+    assert (window.stability_index() or 0.0) < 1e-6
+
+
+def test_paces_have_a_class_and_one_operation_has_none() -> None:
+    """Edges belong to the class above; nothing is out of range."""
+    assert pace_class(1, 0) is None
+    assert pace_class(2, 0) == 0
+    assert pace_class(3, 2 * EDGES_MS[0]) == 1
+    assert pace_class(2, 10**12) == CLASSES - 1
+    assert pace_class(2, -5) == 0
+    assert sum(paces_of([(1, 0), (2, 5), (9, 10**9)])) == 2
+    assert shares([]) == shares([0, 0]) == ()
+
+
+def ended(drift: Drift, baseline: Baseline, pause_ms: int, operation: str) -> None:
+    """A session of three steps, judged and over."""
+    session = Session(id="s", agent=AGENT, agent_role="deployer", started_ms=START_MS)
+    expectation = baseline.surprise.expectation(AGENT, "deployer")
+    for step, name in enumerate(("iam:ListRoles", operation, "s3:GetObject")):
+        session.events += 1
+        session.last_ms = START_MS + step * pause_ms
+        event = Operation(
+            id=str(step),
+            source="test",
+            at_ms=session.last_ms,
+            workflow="w",
+            session="s",
+            agent=AGENT,
+            agent_role="deployer",
+            operation=name,
+        )
+        expectation.follow(session, event)
+    drift.ended(session)
+
+
+def test_sessions_as_learned_are_calm_and_others_are_not() -> None:
+    """By surprise, by pace and by the promise; sessions measured by another baseline are passed over."""
+    baseline = loaded(artifact(300))
+    calm, odd = Drift(baseline, 0.01), Drift(baseline, 0.01)
+    for _ in range(WINDOW_MIN):
+        ended(calm, baseline, 1_000, "iam:GetRole")
+        ended(odd, baseline, 60_000, "iam:DeleteRole")
+    assert calm.pace_index() == calm.surprise_index() == 0.0
+    assert (odd.pace_index() or 0.0) > 0.25
+    assert (odd.surprise_index() or 0.0) > 0.25
+    assert (odd.calibration_error() or 0.0) > 0.5
+    assert (calm.calibration_error() or 0.0) <= 0.0
+    strange = Session(id="s", agent=AGENT, agent_role="deployer", model="baseline@000000000000", events=3)
+    before = calm.sessions
+    calm.ended(strange)
+    assert calm.sessions == before

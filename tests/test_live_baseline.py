@@ -1,0 +1,158 @@
+"""Between two baselines: bits are not mixed, a shadow follows the live one, and differences are counted."""
+
+from types import SimpleNamespace
+from typing import Any
+
+import msgspec
+import pytest
+
+from detectors.judge import Judge
+from detectors.policy import Policy
+from models.baselines.surprise import score_of
+from models.command import Action, Command
+from models.event import AnyEvent
+from models.session import Session, Workflow
+from stream.partition import Partition
+from stream.shadow import SETTLE_S, Comparison, Shadow
+from stream.store import Claim
+from tests.builders import AGENT, CHAIN, told
+from tests.test_model_registry import artifact, loaded, runs
+
+
+def test_surprise_starts_anew_with_another_baseline_and_what_was_done_stays_known() -> None:
+    """The context is the session's, the bits are the model's."""
+    one, two = loaded(artifact(40)), loaded(artifact(60))
+    session, (run,) = Session(id="s"), runs(1)
+    for event in run[:2]:
+        session.events += 1
+        one.surprise.expectation(AGENT, "deployer").follow(session, event)
+    session.surprise = session.peak = 50.0
+    session.events += 1
+    two.surprise.expectation(AGENT, "deployer").follow(session, run[2])
+    assert session.model == two.version
+    assert len(session.symbols) == 3
+    assert score_of(session, run[2]) < 25.0
+    assert session.peak < 25.0
+    before = session.surprise
+    two.surprise.expectation(AGENT, "deployer").follow(session, run[2])
+    assert session.surprise == before, "folded once"
+
+
+def test_a_session_keeps_its_surprise_while_the_baseline_stays() -> None:
+    """Stored and loaded in between, too."""
+    baseline = loaded(artifact(40))
+    whole, parted, (run,) = Session(id="s"), Session(id="s"), runs(1)
+    for event in run:
+        for session in (whole, parted):
+            session.events += 1
+            baseline.surprise.expectation(AGENT, "deployer").follow(session, event)
+        parted = msgspec.msgpack.decode(msgspec.msgpack.encode(parted), type=Session)
+    assert (whole.surprise, whole.peak) == (parted.surprise, parted.peak)
+    assert whole.peak > 0.0
+
+
+def command(session: str, action: Action = Action.KILL_SESSION) -> Command:
+    """One that somebody came to."""
+    return Command(
+        id="c",
+        action=action,
+        session=session,
+        workflow="w",
+        agent="a",
+        at_ms=1,
+        seen_ms=1,
+        expires_ms=2,
+        event_id="e",
+        event_source="s",
+        risk=1.0,
+        reason="r",
+    )
+
+
+def test_verdicts_meet_within_a_minute_in_whatever_order() -> None:
+    """Both, only live, only shadow; the same one twice is one."""
+    counted: list[tuple[str, str]] = []
+    comparison = Comparison(lambda action, who: counted.append((action, who)))
+    comparison.note("shadow", command("s1"), 0.0)
+    comparison.note("live", command("s1"), 1.0)
+    comparison.note("live", command("s2"), 1.0)
+    comparison.note("live", command("s2"), 2.0)
+    comparison.note("shadow", command("s3", Action.STEP_UP), 3.0)
+    assert comparison.settle(1.0 + SETTLE_S - 0.1) == []
+    assert [each.command.session for each in comparison.settle(3.0 + SETTLE_S)] == ["s2", "s3"]
+    assert comparison.settle(9_999.0) == []
+    assert sorted(counted) == [("kill_session", "both"), ("kill_session", "live"), ("step_up", "shadow")]
+
+
+def arrived(events: list[AnyEvent], start: int) -> list[Any]:
+    """As they come out of the intake."""
+    return [
+        (event, SimpleNamespace(offset=start + number), event.at_ms) for number, event in enumerate(events)
+    ]
+
+
+def partition_of(workflow: str) -> Partition:
+    """One with a new workflow in memory."""
+    partition = Partition(0, Claim(1, 0, ""), "topic", 0)
+    partition.workflows[workflow] = Workflow(workflow)
+    return partition
+
+
+def judge_beside(shadow: Shadow, live: Judge, partition: Partition, events: list[Any]) -> list[Any]:
+    """One slice, as the reader does it."""
+    followed = shadow.prepare(partition, events)
+    decided = [
+        (event.workflow, decision)
+        for event, record, seen_ms in events
+        if (decision := live.fold(partition.workflows[event.workflow], event, record.offset, seen_ms))
+    ]
+    shadow.follow(followed, decided)
+    return decided
+
+
+def test_a_shadow_goes_on_from_where_the_live_one_is() -> None:
+    """Begun in the middle, or after it lost the thread: the rest of the chain is seen by both."""
+    events = told(CHAIN)
+    name = events[0].workflow
+    for lost in (False, True):
+        live, partition = Judge(Policy(), None), partition_of(name)
+        shadow = Shadow(Judge(Policy(), None), 1.0, 10)
+        half = arrived(events[:2], 0)
+        if lost:
+            judge_beside(shadow, live, partition, half[:1])
+        for event, record, seen_ms in half[1:] if lost else half:
+            live.fold(partition.workflows[name], event, record.offset, seen_ms)
+        assert judge_beside(shadow, live, partition, arrived(events[2:], 2))
+        assert shadow._workflows[name].position == partition.workflows[name].position  # noqa: SLF001
+        (session,) = shadow._workflows[name].sessions.values()  # noqa: SLF001
+        assert session.verdict is Action.KILL_SESSION
+        assert shadow._comparison.settle(9e9) == []  # noqa: SLF001 - both came to it
+
+
+@pytest.mark.parametrize("share", [0.0, 0.3])
+def test_a_shadow_follows_its_share_of_workflows(share: float) -> None:
+    """Always the same ones; the others cost nothing."""
+    events = told(CHAIN)
+    shadow = Shadow(Judge(Policy(), None), share, 1_000)
+    followed = set()
+    for number in range(400):
+        name = f"w{number}"
+        moved = [msgspec.structs.replace(event, workflow=name) for event in events]
+        partition = partition_of(name)
+        first, again = (shadow.prepare(partition, arrived(moved, 0)) for _ in range(2))
+        assert len(first) == len(again)
+        assert len(first) in (0, len(moved))
+        if first:
+            followed.add(name)
+    assert len(followed) == pytest.approx(400 * share, abs=40 * (share > 0))
+
+
+def test_a_shadow_forgets_the_workflows_longest_known() -> None:
+    """Bounded as the live one is."""
+    live = Judge(Policy(), None)
+    shadow = Shadow(Judge(Policy(), None), 1.0, 5)
+    for number in range(20):
+        name = f"w{number}"
+        moved = [msgspec.structs.replace(event, workflow=name) for event in told(CHAIN)]
+        judge_beside(shadow, live, partition_of(name), arrived(moved, 0))
+    assert list(shadow._workflows) == [f"w{number}" for number in range(15, 20)]  # noqa: SLF001
