@@ -30,7 +30,7 @@ def scenarios(data: Path) -> Report:
     registry = load_registry(str(folder / "registry.json"))
     files = sorted(str(path) for path in folder.glob("scn-*.ndjson.gz"))
     alone = _backtest(folder, files, registry, None)
-    taught = _backtest(folder, files, registry, _baseline(folder))
+    taught = _backtest(folder, files, registry, baseline_of_history(folder))
     rules = {(row["of"], row["variant"]): row for row in alone.endings()}
     table = []
     for row in taught.endings():
@@ -88,7 +88,7 @@ def _backtest(folder: Path, files: list[str], registry: Registry, baseline: Base
     return test
 
 
-def _baseline(folder: Path) -> Baseline | None:
+def baseline_of_history(folder: Path) -> Baseline | None:
     """Learned from the history, as a user does it."""
     history = sorted(str(path) for path in (folder / "history").glob("*.ndjson.gz"))
     with tempfile.TemporaryDirectory(prefix="chainbrake-scorecard-") as name:

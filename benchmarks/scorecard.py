@@ -12,6 +12,7 @@ from time import monotonic
 from benchmarks.attacks import invictus, otrf, panther, stratus
 from benchmarks.benign import agentdojo, taubench
 from benchmarks.corpora import shared
+from benchmarks.learned import agent_runs, blocks, scenarios_learned
 from benchmarks.report import Report, markdown
 from benchmarks.scenarios import history, scenarios
 
@@ -30,8 +31,8 @@ NOT_MEASURED = """\
 - **What a stop hits.** Commands are counted as ordered; how fast they take effect is in
   [benchmarks.md](benchmarks.md).
 - **Other attackers.** Nobody here tried to get around these detectors knowing them.
-- **Hijacked agent runs.** AgentDojo's attacks change what an agent does with its tools, mostly not
-  identities; only its benign runs are counted here, as false stops.
+- **Hijacked agents that touch identities.** AgentDojo's attacks change what an agent does with its tools,
+  mostly not identities: what is learned is measured on them, the rules are not.
 - **Long habits.** History covers two weeks; whether baselines stay right over months is not known.
 """
 
@@ -39,6 +40,7 @@ Section = Callable[[Path], Report]
 
 SECTIONS: dict[str, tuple[str, Section]] = {
     "scenarios": ("scenarios/index.json", scenarios),
+    "learned": ("scenarios/history", scenarios_learned),
     "history": ("scenarios/history", history),
     "stratus": ("stratus/events.ndjson.gz", stratus),
     "invictus": ("invictus_aws/events.ndjson.gz", invictus),
@@ -46,6 +48,8 @@ SECTIONS: dict[str, tuple[str, Section]] = {
     "panther": ("panther/tests.ndjson.gz", panther),
     "taubench": ("taubench/events.ndjson.gz", taubench),
     "agentdojo": ("agentdojo/events.ndjson.gz", agentdojo),
+    "agent_runs": ("agentdojo_provenance/sessions.ndjson.gz", agent_runs),
+    "hdfs": ("hdfs/train_normal.ndjson.gz", blocks),
 }
 """Name: what it needs below `shared/data`, and the table it makes."""
 

@@ -42,7 +42,6 @@ def resolved_runs(
             elif isinstance(event, Join):
                 _leave(runs, event)
         for (_, session), told in runs.items():
-            told.sort(key=lambda each: each[1].at_ms)
             operations = [event for _, event in told]
             yield RecordedRun(session, operations, file=path, lines=tuple(index for index, _ in told))
 

@@ -11,7 +11,7 @@ from models.baselines.wording import why
 from models.cloudevent import read_line
 from models.errors import UnreadableEventError
 from models.event import Operation
-from models.session import RECENT_IDS_MAX, Session
+from models.session import ACTS_MAX, RECENT_IDS_MAX, Session, remembered
 from stream.sources.recorded_run import RecordedRun
 
 DIGITS = 6
@@ -44,7 +44,10 @@ class Scored(Struct):
     """Every new height, if anybody wants to know."""
 
     def add(self, event: Operation) -> None:
-        """Fold one operation in."""
+        """Fold one operation in; what a second witness tells of is told already."""
+        if event.act and not remembered(self.session.acts, event.act, ACTS_MAX):
+            self.events += 1
+            return
         self.expectation.fold(self.session, event)
         found = score_of(self.session, event)
         if found > self.score:

@@ -2,7 +2,6 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
-from operator import attrgetter
 from pathlib import Path
 
 from msgspec import Struct
@@ -170,11 +169,13 @@ class Recorded:
             self._move(event)
 
     def honest(self) -> tuple[list[list[Operation]], dict[str, int]]:
-        """Runs that may teach, in event-time order, and how many may not, by reason."""
+        """Runs that may teach, in the order in which they were told, and how many may not, by reason.
+
+        A worker folds what arrives as it arrives: what is learned in another order would make honest sessions
+        whose sources differ in lag look odd.
+        """
         left_out = Counter(f"rules:{action}" for action in self._suspects.values())
         runs = [run for key, run in self._runs.items() if key not in self._suspects]
-        for run in runs:
-            run.sort(key=attrgetter("at_ms"))
         if self._cut_ms is not None:
             runs = [part for run in runs for part in cut(run, self._cut_ms)]
         return [run for run in runs if run], dict(left_out)
@@ -198,10 +199,13 @@ def _compact(event: Operation, names: dict[str, str]) -> Operation:
 
 
 def cut(run: list[Operation], idle_ms: int) -> list[list[Operation]]:
-    """A run in event-time order, in parts between silences of more than `idle_ms`."""
+    """A run in parts between silences of more than `idle_ms`, as the judge sees them."""
     parts: list[list[Operation]] = []
+    newest_ms = 0
     for event in run:
-        if not parts or event.at_ms - parts[-1][-1].at_ms > idle_ms:
+        if not parts or event.at_ms - newest_ms > idle_ms:
             parts.append([])
+            newest_ms = event.at_ms
         parts[-1].append(event)
+        newest_ms = max(newest_ms, event.at_ms)
     return parts

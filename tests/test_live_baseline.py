@@ -5,6 +5,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 
 from detectors.judge import Judge
 from detectors.policy import Policy
@@ -13,7 +14,9 @@ from models.command import Action, Command
 from models.event import AnyEvent
 from models.session import Session, Workflow
 from stream.partition import Partition
+from stream.scoring import Scorer
 from stream.shadow import SETTLE_S, Comparison, Shadow
+from stream.sources.recorded_run import RecordedRun
 from stream.store import Claim
 from tests.builders import AGENT, CHAIN, told
 from tests.test_model_registry import artifact, loaded, runs
@@ -49,6 +52,26 @@ def test_a_session_keeps_its_surprise_while_the_baseline_stays() -> None:
         parted = msgspec.msgpack.decode(msgspec.msgpack.encode(parted), type=Session)
     assert (whole.surprise, whole.peak) == (parted.surprise, parted.peak)
     assert whole.peak > 0.0
+
+
+@pytest.mark.parametrize("first", ["agent", "platform"])
+def test_the_judge_measures_a_session_as_it_was_learned(first: str) -> None:
+    """In the order of arrival, each act once: two witnesses and a source that lags are no surprise."""
+    baseline, (run,) = loaded(artifact(40)), runs(1)
+    twice = [
+        replace(event, id=f"{event.id}-{source}", source=source, act=f"{event.id}", target="t")
+        for event in run
+        for source in ((first, "other") if event is not run[1] else ("other", first))
+    ]
+    arrived = [*twice[:2], *twice[4:], *twice[2:4]]
+    judge, workflow = Judge(Policy(), baseline), Workflow(twice[0].workflow)
+    for place, event in enumerate(arrived):
+        judge.fold(workflow, event, place, event.at_ms)
+    (session,) = workflow.sessions.values()
+    scored = Scorer(baseline, 0.01).run(RecordedRun("s", arrived))
+    assert session.peak == pytest.approx(scored.score)
+    assert len(session.symbols) == 3
+    assert judge.tally.witnessed == 3
 
 
 def command(session: str, action: Action = Action.KILL_SESSION) -> Command:
@@ -137,7 +160,7 @@ def test_a_shadow_follows_its_share_of_workflows(share: float) -> None:
     followed = set()
     for number in range(400):
         name = f"w{number}"
-        moved = [msgspec.structs.replace(event, workflow=name) for event in events]
+        moved = [replace(event, workflow=name) for event in events]
         partition = partition_of(name)
         first, again = (shadow.prepare(partition, arrived(moved, 0)) for _ in range(2))
         assert len(first) == len(again)
@@ -153,6 +176,6 @@ def test_a_shadow_forgets_the_workflows_longest_known() -> None:
     shadow = Shadow(Judge(Policy(), None), 1.0, 5)
     for number in range(20):
         name = f"w{number}"
-        moved = [msgspec.structs.replace(event, workflow=name) for event in told(CHAIN)]
+        moved = [replace(event, workflow=name) for event in told(CHAIN)]
         judge_beside(shadow, live, partition_of(name), arrived(moved, 0))
     assert list(shadow._workflows) == [f"w{number}" for number in range(15, 20)]  # noqa: SLF001

@@ -1,6 +1,7 @@
 """Training: who teaches, and who does not."""
 
 import json
+from collections import Counter
 from pathlib import Path
 
 import msgspec
@@ -73,14 +74,27 @@ def test_a_duplicate_teaches_once(tmp_path: Path) -> None:
     assert once.read_bytes() == twice.read_bytes()
 
 
-def test_the_order_within_a_file_does_not_matter(tmp_path: Path) -> None:
-    """Sessions are learned in the order of their events' own time."""
+def test_how_sessions_lie_among_each_other_does_not_matter(tmp_path: Path) -> None:
+    """One after the other, or mixed as they come: what counts is each one's own order of arrival."""
     events = honest(30)
-    forward, backward = tmp_path / "f.json", tmp_path / "b.json"
-    learned(events, forward)
-    reversed_in_sessions = sorted(events, key=lambda event: (int(event.workflow[1:]), -event.at_ms))
-    learned(reversed_in_sessions, backward)
-    assert json.loads(forward.read_bytes())["payload"] == json.loads(backward.read_bytes())["payload"]
+    apart, mixed = tmp_path / "a.json", tmp_path / "m.json"
+    learned(sorted(events, key=lambda event: int(event.workflow[1:])), apart)
+    place: Counter[str] = Counter()
+    rank = {}
+    for event in events:
+        rank[event.id] = place[event.workflow]
+        place[event.workflow] += 1
+    learned(sorted(events, key=lambda event: rank[event.id]), mixed)
+    assert json.loads(apart.read_bytes())["payload"] == json.loads(mixed.read_bytes())["payload"]
+
+
+def test_a_session_is_learned_as_it_arrives(tmp_path: Path) -> None:
+    """As a worker folds it: a source that lags is part of what is normal."""
+    events = honest(30)
+    timely, lagging = tmp_path / "t.json", tmp_path / "l.json"
+    learned(events, timely)
+    learned(sorted(events, key=lambda event: (int(event.workflow[1:]), -event.at_ms)), lagging)
+    assert json.loads(timely.read_bytes())["payload"] != json.loads(lagging.read_bytes())["payload"]
 
 
 def test_unreadable_lines_are_counted_and_skipped(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ an act once, by who told of it first, as judging does; habits are what all witne
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from hashlib import sha256
+from operator import attrgetter
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,7 +31,8 @@ from models.baselines.paces import paces_of
 from models.baselines.rates import HORIZONS_MS, count
 from models.baselines.surprise_file import packed
 from models.baselines.surprise_learning import learn_surprise
-from models.event import CHANGES, READS, OpClass, Operation, Outcome
+from models.event import CHANGES, READS, OpClass, Outcome
+from models.session import ACTS_MAX, remembered
 
 PRIOR_SESSIONS = 5.0
 PAUSES_MIN = 20
@@ -42,7 +44,7 @@ Floats = NDArray[np.float64]
 def learn(
     runs: Iterable[Run], left_out: dict[str, int], groups: Sequence[str] | None = None
 ) -> tuple[Header, Payload]:
-    """A baseline of honest runs, each the operations of one session in event-time order.
+    """A baseline of honest runs, each the operations of one session in the order in which they were told.
 
     `left_out` says which sessions the caller kept back, and why; it is recorded, not acted upon. `groups`
     names the variant of the agent behind each run (its language model, its version), where that is known.
@@ -61,7 +63,7 @@ def learn(
     peaks = {role: np.array([_rate_peaks(run) for run in theirs]) for role, theirs in by_role_once.items()}
     prior = _prior(list(peaks.values()))
     roles = {role: _role(theirs, by_role_once[role], peaks[role], prior) for role, theirs in by_role.items()}
-    times = [event.at_ms for run in honest for event in (run[0], run[-1])]
+    spans = [_span_ms(run) for run in honest]
     header = Header(
         format=FORMAT,
         version=FORMAT_VERSION,
@@ -69,13 +71,19 @@ def learn(
         sessions=len(honest),
         events=sum(len(run) for run in honest),
         left_out=left_out,
-        from_ms=min(times, default=0),
-        to_ms=max(times, default=0),
+        from_ms=min((first for first, _ in spans), default=0),
+        to_ms=max((last for _, last in spans), default=0),
         data_digest=_digest(honest),
         checksum="",
     )
     habits = {role: count_habits(theirs) for role, theirs in by_role.items() if role}
     return header, Payload(roles=roles, surprise=packed(learn_surprise(once, groups)), habits=habits)
+
+
+def _span_ms(run: Run) -> tuple[int, int]:
+    """Its first and its last act."""
+    times = [event.at_ms for event in run]
+    return min(times), max(times)
 
 
 def _order(run: Run) -> tuple[int, str, str]:
@@ -84,20 +92,11 @@ def _order(run: Run) -> tuple[int, str, str]:
 
 
 def _told_first(run: Run) -> Run:
-    """Every act once, as whoever told of it first told it."""
+    """Every act once, as whoever told of it first told it; as the judge does."""
+    acts: list[str] = []
     if not any(event.act for event in run):
         return run
-    first: dict[str, Operation] = {}
-    for event in run:
-        if event.act:
-            known = first.get(event.act)
-            if known is None or _told_ms(event) < _told_ms(known):
-                first[event.act] = event
-    return [event for event in run if not event.act or first[event.act] is event]
-
-
-def _told_ms(event: Operation) -> int:
-    return event.seen_ms if event.seen_ms is not None else event.at_ms
+    return [event for event in run if not event.act or remembered(acts, event.act, ACTS_MAX)]
 
 
 def _digest(runs: Iterable[Run]) -> str:
@@ -125,7 +124,7 @@ def _role(runs: list[Run], once: list[Run], peaks: Floats, prior: tuple[Floats, 
             for c, op_class in enumerate(CLASSES)
         },
         pause_floor_ms=_pause_floor_ms(runs),
-        paces=paces_of((len(run), run[-1].at_ms - run[0].at_ms) for run in once),
+        paces=paces_of((len(run), last - first) for run in once for first, last in (_span_ms(run),)),
     )
 
 
@@ -174,7 +173,7 @@ def _pause_floor_ms(runs: list[Run]) -> int | None:
     pauses: list[int] = []
     for run in runs:
         read_ms = -1
-        for event in run:
+        for event in sorted(run, key=attrgetter("at_ms")):
             if event.outcome is not Outcome.OK:
                 continue
             if event.op_class in READS:
