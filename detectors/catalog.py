@@ -58,7 +58,8 @@ def detectors(policy: Policy, knowledge: Knowledge) -> list[Detector]:
     every = (*_rules(policy, knowledge), *_learned(policy, knowledge))
     built = [detector for detector in every if getattr(policy.detectors, detector.name).enabled]
     is_habit = partial(_is_habit, _habits(knowledge), knowledge.registry)
-    return [*built, *(DeclaredChain(hosted, is_habit) for hosted in knowledge.declared.chains)]
+    late_ms = policy.lateness_ms
+    return [*built, *(DeclaredChain(hosted, is_habit, late_ms) for hosted in knowledge.declared.chains)]
 
 
 def _rules(policy: Policy, knowledge: Knowledge) -> tuple[Detector, ...]:

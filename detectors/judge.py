@@ -140,7 +140,7 @@ class Judge:
         for inspect in self._asked(event, again=again):
             word = inspect(session, workflow, event, step)
             if word is not None:
-                noticed = [word] if noticed is None else [*noticed, word]
+                noticed = [*(noticed or ()), word, *word.also]
         if workflow.grants and op_class not in READS and event.outcome is OK:
             self._use_up(workflow, step)
         if noticed is None:

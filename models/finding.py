@@ -24,6 +24,8 @@ class Noticed(Struct, frozen=True, kw_only=True):
     """When that act was, where it is later than the event: a late first step does not make it older."""
     credential: str = ""
     """A credential that came into being by it, and is to be revoked with its maker."""
+    also: tuple["Noticed", ...] = ()
+    """Further acts that the same event brought to light: a late first step may be that of many."""
 
 
 class Finding(Struct, frozen=True, kw_only=True, omit_defaults=True):

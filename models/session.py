@@ -179,6 +179,8 @@ class Counted(Struct, frozen=True, array_like=True, gc=False):
     at_ms: int
     event_id: str
     before: Partial | None = None
+    others: tuple[Partial, ...] = ()
+    """Matches that it could go on with as well: they began earlier, and their last step came later."""
 
 
 class Registers(Struct, array_like=True, gc=False):
@@ -186,6 +188,8 @@ class Registers(Struct, array_like=True, gc=False):
 
     partials: dict[int, list[Partial]] = field(default_factory=dict)
     counted: dict[int, dict[str, Counted]] = field(default_factory=dict)
+    grouped: dict[int, dict[str, dict[str, Counted]]] = field(default_factory=dict)
+    """As `counted`, apart for each set of values that `same` or `differs` compares."""
 
 
 class Track(Struct, array_like=True, gc=False):

@@ -110,12 +110,27 @@ def _of_step(here: Place, chain: Declaration, place: int) -> Iterator[Fault]:
         yield from _unknown((*here, "distinct"), [step.distinct], fields.NAMES, "field")
         if step.count == 1:
             yield (*here, "distinct"), "needs a `count` of 2 or more"
-    if step.count > 1 and _bonds(chain):
-        yield (*here, "count"), "a counted step and `same` or `differs` do not go together; valid is `by`"
+    if step.count > 1:
+        yield from _of_counted(here, chain, place)
 
 
-def _bonds(chain: Declaration) -> bool:
-    return any(part.same or part.differs for part in (*chain.steps, *chain.absent))
+def _of_counted(here: Place, chain: Declaration, place: int) -> Iterator[Fault]:
+    """Of a step that is counted: what comes among its operations, and what others compare of it."""
+    step = chain.steps[place]
+    before = _before(chain, place)
+    beside = [
+        other.id
+        for number, other in enumerate(chain.steps)
+        if other.id not in (step.id, *before) and step.id not in _before(chain, number)
+    ]
+    if beside and (step.after or chain.absent):
+        why = "it has an `after` itself" if step.after else "something must be absent"
+        said = f"{beside[0]} could come among its operations, which is not followed where {why}"
+        yield (*here, "count"), f"{said}; valid is an `after` that says which of the two comes first"
+    named = f"{step.id}.{step.distinct}"
+    if any(named in (*part.same.values(), *part.differs.values()) for part in (*chain.steps, *chain.absent)):
+        said = f"its operations differ in {step.distinct}, so {named} is no one thing to compare with"
+        yield (*here, "distinct"), f"{said}; valid is another field"
 
 
 def _of_order(chain: Declaration) -> Iterator[Fault]:

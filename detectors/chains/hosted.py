@@ -4,11 +4,13 @@ from collections.abc import Callable
 from functools import partial
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from detectors.chains.conditions import Look, Test
+from detectors.chains.counting import groups_max
 from detectors.chains.fields import Field, names
-from detectors.chains.registers import Machine
-from detectors.chains.shape import Shape
+from detectors.chains.registers import LATE_MS, Machine
+from detectors.chains.shape import Shape, Stage
 from detectors.detector import Detector, Inspect
 from models.attested import Fact
 from models.command import Action
@@ -103,7 +105,9 @@ NOTHING = Declared()
 class DeclaredChain(Detector):
     """Fires at the operation that completes the chain."""
 
-    def __init__(self, hosted: Hosted, is_habit: Callable[[Operation], bool]) -> None:
+    def __init__(
+        self, hosted: Hosted, is_habit: Callable[[Operation], bool], late_ms: int = LATE_MS
+    ) -> None:
         self.name = hosted.name
         self._is_habit = is_habit
         self.tags = hosted.tags
@@ -115,8 +119,9 @@ class DeclaredChain(Detector):
         self._compared = hosted.compared
         self._follows_all = hosted.scope is None and not hosted.followed
         self._track_name = hosted.name + hosted.part_of
-        self._machine = Machine(hosted.shape)
-        counted = max(stage.count for stage in hosted.shape.stages)
+        self._machine = Machine(hosted.shape, late_ms)
+        self._over_ms = hosted.shape.within_ms + late_ms
+        counted = max(_kept(stage, bool(hosted.shape.keys)) for stage in hosted.shape.stages)
         self._followed_max = min(FOLLOWED_MAX, max(FOLLOWED_MIN, COUNTED_MAX // counted))
 
     def inspector(self, event: Operation) -> Inspect | None:
@@ -163,6 +168,8 @@ class DeclaredChain(Detector):
         followed = "" if self._follows_all else self._whom(event)
         if followed is None:
             return None
+        if forbids and self._hosted.exact:
+            fills = 0  # what a negated rule matches, is no part of a match
         values = tuple([read(event) for read in self._compared]) if self._compared else ()
         hit = Hit(step, fills, forbids, values, event.act, _weight(event) if self._weighs else 1)
         tracks = workflow.tracks.get(self._track_name)
@@ -170,7 +177,11 @@ class DeclaredChain(Detector):
         if track is None:
             track = self._track(workflow, followed, step.at_ms)
         matches = self._machine.follow(track, hit)
-        return self._noticed(max(matches, key=_start_ms)) if matches else None
+        if not matches:
+            return None
+        first, *others = sorted(matches, key=_start_ms, reverse=True)
+        word = self._noticed(first)
+        return replace(word, also=tuple(map(self._noticed, others))) if others else word
 
     def _whom(self, event: Operation) -> str | None:
         """Which part of the workflow to follow; None where the record does not say it."""
@@ -190,8 +201,7 @@ class DeclaredChain(Detector):
         tracks = workflow.tracks.get(self._track_name)
         if tracks is None:
             tracks = workflow.tracks[self._track_name] = {}
-        within_ms = self._hosted.shape.within_ms
-        for name in [name for name, known in tracks.items() if at_ms - known.newest_ms > within_ms]:
+        for name in [name for name, known in tracks.items() if at_ms - known.newest_ms > self._over_ms]:
             del tracks[name]
         if len(tracks) >= self._followed_max:
             del tracks[min(tracks, key=lambda name: tracks[name].newest_ms)]
@@ -216,6 +226,11 @@ class DeclaredChain(Detector):
             session=last.session,
             act_ms=last.at_ms,
         )
+
+
+def _kept(stage: Stage, told_apart: bool) -> int:  # noqa: FBT001 - whether anything is compared
+    """How many things a step may have counted at a time."""
+    return stage.count * groups_max(stage) if told_apart and stage.count > 1 else stage.count
 
 
 def _weight(event: Operation) -> int:

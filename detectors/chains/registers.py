@@ -8,11 +8,11 @@ operation is slipped into the newest ones, and these are folded again from the r
 
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator
-from itertools import islice
 
-from detectors.chains.fields import alike
-from detectors.chains.shape import Absence, Bond, Move, Shape
-from models.finding import EVIDENCE_MAX
+from detectors.chains.absences import drop, ended_by
+from detectors.chains.binding import bound
+from detectors.chains.counting import Counter, copied, evidence_of
+from detectors.chains.shape import Move, Shape
 from models.session import Counted, Hit, Partial, Registers, Track
 
 TAIL_MAX = 12
@@ -21,22 +21,28 @@ TAIL_MAX = 12
 KEPT_MAX = 16
 """Matches of one set of steps that are told apart; the one that began first gives way."""
 
-RUN_KEPT = 2
+LATE_MS = 300_000
+"""So much later than its time an operation may come and still find what it belongs to."""
 
 
 class Machine:
     """One chain. Holds nothing but what was declared: the registers are passed in."""
 
-    def __init__(self, shape: Shape) -> None:
+    def __init__(self, shape: Shape, late_ms: int = LATE_MS) -> None:
         self.shape = shape
         self._stages = shape.stages
         self._within_ms = shape.within_ms
+        self._over_ms = shape.within_ms + late_ms
         self._whole = shape.whole
         self._keys = shape.keys
         self._moves: dict[int, tuple[Move, ...]] = {}
         """By which steps an operation may be: at most as many as the shape has sets of conditions."""
-        self._many = frozenset(step for step, stage in enumerate(self._stages) if stage.count > 1)
-        self._counted = sum(1 << step for step in self._many)
+        self._counters = {
+            step: Counter(shape, step) for step, stage in enumerate(self._stages) if stage.count > 1
+        }
+        self._counted = sum(1 << step for step in self._counters)
+        self._loose = {step: 1 << step for step, counter in self._counters.items() if counter.is_loose}
+        self._first_moves = {move.step: move for move in shape.moves if not move.done}
         self._timed = shape.timed
         self._runs = 0 if shape.timed else self._alike()
 
@@ -53,7 +59,7 @@ class Machine:
     def follow(self, track: Track, hit: Hit) -> list[Partial]:
         """Fold one operation in; the matches that it completes. A late one may complete several."""
         tail, at_ms = track.tail, hit.step.at_ms
-        if at_ms - track.newest_ms > self._within_ms and tail:
+        if at_ms - track.newest_ms > self._over_ms and tail:
             tail.clear()  # all of it is over
             track.head, track.base = Registers(), Registers()
         if tail and at_ms < tail[-1].step.at_ms:
@@ -62,31 +68,29 @@ class Machine:
             track.newest_ms = at_ms
             match = self._advance(track.head, hit)
             found = [match] if match is not None else []
-            if self._goes_on(tail, hit):
-                tail[-1] = hit
-            else:
-                tail.append(hit)
+            tail.append(hit)
         if len(tail) > TAIL_MAX:
-            self._advance(track.base, tail.pop(0))
+            if self._is_run(tail):
+                del tail[1]
+            else:
+                self._advance(track.base, tail.pop(0))
         return found
 
-    def _goes_on(self, tail: list[Hit], hit: Hit) -> bool:
-        """Whether it only goes on with a run of its like: a run is kept as its first and its newest."""
-        if len(tail) < RUN_KEPT or hit.forbids or hit.fills & (hit.fills - 1) or not hit.fills & self._runs:
+    def _is_run(self, tail: list[Hit]) -> bool:
+        """Whether the oldest are a run of one step: of what leaves the tail, it is kept by its first."""
+        first, second, third = tail[:3]
+        fills = first.fills
+        if fills & (fills - 1) or not fills & self._runs or not fills == second.fills == third.fills:
             return False
-        newest, before = tail[-1], tail[-RUN_KEPT]
-        if newest.forbids or before.forbids:
+        if first.forbids or second.forbids or third.forbids:
             return False
-        return newest.fills == hit.fills == before.fills
+        return third.step.at_ms - first.step.at_ms <= self._within_ms
 
     def _slip_in(self, track: Track, late: Hit) -> list[Partial]:
         """Fold the tail again with the late operation in its place; matches count if it is part of them."""
-        tail, base = track.tail, track.base
+        tail = track.tail
         tail.insert(bisect_right(tail, late.step.at_ms, key=_at_ms), late)
-        track.head = Registers(
-            {done: kept.copy() for done, kept in base.partials.items()},
-            {move: counting.copy() for move, counting in base.counted.items()},
-        )
+        track.head = copied(track.base)
         found: list[Partial] = []
         for hit in tail:
             match = self._advance(track.head, hit)
@@ -101,11 +105,31 @@ class Machine:
 
     def _advance(self, registers: Registers, hit: Hit) -> Partial | None:
         """Improve the registers; the match that this completes, of several the one that began last."""
-        if hit.forbids:
-            self._drop(registers, hit)
+        if not hit.forbids:
+            return self._move(
+                registers, registers, hit, self._moves.get(hit.fills) or self._moves_of(hit.fills)
+            )
+        before = copied(registers) if hit.fills else registers
+        drop(registers, self.shape, hit.forbids, hit)
+        best = self._move(registers, registers, hit, self._moves_of(hit.fills))
+        for move in self._moves_of(hit.fills):
+            ended = ended_by(self.shape, move.then, hit.forbids)
+            if ended:  # it is not between the steps if it is the last of them
+                seen = copied(before)
+                drop(seen, self.shape, hit.forbids & ~ended, hit)
+                best = self._better(best, self._move(seen, registers, hit, (move,)))
+        return best
+
+    def _move(
+        self, registers: Registers, into: Registers, hit: Hit, moves: tuple[Move, ...]
+    ) -> Partial | None:
+        """Do what can be done from these registers; what it leads to is kept in `into`."""
+        for step, bit in self._loose.items():
+            if hit.fills & bit:
+                self._counters[step].take(registers, self._first_moves[step], hit, [])
         best: Partial | None = None
-        for move in self._moves.get(hit.fills) or self._moves_of(hit.fills):
-            if move.step in self._many:
+        for move in moves:
+            if move.step in self._counters:
                 reached: Iterable[Partial] = self._count(registers, move, hit)
             elif not move.done:
                 reached = (self._grown(None, move.step, hit, hit.step.at_ms, ()),)
@@ -116,16 +140,17 @@ class Machine:
                 reached = self._reach(kept, move, hit)
             for partial in reached:
                 if move.then != self._whole:
-                    self._keep(registers.partials.setdefault(move.then, []), partial)
-                elif best is None or partial.start_ms > best.start_ms:
-                    best = partial
+                    self._keep(into.partials.setdefault(move.then, []), partial)
+                else:
+                    best = self._better(best, partial)
         return best
 
-    def _drop(self, registers: Registers, hit: Hit) -> None:
-        """Drop what must not have seen it."""
-        for number, absence in enumerate(self.shape.absences):
-            if hit.forbids >> number & 1:
-                _forbid(registers, absence, self.shape.moves, hit)
+    @staticmethod
+    def _better(one: Partial | None, other: Partial | None) -> Partial | None:
+        """The one that began later."""
+        if one is None or other is None:
+            return one or other
+        return other if other.start_ms > one.start_ms else one
 
     def _moves_of(self, fills: int) -> tuple[Move, ...]:
         moves = self._moves.get(fills)
@@ -181,31 +206,49 @@ class Machine:
         return Partial(start_ms, hit.step.at_ms, tuple(hits), key, counted)
 
     def _count(self, registers: Registers, move: Move, hit: Hit) -> Iterator[Partial]:
-        """Take a counted step's operation in; the match that has enough of them."""
-        stage, at_ms = self._stages[move.step], hit.step.at_ms
-        before: Partial | None = None
+        """Take a counted step's operation in; the matches that have enough of them."""
+        counter = self._counters[move.step]
+        if counter.is_loose:
+            yield from self._around(registers, move, hit, counter)
+            return
+        fitting: list[Partial] = []
         if move.done:
-            fitting = [known for known in registers.partials.get(move.done, ())
-                       if self._fits(known, move.step, hit)]  # fmt: skip
+            kept = registers.partials.get(move.done, ())
+            fitting = [known for known in kept if self._fits(known, move.step, hit)]
             if not fitting:
                 return
-            before = max(fitting, key=lambda known: known.start_ms)
-        kept = registers.counted.setdefault(move.number, {})
-        for value in values_of(hit, stage.distinct):
-            _renew(kept, value, Counted(at_ms, hit.step.event_id, before), stage.count)
-        if len(kept) < stage.count:
+        for things in counter.take(registers, move, hit, fitting):
+            counted = counter.enough(things)
+            befores = (counted[0].before, *counted[0].others) if counted else ()
+            yield from (match for each in befores if (match := self._gone_on(move, hit, each, counted)))
+
+    def _around(self, registers: Registers, move: Move, hit: Hit, counter: Counter) -> Iterator[Partial]:
+        """The matches with the counted step around, before or behind what else was done."""
+        things = counter.of_group(registers, self._first_moves[move.step].number, hit)
+        if not move.done:
+            counted = counter.enough(things)
+            if counted and (match := self._gone_on(move, hit, None, counted)):
+                yield match
             return
-        first = next(iter(kept.values()))
-        start_ms = first.at_ms if first.before is None else first.before.start_ms
-        since_ms = (
-            start_ms if first.before is None or not stage.after else self._last_ms(first.before, move.step)
-        )
-        span_ms = at_ms - since_ms
-        if at_ms - start_ms > self._within_ms or (stage.within_ms is not None and span_ms > stage.within_ms):
-            return
-        known = first.before.counted if first.before is not None else ()
-        newest = [each.event_id for each in islice(reversed(kept.values()), EVIDENCE_MAX)]
-        yield self._grown(first.before, move.step, hit, start_ms, (*known, *reversed(newest)))
+        for beside in registers.partials.get(move.done, ()):
+            counted = counter.enough(things, beside) if self._fits(beside, move.step, hit) else []
+            start_ms = min(beside.start_ms, counted[0].at_ms) if counted else 0
+            if counted and hit.step.at_ms - start_ms <= self._within_ms:
+                yield self._grown(beside, move.step, hit, start_ms, (*beside.counted, *evidence_of(counted)))
+
+    def _gone_on(
+        self, move: Move, hit: Hit, before: Partial | None, counted: list[Counted]
+    ) -> Partial | None:
+        """The match with the counted step behind what was done before the first of its operations."""
+        stage, at_ms = self._stages[move.step], hit.step.at_ms
+        start_ms = counted[0].at_ms if before is None else before.start_ms
+        since_ms = start_ms if before is None or not stage.after else self._last_ms(before, move.step)
+        if at_ms - start_ms > self._within_ms:
+            return None
+        if stage.within_ms is not None and at_ms - since_ms > stage.within_ms:
+            return None
+        known = before.counted if before is not None else ()
+        return self._grown(before, move.step, hit, start_ms, (*known, *evidence_of(counted)))
 
     def _keep(self, kept: list[Partial], news: Partial) -> None:
         """Of matches that nothing tells apart, the one that is better in every respect."""
@@ -236,67 +279,6 @@ class Machine:
             mine is None or his is None or mine.step.at_ms >= his.step.at_ms
             for mine, his in zip(one.hits, other.hits, strict=True)
         )
-
-
-def bound(before: Partial, same: tuple[Bond, ...], differs: tuple[Bond, ...], hit: Hit) -> bool:
-    """Whether the operation's values are to the match's as declared; what is not said is never so."""
-    for bond in same:
-        known = before.hits[bond.step]
-        if known is None or not alike(hit.values[bond.slot], known.values[bond.of]):
-            return False
-    for bond in differs:
-        known = before.hits[bond.step]
-        mine, his = hit.values[bond.slot], known.values[bond.of] if known is not None else ""
-        if not mine or not his or alike(mine, his):
-            return False
-    return True
-
-
-def values_of(hit: Hit, distinct: int | None) -> list[str]:
-    """The things to count: acts, or values that differ; a call that touched many is as many."""
-    if distinct is None:
-        return [hit.act or f"{hit.step.source}\0{hit.step.event_id}"]
-    value = hit.values[distinct]
-    if hit.weight > 1:
-        return [f"{value}\0{hit.step.event_id}\0{k}" for k in range(hit.weight)]
-    return [value] if value else []
-
-
-def _renew(kept: dict[str, Counted], value: str, news: Counted, count: int) -> None:
-    """Of each thing the newest, in order of time, and no more than are needed."""
-    known = kept.get(value)
-    if known is not None:
-        if known.at_ms > news.at_ms:
-            return
-        del kept[value]
-    is_late = bool(kept) and next(reversed(kept.values())).at_ms > news.at_ms
-    kept[value] = news
-    if is_late:  # later than the tail reaches
-        in_order = sorted(kept.items(), key=lambda item: item[1].at_ms)
-        kept.clear()
-        kept.update(in_order)
-    if len(kept) > count:
-        del kept[next(iter(kept))]
-
-
-def _forbid(registers: Registers, absence: Absence, moves: tuple[Move, ...], hit: Hit) -> None:
-    """Drop the matches between whose steps it happened."""
-    at_ms = hit.step.at_ms
-    for done, kept in registers.partials.items():
-        if _between(absence, done):
-            kept[:] = [
-                known
-                for known in kept
-                if known.at_ms > at_ms or not bound(known, absence.same, absence.differs, hit)
-            ]
-    for number, counting in registers.counted.items():
-        if _between(absence, moves[number].done):
-            for value in [value for value, known in counting.items() if known.at_ms <= at_ms]:
-                del counting[value]
-
-
-def _between(absence: Absence, done: int) -> bool:
-    return done & absence.after == absence.after and not done & absence.before
 
 
 def _at_ms(hit: Hit) -> int:

@@ -39,6 +39,10 @@ class Absence(Struct, frozen=True, kw_only=True):
     same: tuple[Bond, ...] = ()
     differs: tuple[Bond, ...] = ()
 
+    def spans(self, done: int) -> bool:
+        """Whether it must not happen to a match with these steps done."""
+        return done & self.after == self.after and not done & self.before
+
 
 class Move(Struct, frozen=True):
     """`step` leads from the steps in `done` to those in `then`."""
@@ -98,6 +102,30 @@ class Shape(Struct, frozen=True, kw_only=True, dict=True):
         bonds = [bond for stage in self.stages for bond in (*stage.same, *stage.differs)]
         bonds += [bond for absence in self.absences for bond in (*absence.same, *absence.differs)]
         return tuple(dict.fromkeys((bond.step, bond.of) for bond in bonds))
+
+    @cached_property
+    def loose(self) -> frozenset[int]:
+        """Counted steps among whose operations others may come, since nothing orders them."""
+        before = [self._before(step) for step in range(len(self.stages))]
+        return frozenset(
+            step
+            for step, stage in enumerate(self.stages)
+            if stage.count > 1
+            and not stage.after
+            and any(
+                other != step and not before[step] >> other & 1 and not before[other] >> step & 1
+                for other in range(len(self.stages))
+            )
+        )
+
+    def _before(self, step: int) -> int:
+        """All steps that must be done before it."""
+        found = after = self.stages[step].after
+        while after:
+            other = after.bit_length() - 1
+            after &= ~(1 << other)
+            found |= self._before(other)
+        return found
 
     @property
     def timed(self) -> bool:

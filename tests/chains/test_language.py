@@ -298,8 +298,9 @@ MISTAKES = {
     "distinct alone": ("role_mapping]", "role_mapping], distinct: target", "distinct", "needs a `count`"),
     "a window of the first step": ("discovery}", "discovery, within: 5m}", "within", "no step has to come"),
     "a count": ("role_mapping]", "role_mapping], count: 100", "count", "a number from 1 to 64"),
-    "a count and a bond": (
-        "role_mapping]", "role_mapping], count: 2, same: {target: look.target}", "count", "valid is `by`"),
+    "a comparison with what is different": (
+        "discovery}\n  - {", "discovery, count: 2, distinct: target}\n  - {same: {target: look.target}, ",
+        "distinct", "valid is another field"),
     "a response": ("within: 1h", "within: 1h\nresponse: kill", "response", "valid are observe, step_up"),
     "a release": ("within: 1h", "within: 1h\nresponse: release_session", "response", "no response to risk"),
     "a scope": ("within: 1h", "within: 1h\nscope: team", "scope", "valid are session, agent"),
@@ -321,6 +322,49 @@ def test_a_mistake_is_told_with_file_line_and_column_and_what_would_be_valid(wha
         list(declarations("mine.yaml", text.encode()))
     assert str(refused.value).startswith(f"mine.yaml:{line}:{column}: ")
     assert valid in str(refused.value)
+
+
+def test_a_count_among_which_others_may_come_is_refused_where_it_cannot_be_followed() -> None:
+    """In any order, with something absent, or behind a third step: said, not approximated."""
+    steps = ["{id: look, class: discovery, count: 2}", "{id: grant, class: privilege_change}"]
+    start = "name: mine\ntitle: t\norder: any\nwithin: 1h\n"
+    assert fires(f"{start}steps: [{', '.join(steps)}]", *told("D@0 V@1 D@2"))
+    for more, steps_ in (
+        ("absent: [{class: exchange}]\n", steps),
+        ("", [steps[0].replace("count", "after: third, count"), steps[1], "{id: third, class: exchange}"]),
+    ):
+        with pytest.raises(RuleError, match=r"mine.yaml:\d+:\d+: .*grant could come among .*valid is"):
+            list(declarations("mine.yaml", f"{start}{more}steps: [{', '.join(steps_)}]".encode()))
+
+
+COUNTED = """
+name: mine
+title: three secrets of one owner, then somebody else grants to the owner
+steps:
+  - {id: mint, class: credential_mint}
+  - {id: secrets, class: secret_read, count: 3, distinct: target, same: {owner: mint.target}}
+  - id: grant
+    class: privilege_change
+    same: {beneficiary: secrets.owner}
+    differs: {principal: secrets.principal}
+within: 1h
+"""
+
+
+def secrets(*owners: str) -> list[AnyEvent]:
+    """One secret of each of them is read, a second apart."""
+    return [op("S", k, target=f"secret/{k}", facts={"owner": owner}) for k, owner in enumerate(owners)]
+
+
+def test_a_counted_step_is_bound_to_others_and_others_to_it() -> None:
+    """Each of its operations; and what others compare of it, its operations agree in."""
+    mints = [op("C", -9, target="user/app"), op("C", -8, target="user/other")]
+    grant = op("V", 9, principal="p2", facts={"beneficiary": "app"})
+    assert fires(COUNTED, *mints, *secrets("app", "other", "app", "third", "user/app"), grant)
+    assert not fires(COUNTED, *mints, *secrets("app", "other", "app", "other", "third", ""), grant)
+    assert not fires(COUNTED, *mints, *secrets("other", "other", "other"), grant)
+    assert not fires(COUNTED, *mints, *secrets("app", "app", "app"), op("V", 9, facts={"beneficiary": "app"}))
+    assert fires(COUNTED, grant, *secrets("app", "app", "app"), *mints), "late"
 
 
 def test_files_that_would_eat_the_loader_are_refused() -> None:
