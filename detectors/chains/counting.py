@@ -34,7 +34,7 @@ class Counter:
         self._groups_max = groups_max(self._stage)
         self.is_loose = step in shape.loose
         """Whether steps that it is not ordered with may come among its operations."""
-        self._kept = self._stage.count + (len(shape.stages) - 1 if self.is_loose else 0)
+        self._kept = sum(stage.count for stage in shape.stages) if self.is_loose else self._stage.count
 
     def group_of(self, hit: Hit, before: Partial | None) -> str:
         """What is counted apart from all else; empty where nothing is compared."""

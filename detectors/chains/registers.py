@@ -38,7 +38,7 @@ class Machine:
         self._moves: dict[int, tuple[Move, ...]] = {}
         """By which steps an operation may be: at most as many as the shape has sets of conditions."""
         self._counters = {
-            step: Counter(shape, step) for step, stage in enumerate(self._stages) if stage.count > 1
+            step: Counter(shape, step) for step, stage in enumerate(self._stages) if stage.counts
         }
         self._counted = sum(1 << step for step in self._counters)
         self._loose = {step: 1 << step for step, counter in self._counters.items() if counter.is_loose}
@@ -53,7 +53,7 @@ class Machine:
         return sum(
             1 << step
             for step, stage in enumerate(self._stages)
-            if stage.count == 1 and step not in telling and not stage.same and not stage.differs
+            if not stage.counts and step not in telling and not stage.same and not stage.differs
         )
 
     def follow(self, track: Track, hit: Hit) -> list[Partial]:

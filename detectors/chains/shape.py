@@ -22,6 +22,11 @@ class Stage(Struct, frozen=True, kw_only=True):
     same: tuple["Bond", ...] = ()
     differs: tuple["Bond", ...] = ()
 
+    @property
+    def counts(self) -> bool:
+        """Whether it wants several operations, or at least one that has a value."""
+        return self.count > 1 or self.distinct is not None
+
 
 class Bond(Struct, frozen=True):
     """A value of this operation, compared with one of an earlier step."""
@@ -110,7 +115,7 @@ class Shape(Struct, frozen=True, kw_only=True, dict=True):
         return frozenset(
             step
             for step, stage in enumerate(self.stages)
-            if stage.count > 1
+            if stage.counts
             and not stage.after
             and any(
                 other != step and not before[step] >> other & 1 and not before[other] >> step & 1

@@ -4,6 +4,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
+import msgspec
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
@@ -12,11 +13,12 @@ from detectors.chains.declaration import Declaration, listed_texts
 from detectors.chains.hosted import DeclaredChain
 from detectors.policy import ApprovalSettings
 from models.errors import RuleError
-from models.event import Operation
+from models.event import Grade, Operation
 from models.session import Session, Workflow, step_of
 from stream.chain_files import declarations
 from tests.builders import op
 from tests.chains.by_hand import completing
+from tests.chains.hosting import judging
 
 LAW = settings(max_examples=300, deadline=None, derandomize=True)
 LETTERS = {"discovery": "D", "secret_read": "S", "exchange": "X"}
@@ -35,7 +37,11 @@ def declared(told: dict[str, Any]) -> Declaration:
 
 def found(chain: Declaration, arrivals: Sequence[Operation]) -> set[str]:
     """Ids of the operations that the machine calls the last of a match."""
-    detector = DeclaredChain(compiled(chain, ApprovalSettings()))
+    return found_by(DeclaredChain(compiled(chain, ApprovalSettings())), arrivals)
+
+
+def found_by(detector: DeclaredChain, arrivals: Sequence[Operation]) -> set[str]:
+    """The same, of what is compiled."""
     workflow, ids = Workflow("w1"), {event.at_ms: event.id for event in arrivals}
     ended = set[str]()
     for event in arrivals:
@@ -164,3 +170,22 @@ def test_it_does_so_in_whatever_order_they_arrive(
     """Late, reordered: by event time, as if they had come in order; what has fired stays."""
     arrivals = data.draw(st.permutations(log))
     assert found(chain, arrivals) == completing(chain, arrivals)
+
+
+@LAW
+@given(chains(), logs, st.data())
+def test_the_judge_names_the_same_sessions_however_often_events_are_told(
+    chain: Declaration, log: list[Operation], data: st.DataObject
+) -> None:
+    """Reordered, told twice, and with its memory stored and read in between."""
+    records = [msgspec.structs.replace(event, grade=Grade.ATTESTED) for event in log]
+    twice = data.draw(st.lists(st.sampled_from(records), max_size=4))
+    arrivals = data.draw(st.permutations([*records, *twice]))
+    heard = judging([compiled(chain, ApprovalSettings())])
+    for event in arrivals:
+        heard.fold([event])
+        stored = msgspec.msgpack.encode(heard.workflows["w1"])
+        heard.workflows["w1"] = msgspec.msgpack.decode(stored, type=Workflow)
+    sessions = {event.id: event.session for event in log}
+    expected = completing(chain, list({event.id: event for event in arrivals}.values()))
+    assert {finding.session for finding in heard.findings} == {sessions[ended] for ended in expected}
