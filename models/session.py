@@ -179,8 +179,6 @@ class Counted(Struct, frozen=True, array_like=True, gc=False):
     at_ms: int
     event_id: str
     before: Partial | None = None
-    others: tuple[Partial, ...] = ()
-    """Matches that it could go on with as well: they began earlier, and their last step came later."""
 
 
 class Registers(Struct, array_like=True, gc=False):

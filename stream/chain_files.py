@@ -16,7 +16,7 @@ from detectors.chains.declaration import (
     StepDeclaration,
     milliseconds,
 )
-from detectors.chains.faults import RESPONSES, faults
+from detectors.chains.faults import RESPONSES, faults, remarks
 from detectors.policy import ChainOverride, Policy
 from detectors.thresholds import DetectorSettings
 from models.errors import RuleError
@@ -92,6 +92,11 @@ def checked(chain: Declaration, document: Document, policy: Policy, taken: set[s
             )
         )
     return chain
+
+
+def remarked(chain: Declaration, document: Document) -> list[str]:
+    """What in it does less than it seems to, with its place."""
+    return [document.fault(place, message) for place, message in remarks(chain)]
 
 
 def obeying(chains: Iterable[Declaration], policy: Policy) -> Iterator[Declaration]:

@@ -159,6 +159,8 @@ def check(
         return
     out.print(f"policy {obeyed.version}: {len(obeyed.levels)} levels, {len(NAMES)} detectors known")
     out.print(f"chains and Sigma rules: {', '.join(declared.names) or 'none'}")
+    for remark in declared.remarks:
+        out.print(f"[yellow]note:[/yellow] {escape(remark)}")
     for provider in providers():
         words = check_vocabulary(provider).content
         out.print(

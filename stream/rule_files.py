@@ -9,7 +9,7 @@ from detectors.chains.declaration import Declaration
 from detectors.chains.hosted import Declared, Hosted
 from detectors.policy import CHAINS_MAX, Policy
 from models.errors import RuleError
-from stream.chain_files import builtin_declarations, builtin_names, checked, declarations, obeying
+from stream.chain_files import builtin_declarations, builtin_names, checked, declarations, obeying, remarked
 
 SUFFIXES = (".yaml", ".yml")
 
@@ -19,11 +19,13 @@ def load_declared(policy: Policy, chains: str = "", sigma: str = "") -> Declared
     taken = set(builtin_names())
     digest = sha256()
     own: list[Declaration] = []
+    noted: list[str] = []
     for path, content in _read((*policy.chain_files, *filter(None, (chains,)))):
         digest.update(content)
         for chain, document in declarations(path, content):
             own.append(checked(chain, document, policy, taken))
             taken.add(chain.name)
+            noted += remarked(chain, document)
     every = obeying((*builtin_declarations(), *own), policy)
     hosted: list[Hosted] = [compiled(chain, policy.approvals) for chain in every]
     paths = (*policy.sigma_files, *filter(None, (sigma,)))
@@ -37,7 +39,7 @@ def load_declared(policy: Policy, chains: str = "", sigma: str = "") -> Declared
     _know(policy, taken)
     if len(hosted) > CHAINS_MAX:
         raise RuleError(f"{len(hosted)} chains and rules; valid are up to {CHAINS_MAX}")
-    return Declared(tuple(hosted), digest.hexdigest()[:12] if own or paths else "")
+    return Declared(tuple(hosted), digest.hexdigest()[:12] if own or paths else "", tuple(noted))
 
 
 def _know(policy: Policy, taken: set[str]) -> None:

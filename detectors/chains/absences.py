@@ -2,7 +2,7 @@
 
 from detectors.chains.binding import bound
 from detectors.chains.shape import Absence, Shape
-from models.session import Counted, Hit, Registers
+from models.session import Hit, Registers
 
 
 def drop(registers: Registers, shape: Shape, forbids: int, hit: Hit) -> None:
@@ -40,14 +40,7 @@ def _drop_counted(registers: Registers, absence: Absence, shape: Shape, hit: Hit
             continue
         for things in (registers.counted.get(number, {}), *registers.grouped.get(number, {}).values()):
             for value, known in list(things.items()):
-                if known.at_ms <= hit.step.at_ms:
-                    _drop_one(things, value, known, absence, hit)
-
-
-def _drop_one(things: dict[str, Counted], value: str, known: Counted, absence: Absence, hit: Hit) -> None:
-    befores = [known.before, *known.others] if known.before is not None else []
-    left = [before for before in befores if not bound(before, absence.same, absence.differs, hit)]
-    if not left:
-        del things[value]
-    elif len(left) < len(befores):
-        things[value] = Counted(known.at_ms, known.event_id, left[0], tuple(left[1:]))
+                before = known.before
+                is_bound = before is None or bound(before, absence.same, absence.differs, hit)
+                if known.at_ms <= hit.step.at_ms and is_bound:
+                    del things[value]

@@ -42,21 +42,19 @@ class Counter:
         return "\0".join((*own, *before.key) if before is not None else own)
 
     def take(self, registers: Registers, move: Move, hit: Hit, fitting: list[Partial]) -> list[Things]:
-        """Count an operation, with each set of matches that it may go on with; the things counted by then."""
+        """Count an operation, with each match that it may go on with; the things counted by then."""
         values = values_of(hit, self._stage.distinct)
         if not values:
             return []
-        groups: dict[str, list[Partial]] = {}
-        for before in fitting:
-            groups.setdefault(self.group_of(hit, before), []).append(before)
+        groups: dict[str, Partial | None] = {}
+        for before in sorted(fitting, key=_start_ms):
+            groups[self.group_of(hit, before)] = before
         if not move.done:
-            groups[self.group_of(hit, None)] = []
+            groups[self.group_of(hit, None)] = None
         found = []
-        for group, befores in groups.items():
+        for group, best in groups.items():
             things = self._things(registers, move.number, group)
-            befores.sort(key=_start_ms, reverse=True)
-            first = befores[0] if befores else None
-            news = Counted(hit.step.at_ms, hit.step.event_id, first, tuple(befores[1:]))
+            news = Counted(hit.step.at_ms, hit.step.event_id, best)
             for value in values:
                 _renew(things, value, news, self._kept)
             found.append(things)

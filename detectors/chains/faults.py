@@ -57,6 +57,15 @@ def faults(chain: Declaration) -> Iterator[Fault]:
     yield from _of_order(chain)
 
 
+def remarks(chain: Declaration) -> Iterator[Fault]:
+    """What may be said, and does less than it seems to."""
+    if chain.scope in ("agent", "principal"):
+        yield (
+            ("scope",),
+            f"follows each {chain.scope} within one workflow; what it does in several is not put together",
+        )
+
+
 def _before(chain: Declaration, place: int) -> set[str]:
     """Steps that are done whenever this one is."""
     if chain.order == "listed":

@@ -87,6 +87,8 @@ class Declared(Struct, frozen=True):
     chains: tuple[Hosted, ...] = ()
     version: str = ""
     """Digest of the users' files; empty where there are none."""
+    remarks: tuple[str, ...] = ()
+    """What in the users' files does less than it seems to, with its place."""
 
     @property
     def within_ms(self) -> int:

@@ -219,8 +219,8 @@ class Machine:
                 return
         for things in counter.take(registers, move, hit, fitting):
             counted = counter.enough(things)
-            befores = (counted[0].before, *counted[0].others) if counted else ()
-            yield from (match for each in befores if (match := self._gone_on(move, hit, each, counted)))
+            if counted and (match := self._gone_on(move, hit, counted[0].before, counted)):
+                yield match
 
     def _around(self, registers: Registers, move: Move, hit: Hit, counter: Counter) -> Iterator[Partial]:
         """The matches with the counted step around, before or behind what else was done."""

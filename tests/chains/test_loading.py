@@ -72,6 +72,16 @@ def test_a_mistake_ends_the_program_with_one_line(tmp_path: Path, option: str, t
     assert len(ended.stderr.strip().splitlines()) == 1
 
 
+def test_a_scope_that_ends_at_the_workflow_is_remarked(tmp_path: Path) -> None:
+    """With its place: whoever follows a principal may think that all it does is put together."""
+    path = tmp_path / "mine.yaml"
+    for scope, said in (("principal", True), ("session", False)):
+        path.write_text(f"name: m\ntitle: t\nscope: {scope}\nsteps: [{{id: a}}]\nwithin: 1m\n")
+        result = CliRunner().invoke(app, ["check", "--chains", str(path)])
+        assert result.exit_code == 0
+        assert (f"note: {path}:3:1: scope: follows each {scope}" in result.output) is said
+
+
 def test_who_names_no_sigma_file_does_not_pay_for_pysigma() -> None:
     """It takes a third of a second to import."""
     code = (
