@@ -107,9 +107,7 @@ NOTHING = Declared()
 class DeclaredChain(Detector):
     """Fires at the operation that completes the chain."""
 
-    def __init__(
-        self, hosted: Hosted, is_habit: Callable[[Operation], bool], late_ms: int = LATE_MS
-    ) -> None:
+    def __init__(self, hosted: Hosted, is_habit: Callable[[Operation], bool], late_ms: int = LATE_MS) -> None:
         self.name = hosted.name
         self._is_habit = is_habit
         self.tags = hosted.tags

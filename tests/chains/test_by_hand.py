@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from detectors.chains.compiling import compiled
 from detectors.chains.declaration import Declaration, listed_texts
-from detectors.chains.hosted import DeclaredChain
+from detectors.chains.hosted import DeclaredChain, Hosted
 from detectors.policy import ApprovalSettings
 from models.errors import RuleError
 from models.event import Grade, Operation
@@ -37,11 +37,12 @@ def declared(told: dict[str, Any]) -> Declaration:
 
 def found(chain: Declaration, arrivals: Sequence[Operation]) -> set[str]:
     """Ids of the operations that the machine calls the last of a match."""
-    return found_by(DeclaredChain(compiled(chain, ApprovalSettings())), arrivals)
+    return found_by(compiled(chain, ApprovalSettings()), arrivals)
 
 
-def found_by(detector: DeclaredChain, arrivals: Sequence[Operation]) -> set[str]:
+def found_by(hosted: Hosted, arrivals: Sequence[Operation]) -> set[str]:
     """The same, of what is compiled."""
+    detector = DeclaredChain(hosted, lambda _: False)
     workflow, ids = Workflow("w1"), {event.at_ms: event.id for event in arrivals}
     ended = set[str]()
     for event in arrivals:

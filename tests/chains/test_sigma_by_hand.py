@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec import Struct
 
-from detectors.chains.hosted import DeclaredChain, Hosted
+from detectors.chains.hosted import Hosted
 from models.event import Operation
 from tests.chains.sigma_rules import act, loaded
 from tests.chains.test_by_hand import found_by
@@ -111,7 +111,7 @@ def hosted(rule: Correlation) -> tuple[Hosted, ...]:
 
 def found(rule: Correlation, arrivals: Sequence[Operation]) -> set[str]:
     """Ids of the operations that the machine calls the last of a match."""
-    return set[str]().union(*(found_by(DeclaredChain(each), arrivals) for each in hosted(rule)))
+    return set[str]().union(*(found_by(each, arrivals) for each in hosted(rule)))
 
 
 groups = st.sampled_from([(), (), ("session",), ("target",), ("session", "target")])

@@ -1,0 +1,78 @@
+"""What a mistake in a chain file is answered with: its place, and what would be valid."""
+
+import pytest
+
+from models.errors import RuleError
+from stream.chain_files import declarations
+from tests.builders import told
+from tests.chains.test_language import CHAIN, fires
+
+MISTAKES = {
+    "a class": ("class: discovery", "class: discovry", "class: discovry", "did you mean discovery?"),
+    "a key": ("class: discovery", "clas: discovery", "clas: ", "valid are after, agent"),
+    "a key above": ("within: 1h", "withn: 1h", "withn", "valid are absent, by, confidence"),
+    "a duration": ("within: 1h", "within: 1 hour", "within", "such as 90s, 10m or 2h"),
+    "a long duration": ("within: 1h", "within: 99d", "within", "longer than 31d"),
+    "an id": ("id: grant", "id: look", "id: look, class: [", "a step before is called look"),
+    "a step to bind to": ("role_mapping]", "role_mapping], same: {target: lok.target}", "target: lok",
+        "did you mean look?"),
+    "a later step": ("discovery}", "discovery, same: {target: grant.target}}", "target: grant",
+        "need not be done by then"),
+    "a field": ("role_mapping]", "role_mapping], same: {tarjet: look.target}", "tarjet",
+        "did you mean target?"),
+    "no step": ("role_mapping]", "role_mapping], same: {target: target}", "target: target",
+        "such as look.target"),
+    "an effect": ("role_mapping]", "role_mapping], effects: admn", "effects", "did you mean admin?"),
+    "a fact": ("role_mapping]", "role_mapping], facts: {isuer: x}", "facts", "did you mean issuer?"),
+    "an order": ("role_mapping]", "role_mapping], after: look", "after", "order: any"),
+    "distinct alone": ("role_mapping]", "role_mapping], distinct: target", "distinct", "needs a `count`"),
+    "a window of the first step": ("discovery}", "discovery, within: 5m}", "within", "no step has to come"),
+    "a count": ("role_mapping]", "role_mapping], count: 100", "count", "a number from 1 to 64"),
+    "a comparison with what is different": (
+        "discovery}\n  - {", "discovery, count: 2, distinct: target}\n  - {same: {target: look.target}, ",
+        "distinct", "valid is another field"),
+    "a response": ("within: 1h", "within: 1h\nresponse: kill", "response", "valid are observe, step_up"),
+    "a release": ("within: 1h", "within: 1h\nresponse: release_session", "response", "no response to risk"),
+    "a scope": ("within: 1h", "within: 1h\nscope: team", "scope", "valid are session, agent"),
+    "no steps": ("within: 1h", "within: 1h\nsteps: []", "steps: []", "stands there twice"),
+    "no name": ("name: mine", "", "title", "name is missing"),
+    "a bad name": ("name: mine", "name: My Chain", "name", "valid are small letters"),
+    "no YAML": ("within: 1h", "within: [", "", "no YAML"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("what", MISTAKES)
+def test_a_mistake_is_told_with_file_line_and_column_and_what_would_be_valid(what: str) -> None:
+    """So that it is mended without looking into the code."""
+    right, wrong, at, valid = MISTAKES[what]
+    text = CHAIN.replace(right, wrong, 1)
+    before = text[: text.index(at)].splitlines(keepends=True) if at else text.splitlines(keepends=True)
+    line, column = (len(before), len(before[-1]) + 1) if before[-1][-1:] != "\n" else (len(before) + 1, 1)
+    with pytest.raises(RuleError) as refused:
+        list(declarations("mine.yaml", text.encode()))
+    assert str(refused.value).startswith(f"mine.yaml:{line}:{column}: ")
+    assert valid in str(refused.value)
+
+
+def test_a_count_among_which_others_may_come_is_refused_where_it_cannot_be_followed() -> None:
+    """In any order, with something absent, or behind a third step: said, not approximated."""
+    steps = ["{id: look, class: discovery, count: 2}", "{id: grant, class: privilege_change}"]
+    start = "name: mine\ntitle: t\norder: any\nwithin: 1h\n"
+    assert fires(f"{start}steps: [{', '.join(steps)}]", *told("D@0 V@1 D@2"))
+    for more, steps_ in (
+        ("absent: [{class: exchange}]\n", steps),
+        ("", [steps[0].replace("count", "after: third, count"), steps[1], "{id: third, class: exchange}"]),
+    ):
+        with pytest.raises(RuleError, match=r"mine.yaml:\d+:\d+: .*grant could come among .*valid is"):
+            list(declarations("mine.yaml", f"{start}{more}steps: [{', '.join(steps_)}]".encode()))
+
+
+def test_files_that_would_eat_the_loader_are_refused() -> None:
+    """Aliases of aliases, depth, size, bytes that are no text."""
+    laughs = "a: &a [x, x, x, x, x, x, x, x, x]\n" + "".join(
+        f"{name}: &{name} [{', '.join([f'*{before}'] * 9)}]\n"
+        for before, name in zip("abcdefg", "bcdefgh", strict=True)
+    )
+    for content in (laughs.encode(), b"[" * 5_000, b"x" * 2_000_000, b"\xff\xfe\x00", b"a: &a [*a]"):
+        with pytest.raises(RuleError):
+            list(declarations("mine.yaml", content))
