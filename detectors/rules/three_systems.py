@@ -13,6 +13,7 @@ from models.finding import Noticed
 from models.session import Session, Step, Workflow, pause_ms
 
 READ, FOUND, HELD = "ticket", "directory", "secret"
+SENT, CHANGED = "sent", "changed"
 STEERED = "ticket_before_secret"
 """The ticket that had been read when the secret was: reading one again takes nothing back."""
 
@@ -34,20 +35,30 @@ class ThreeSystems(Detector):
         return event.outcome is Outcome.OK and (carries or event.op_class is not OpClass.EXCHANGE)
 
     def inspect(self, session: Session, workflow: Workflow, event: Operation, step: Step) -> Noticed | None:
-        """See `Detector.inspect`."""
+        """See `Detector.inspect`. Any of the parts may come late, so any may complete it."""
         if event.outcome is not Outcome.OK:
             return None
         part = self._part(event, step)
         if part:
-            known = workflow.visited.get(part)
-            if known is None or step.at_ms >= known.at_ms:
-                workflow.visited[part] = step
+            _remember(workflow, part, step)
             if part == HELD and READ in workflow.visited:
                 workflow.visited[STEERED] = workflow.visited[READ]
-        acts = Effect.OUTBOUND in event.effects or event.op_class in CHANGES
-        if not acts or step.warrant:
-            return None
-        return self._noticed(workflow, event, step)
+        sent = Effect.OUTBOUND in event.effects
+        if (sent or event.op_class in CHANGES) and not step.warrant:
+            _remember(workflow, SENT if sent else CHANGED, step)
+            return self._noticed(workflow, step, sent=sent)
+        return self._late(workflow) if part in (READ, HELD) else None
+
+    def _late(self, workflow: Workflow) -> Noticed | None:
+        """What was acted on a secret, or steered by a ticket, that is told only now."""
+        for act, sent in ((SENT, True), (CHANGED, False)):
+            acted, held = workflow.visited.get(act), workflow.visited.get(HELD)
+            if acted is None or held is None or acted.at_ms < held.at_ms:
+                continue
+            noticed = self._noticed(workflow, acted, sent=sent)
+            if noticed is not None:
+                return noticed
+        return None
 
     def _part(self, event: Operation, step: Step) -> str:
         if event.op_class is OpClass.SECRET_READ:
@@ -60,24 +71,31 @@ class ThreeSystems(Detector):
     def _follows(self, earlier: Step, later: Step) -> bool:
         return 0 <= pause_ms(earlier, later) <= self._settings.within_ms
 
-    def _noticed(self, workflow: Workflow, event: Operation, step: Step) -> Noticed | None:
+    def _noticed(self, workflow: Workflow, act: Step, *, sent: bool) -> Noticed | None:
         held = workflow.visited.get(HELD)
-        if held is None or not self._follows(held, step):
+        if held is None or not self._follows(held, act):
             return None
         tickets = (workflow.visited.get(ticket) for ticket in (READ, STEERED))
         read = next((one for one in tickets if one is not None and self._follows(one, held)), None)
         if read is None:
             return None
         found = workflow.visited.get(FOUND)
-        steps = [each for each in (read, found, held, step) if each is not None]
-        sent = Effect.OUTBOUND in event.effects
-        confidence = self._settings.confidence if sent else self._settings.confidence_change
+        steps = [each for each in (read, found, held, act) if each is not None]
         return Noticed(
             detector=self.name,
-            confidence=confidence,
-            reason=f"{event.operation} after {held.operation} of {held.target or 'a secret'}, "
+            confidence=self._settings.confidence if sent else self._settings.confidence_change,
+            reason=f"{act.operation} after {held.operation} of {held.target or 'a secret'}, "
             f"in a workflow that read {read.target or 'content'} from outside",
             evidence=tuple(each.event_id for each in steps),
             grade=weakest(each.grade for each in steps),
             tags=self.tags,
+            session=act.session,
+            act_ms=act.at_ms,
         )
+
+
+def _remember(workflow: Workflow, part: str, step: Step) -> None:
+    """The newest of each part."""
+    known = workflow.visited.get(part)
+    if known is None or step.at_ms >= known.at_ms:
+        workflow.visited[part] = step

@@ -20,6 +20,15 @@ FIRES: Stories = {
             op("X", 25, **TICKET),
             op("X", 30, **COMMENT),
         ],
+        "the record of the secret comes after the comment": [
+            op("X", 0, **TICKET),
+            op("X", 30, **COMMENT),
+            op("S", 20),
+        ],
+        "the record of the ticket comes last": [
+            *told("S@20 R@30"),
+            op("X", 0, **TICKET),
+        ],
         "one agent reads and another one sends": [
             op("X", 0, session="s2", agent="agent-8", **TICKET),
             *told("D@10 S@20"),
@@ -138,6 +147,16 @@ MUST_NOT: Stories = {
             op("X", 0, **TICKET),
             op("X", 10, **COMMENT),
             *told("D@20 S@30"),
+        ],
+        "the comment came a second before the secret": [
+            op("X", 0, **TICKET),
+            op("X", 19, source="spans", **COMMENT),
+            op("S", 20),
+        ],
+        "an approved change, and the secret comes late": [
+            op("X", 0, **TICKET),
+            approval(10),
+            *told("V@30 S@20"),
         ],
         "the secret is the job's own": [
             op("X", 0, **TICKET),
