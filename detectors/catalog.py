@@ -29,6 +29,7 @@ from detectors.rules.one_sided import OneSided
 from detectors.rules.opened_outside import OpenedOutside
 from detectors.rules.outside_plan import OutsidePlan
 from detectors.rules.outside_scope import OutsideScope
+from detectors.rules.scouted_credential import ScoutedCredential
 from detectors.rules.secret_then_change import SecretThenChange
 from detectors.rules.shared_account import SharedAccount
 from detectors.rules.three_systems import ThreeSystems
@@ -84,6 +85,7 @@ def _rules(policy: Policy, knowledge: Knowledge) -> tuple[Detector, ...]:
         UsedElsewhere(settings.used_elsewhere, registry),
         BorrowedWorkload(settings.borrowed_workload, habits),
         OpenedOutside(settings.opened_outside, registry, habits),
+        ScoutedCredential(settings.scouted_credential, habits),
     )
 
 

@@ -119,6 +119,7 @@ class Policy(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         "workload_elsewhere",
         "outside_scope",
         "shared_account",
+        "scouted_credential",
     )
     """Only these findings count towards a stop; the others may alert and ask for step-up."""
     grades_that_stop: tuple[Grade, ...] = (Grade.ATTESTED, Grade.OBSERVED)

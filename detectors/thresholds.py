@@ -295,6 +295,18 @@ class OpenedOutsideSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fi
     """A login by password alone."""
 
 
+class ScoutedSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`scouted_credential`, see `docs/detectors/scouted_credential.md`."""
+
+    enabled: bool = True
+    kinds_min: Annotated[int, Meta(ge=2, le=8)] = 3
+    """Kinds of thing that were looked up; a help desk looks up users and groups, a rotation keys."""
+    within_ms: DurationMs = 1 * HOUR
+    """From a look-up to the credential."""
+    confidence: Share = 0.4
+    """On its own a finding to watch."""
+
+
 class DetectorSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One group per detector."""
 
@@ -322,3 +334,4 @@ class DetectorSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     one_sided: OneSidedSettings = OneSidedSettings()
     borrowed_workload: BorrowedWorkloadSettings = BorrowedWorkloadSettings()
     opened_outside: OpenedOutsideSettings = OpenedOutsideSettings()
+    scouted_credential: ScoutedSettings = ScoutedSettings()

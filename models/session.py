@@ -325,6 +325,10 @@ class Session(Struct, array_like=True, gc=False):
     """By which baseline its surprise was measured: bits of two are not to be mixed."""
     peak: float = 0.0
     """The highest score so far, in bits."""
+    looked: dict[str, Step] = field(default_factory=dict)
+    """Kinds of thing that it has looked up: the newest look-up of each."""
+    lasting: Step | None = None
+    """The newest lasting credential that it made and nothing vouches for."""
 
 
 class Workflow(Struct, array_like=True, gc=False):

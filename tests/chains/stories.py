@@ -1,19 +1,39 @@
 """Sessions that the chains which come with the program must fire on, and look-alikes that they must not."""
 
+from typing import Any
+
 from models.attested import Effect
-from models.event import OpClass
+from models.event import AnyEvent, Grade, OpClass
 from tests.builders import Stories, approval, op, registered, told
 
 TICKET = {"effects": (Effect.UNTRUSTED,), "facts": {"author": "external"}}
 GRANT = {"effects": (Effect.EXPANDS,)}
-TAKEN = {"effects": (Effect.REMOVES,)}
+TAKEN: dict[str, Any] = {"effects": (Effect.REMOVES,)}
 RESET = {"effects": (Effect.WEAKENS,)}
 ADMIN = {"effects": (Effect.MINTS, Effect.ADMIN)}
 OPENED = {"effects": (Effect.TRUST_PATH,)}
 LASTING = {"effects": (Effect.MINTS, Effect.LONG_LIVED)}
 OTHER = {"session": "s2", "agent": "agent-8"}
 
+MADE: dict[str, Any] = {"effects": (Effect.CREATES,), "grade": Grade.ATTESTED}
+APPLICATION: dict[str, Any] = {"target": "app/crm", "target_kind": "application"}
+
+
+def _taken_over(letters: str, gap_s: float = 600, **changed: Any) -> list[AnyEvent]:
+    """What these classes do to one application, one after the other."""
+    left: dict[str, dict[str, Any]] = {"R": GRANT, "C": LASTING, "T": OPENED, "V": GRANT}
+    return [op(each, gap_s * k, **(APPLICATION | left[each] | changed)) for k, each in enumerate(letters)]
+
+
 FIRES: Stories = {
+    "taken_over": {
+        "an owner, a secret and consent": _taken_over("RCV"),
+        "the other way round, and trust instead of a secret": _taken_over("VTR"),
+        "its path is written or not": [
+            *_taken_over("RC"),
+            op("V", 1_800, target="arn:aws:app/crm", **GRANT),
+        ],
+    },
     "planner_executor": {
         "the executor grants on the role that the planner reviewed": [op("P", 0), op("V", 60, **OTHER)],
         "trust is changed, under the name without its path": [
@@ -63,6 +83,25 @@ FIRES: Stories = {
 }
 
 MUST_NOT: Stories = {
+    "taken_over": {
+        "an owner and a secret, as for a new team": _taken_over("RC"),
+        "rights and a secret": _taken_over("VCVC"),
+        "of three applications": [
+            *_taken_over("R"),
+            op("C", 600, **(APPLICATION | {"target": "app/bi"} | LASTING)),
+            op("V", 1_200, **(APPLICATION | {"target": "app/hr"} | GRANT)),
+        ],
+        "of one that it has just created": [
+            op("U", -10, **(APPLICATION | MADE)),
+            *_taken_over("RCV", grade=Grade.ATTESTED),
+        ],
+        "the rights were registered": [
+            registered("change", -10, targets=("app/crm",)),
+            *_taken_over("RCV"),
+        ],
+        "everything is taken away": _taken_over("RCV", **TAKEN),
+        "over a whole day": _taken_over("RCV", gap_s=7_000),
+    },
     "start_up_texts": {
         "of one machine, again and again": [
             op("D", k, target="i-1", target_kind="start_up_text") for k in range(20)

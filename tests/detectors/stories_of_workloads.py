@@ -1,7 +1,9 @@
-"""Sessions that act on machines, data and networks, and what a session made itself."""
+"""Sessions that act on machines, data and networks, look around, and work on what they made themselves."""
+
+from typing import Any
 
 from models.attested import Effect
-from models.event import Grade, OpClass
+from models.event import AnyEvent, Grade, OpClass
 from tests.builders import Stories, approval, op, registered, told
 
 RUN = {
@@ -18,7 +20,37 @@ ATTESTED = {"grade": Grade.ATTESTED, "target_kind": "role", "target": "role/made
 MADE = op("V", 0, operation="iam:CreateRole", effects=(Effect.EXPANDS, Effect.CREATES), **ATTESTED)
 GIVEN = op("V", 30, operation="iam:PutRolePolicy", effects=(Effect.EXPANDS,), **ATTESTED)
 
+LASTING: dict[str, Any] = {"effects": (Effect.MINTS, Effect.LONG_LIVED)}
+KEY: dict[str, Any] = {"operation": "iam:CreateAccessKey", "target": "user/app"}
+NEW: dict[str, Any] = {"effects": (Effect.CREATES,), "grade": Grade.ATTESTED}
+
+
+def _looked(*kinds: str, gap_s: float = 60) -> list[AnyEvent]:
+    """Look-ups of these kinds of thing, one after the other."""
+    return [op("D", gap_s * k, id=f"look-{k}", target_kind=kind) for k, kind in enumerate(kinds)]
+
+
 FIRES: Stories = {
+    "scouted_credential": {
+        "users, roles and tenants, then a key": [
+            *_looked("user", "role", "tenant"),
+            op("C", 200, **LASTING),
+        ],
+        "over the best part of an hour": [
+            *_looked("user", "role", "tenant", "application", gap_s=1_100),
+            op("C", 3_600, **LASTING),
+        ],
+        "policies are looked up as well": [
+            *_looked("user", "tenant"),
+            op("P", 100),
+            op("C", 200, **LASTING),
+        ],
+        "a look-up is told late": [
+            *_looked("user", "role"),
+            op("C", 200, **LASTING),
+            op("D", 150, target_kind="tenant"),
+        ],
+    },
     "borrowed_workload": {
         "a command on a machine": [op("V", 0, **RUN)],
         "it was refused": [op("V", 0, outcome="denied", **RUN)],
@@ -59,6 +91,30 @@ FIRES: Stories = {
 }
 
 MUST_NOT: Stories = {
+    "scouted_credential": {
+        "a rotation looks at the keys of whoever it renews one for": [
+            *_looked("user", "user", "user", "user"),
+            op("C", 300, **LASTING),
+        ],
+        "two kinds, as a help desk does": [*_looked("user", "group", "user"), op("C", 200, **LASTING)],
+        "the key is short-lived": [*_looked("user", "role", "tenant"), op("C", 200, effects=(Effect.MINTS,))],
+        "it was approved": [
+            *_looked("user", "role", "tenant"),
+            approval(90, **KEY),
+            op("C", 200, **LASTING),
+        ],
+        "its owner is new, and of its own making": [
+            op("U", 0, target="user/app", target_kind="user", **NEW),
+            *_looked("user", "role", "tenant"),
+            op("C", 200, grade=Grade.ATTESTED, **LASTING),
+        ],
+        "the key came first": [op("C", -10, **LASTING), *_looked("user", "role", "tenant")],
+        "hours lie between": [*_looked("user", "role", "tenant"), op("C", 4_000, **LASTING)],
+        "another session looked": [
+            *_looked("user", "role", "tenant"),
+            op("C", 200, session="s2", **LASTING),
+        ],
+    },
     "borrowed_workload": {
         "it was approved": [
             approval(-10, operation="ssm:SendCommand", target="i-1"),
