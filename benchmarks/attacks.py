@@ -146,6 +146,8 @@ def panther(data: Path) -> Report:
         notes=[
             "only rules for a technique that one of our detectors carries, and tests that need no mocks",
             "`must not` is said of that one rule: many of these records are another rule's true case",
+            "commands in a pod, and a function's code replaced, are noticed on purpose, to be watched",
+            "an attempt that was refused is noticed, too",
             "chains, speed and habits cannot show on one record: single operations are all that is measured",
         ],
     )

@@ -148,8 +148,12 @@ def _shared(reading: Reading) -> None:
         items = add.get("items") if isinstance(add, dict) else None
         for item in many(items)[:64]:
             if isinstance(item, dict):
-                added += [*texts(item.get("userId")), *("*" for _ in texts(item.get("group")))]
-    foreign = ["*" if value.lower() == "all" else value for value in added if value != reading.account]
+                added += [*texts(item.get("userId")), *texts(item.get("group"))]
+    foreign = [
+        "*" if value.lower() == "all" else value
+        for value in added
+        if value.lower() not in {reading.account, "none"}
+    ]
     reading.fact(Fact.FOREIGN_ACCOUNT, *foreign)
     if foreign:
         reading.add(Effect.OUTBOUND, Effect.EXPOSES)

@@ -25,6 +25,7 @@ from stream.ingest.kubernetes_objects import (
     account_map,
     body_of,
     changes_named,
+    looks_only,
     release_of,
 )
 from stream.ingest.reading import decoded, invalid, listed, millis, name
@@ -44,6 +45,11 @@ DECISION = "authorization.k8s.io/decision"
 ISSUED = f"{EXTRA}issued-credential-id"
 JTI = "JTI="
 NODES = "system:nodes"
+ROLES = {"roles", "clusterroles"}
+GIVES = (Effect.EXPANDS, Effect.WIDE)
+"""What a new role does not do that lets nobody but see: nobody has it before it is bound."""
+CONTROLLERS = "system:kube-controller-manager"
+CONTROL_PLANE = "kube-system"
 ACCOUNT_MAP = "kube-system/aws-auth"
 PATH_PARTS = 2
 """Parts of a path without a resource (`/openapi/v3/...`) that name the call."""
@@ -176,7 +182,9 @@ class _Call:
 
     def _said(self) -> Said:
         if self.body is not None and self.resource in READERS:
-            return READERS[self.resource](self.body, self.namespace)
+            said = READERS[self.resource](self.body, self.namespace)
+            new_role = self.verb == "create" and self.resource in ROLES
+            return said._replace(effects=(), without=GIVES) if new_role and looks_only(self.body) else said
         mapped = self.resource == "configmaps" and self.verb not in READING
         if mapped and f"{self.namespace}/{self.reference.name}" == ACCOUNT_MAP:
             return account_map(self.event.requestObject)
@@ -248,6 +256,15 @@ class _Call:
         return NODES in (self.user.groups or ())
 
     @property
+    def _is_for_controller(self) -> bool:
+        """Whether the control plane asks: for short tokens of its controllers, each of which has an account.
+
+        Who could ask in its name would hold the cluster already.
+        """
+        own = self.principal == CONTROLLERS and self.namespace == CONTROL_PLANE
+        return own and Effect.LONG_LIVED not in self.said.effects
+
+    @property
     def impersonated(self) -> str:
         """As whom the call was made, where not as oneself."""
         return name(self.event.impersonatedUser.username) if self.event.impersonatedUser else ""
@@ -267,7 +284,7 @@ class _Call:
     def op_class(self, entry: Entry) -> OpClass:
         """As the body says, else the vocabulary; tokens that are nobody else's are no gain."""
         own = self.holder == self.principal and Effect.LONG_LIVED not in self.said.effects
-        if self.holder and (own or self.is_kubelet):
+        if self.holder and (own or self.is_kubelet or self._is_for_controller):
             return OpClass.OTHER
         return self.said.op_class or entry.op_class
 

@@ -28,6 +28,9 @@ ADMIN_ROLE = re.compile(r"(^|[-:])cluster-?admin(s|istrator|istrators)?$")
 ESCALATES = {"escalate", "bind", "impersonate", "*"}
 RIGHTS = {"roles", "clusterroles", "rolebindings", "clusterrolebindings", "users", "groups", "*"}
 """Who may do one of `ESCALATES` to one of these can give itself the rest."""
+LOOKS = {"get", "list", "watch"}
+UNSEEN = {"secrets", "*"}
+"""What is more than looking to see."""
 ON_NODE = {"hostPID", "hostIPC", "hostNetwork"}
 HOST_CAPABILITIES = {"ALL", "SYS_ADMIN", "CAP_SYS_ADMIN", "SYS_PTRACE", "SYS_MODULE"}
 DURATION = re.compile(r"(\d+(?:\.\d+)?)(h|m|s)")
@@ -189,6 +192,15 @@ def rules(body: Body, namespace: str) -> Said:
         return Said((Effect.REMOVES,), without=(Effect.EXPANDS,))
     admin = any(_administrative(rule) for rule in body.rules)
     return Said((*[Effect.ADMIN] * admin, *[Effect.WIDE] * (not namespace)), {Fact.GRANTED.value: allowed})
+
+
+def looks_only(body: Body) -> bool:
+    """Whether a role lets see what is no secret, and change nothing."""
+    return bool(body.rules) and all(_looks(rule) for rule in body.rules or ())
+
+
+def _looks(rule: Rule) -> bool:
+    return LOOKS.issuperset(rule.verbs or ("*",)) and UNSEEN.isdisjoint(rule.resources or ("*",))
 
 
 def _administrative(rule: Rule) -> bool:

@@ -165,6 +165,11 @@ def test_a_permission_for_a_service_or_the_own_account_lets_nobody_in() -> None:
             {"imageId": "s", "launchPermission": {"add": {"items": [{"group": "all"}]}}},
             "*",
         ),
+        (
+            "ec2:ModifySnapshotAttribute",
+            {"snapshotId": "s", "createVolumePermission": {"add": {"items": [{"group": "none"}]}}},
+            "",
+        ),
     ],
 )
 def test_a_snapshot_that_is_given_away_leaves(
@@ -175,6 +180,12 @@ def test_a_snapshot_that_is_given_away_leaves(
     assert event.facts.get(Fact.FOREIGN_ACCOUNT, "") == foreign
     assert (Effect.OUTBOUND in event.effects) is bool(foreign)
     assert event.op_class is (OpClass.EXCHANGE if foreign else OpClass.OTHER)
+
+
+def test_a_factor_is_nobodys_before_it_is_enabled() -> None:
+    """Its seed alone logs nobody in."""
+    assert seen("iam:CreateVirtualMFADevice", {"virtualMFADeviceName": "ann"}).op_class is OpClass.OTHER
+    assert Effect.MINTS in seen("iam:EnableMFADevice", {"userName": "ann"}).effects
 
 
 @pytest.mark.parametrize(

@@ -107,6 +107,27 @@ def test_ones_own_short_token_and_a_kubelets_are_no_gain() -> None:
     assert Effect.LONG_LIVED in read(lasting).effects
 
 
+@pytest.mark.parametrize(
+    ("username", "namespace", "seconds", "op_class"),
+    [
+        ("system:kube-controller-manager", "kube-system", 3_600, OpClass.OTHER),
+        ("system:kube-controller-manager", "kube-system", 31_536_000, OpClass.CREDENTIAL_MINT),
+        ("system:kube-controller-manager", "billing", 3_600, OpClass.CREDENTIAL_MINT),
+        ("ann@example.org", "kube-system", 3_600, OpClass.CREDENTIAL_MINT),
+        ("system:serviceaccount:ops:kube-controller-manager", "kube-system", 3_600, OpClass.CREDENTIAL_MINT),
+    ],
+    ids=["its controllers'", "a lasting one", "of somebody else's account", "a person", "a like name"],
+)
+def test_the_control_plane_asks_for_the_tokens_of_its_controllers(
+    username: str, namespace: str, seconds: int, op_class: OpClass
+) -> None:
+    """All day, in every cluster, and nobody gains by it."""
+    body = {"spec": {"expirationSeconds": seconds}}
+    user = {"username": username, "groups": ["system:authenticated"]}
+    asked = event("create", "serviceaccounts/token", "namespace-controller", namespace, body=body, user=user)
+    assert read(asked).op_class is op_class
+
+
 def test_a_call_as_somebody_else_names_both() -> None:
     """Impersonation: one account asks, another's rights decide."""
     other = {"username": "root", "groups": ["system:masters"]}

@@ -255,3 +255,29 @@ def test_the_account_map_of_eks_is_a_grant() -> None:
     record = event("patch", "configmaps", "aws-auth", "kube-system", body={"data": {"mapRoles": roles}})
     assert {Effect.EXPANDS, Effect.ADMIN, Effect.WIDE} <= set(read(record).effects)
     assert read(event("patch", "configmaps", "app", "kube-system", body={})).op_class is OpClass.OTHER
+
+
+@pytest.mark.parametrize(
+    ("verb", "rule", "expands"),
+    [
+        ("create", {"resources": ["pods", "pods/log"], "verbs": ["get", "list"]}, False),
+        ("create", {"resources": ["pods"], "verbs": ["get", "delete"]}, True),
+        ("create", {"resources": ["pods/exec"], "verbs": ["create"]}, True),
+        ("create", {"resources": ["secrets"], "verbs": ["get"]}, True),
+        ("create", {"resources": ["*"], "verbs": ["get"]}, True),
+        ("create", {"resources": ["pods"], "verbs": ["*"]}, True),
+        ("create", {"resources": ["pods"]}, True),
+        ("update", {"resources": ["pods"], "verbs": ["get"]}, True),
+    ],
+)
+def test_a_new_role_that_only_looks_makes_nobody_stronger(
+    verb: str, rule: dict[str, Any], *, expands: bool
+) -> None:
+    """Nobody has it before it is bound; an old one may be bound already."""
+    for resource, name_space in (("roles", "billing"), ("clusterroles", "")):
+        found = read(
+            event(verb, resource, "viewer", name_space, body={"rules": [{"apiGroups": [""], **rule}]})
+        )
+        assert (Effect.EXPANDS in found.effects) is expands
+        assert (Effect.WIDE in found.effects) is (expands and not name_space)
+        assert found.op_class is OpClass.PRIVILEGE_CHANGE
