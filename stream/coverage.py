@@ -68,6 +68,7 @@ TECHNIQUES = {
     "T1098.006": "Account Manipulation: Additional Container Cluster Roles",
     "T1110": "Brute Force",
     "T1136": "Create Account",
+    "T1136.003": "Create Account: Cloud Account",
     "T1195.002": "Supply Chain Compromise: Compromise Software Supply Chain",
     "T1199": "Trusted Relationship",
     "T1213": "Data from Information Repositories",

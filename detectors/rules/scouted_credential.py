@@ -38,6 +38,8 @@ class ScoutedCredential(Detector):
 
     def inspect(self, session: Session, workflow: Workflow, event: Operation, step: Step) -> Noticed | None:
         """See `Detector.inspect`. Either may come late, so either may complete it."""
+        if not self.concerns(event):
+            return None
         looked = session.looked
         if event.op_class in LOOKS:
             known = looked.get(event.target_kind)

@@ -25,7 +25,31 @@ def _taken_over(letters: str, gap_s: float = 600, **changed: Any) -> list[AnyEve
     return [op(each, gap_s * k, **(APPLICATION | left[each] | changed)) for k, each in enumerate(letters)]
 
 
+def _made(kind: str = "user", **changed: Any) -> list[AnyEvent]:
+    """An identity comes into being, and is given something."""
+    new = {"target": f"{kind}/new", "target_kind": kind, "grade": Grade.ATTESTED} | changed
+    return [
+        op("V", 0, operation="iam:Create", **(new | {"effects": (Effect.EXPANDS, Effect.CREATES)})),
+        op("V", 30, operation="iam:Attach", **(new | GRANT)),
+    ]
+
+
+NEW_USER: dict[str, Any] = {"target": "user/new", "target_kind": "user", "grade": Grade.ATTESTED}
+TAKEN_ON: dict[str, Any] = {
+    "operation": "sts:AssumeRole",
+    "op_class": OpClass.OTHER,
+    "target": "role/new",
+    "effects": (Effect.MINTS,),
+}
+
 FIRES: Stories = {
+    "own_way_back": {
+        "a new user's key": [*_made(), op("C", 60, **NEW_USER, **LASTING)],
+        "a new role is taken on": [
+            *_made("role"),
+            op("U", 60, **TAKEN_ON),
+        ],
+    },
     "taken_over": {
         "an owner, a secret and consent": _taken_over("RCV"),
         "the other way round, and trust instead of a secret": _taken_over("VTR"),
@@ -83,6 +107,25 @@ FIRES: Stories = {
 }
 
 MUST_NOT: Stories = {
+    "own_way_back": {
+        "a new user with rights, and no more": _made(),
+        "a new role is made and used by others": [
+            *_made("role"),
+            op("C", 60, session="s2", **NEW_USER, **LASTING),
+        ],
+        "another user's key": [*_made(), op("C", 60, **(NEW_USER | {"target": "user/old"} | LASTING))],
+        "the way in was approved": [
+            *_made(),
+            approval(50, operation="iam:CreateAccessKey", target="user/new"),
+            op("C", 60, **NEW_USER, **LASTING),
+        ],
+        "the user was there before": [
+            op("V", 30, **NEW_USER, **GRANT),
+            op("C", 60, **NEW_USER, **LASTING),
+        ],
+        "the way in is taken away": [*_made(), op("C", 60, **NEW_USER, **TAKEN)],
+        "a day lies between": [*_made(), op("C", 86_400, **NEW_USER, **LASTING)],
+    },
     "taken_over": {
         "an owner and a secret, as for a new team": _taken_over("RC"),
         "rights and a secret": _taken_over("VCVC"),

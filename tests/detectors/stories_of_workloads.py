@@ -108,6 +108,7 @@ MUST_NOT: Stories = {
             *_looked("user", "role", "tenant"),
             op("C", 200, grade=Grade.ATTESTED, **LASTING),
         ],
+        "it was refused": [*_looked("user", "role", "tenant"), op("C", 200, outcome="denied", **LASTING)],
         "the key came first": [op("C", -10, **LASTING), *_looked("user", "role", "tenant")],
         "hours lie between": [*_looked("user", "role", "tenant"), op("C", 4_000, **LASTING)],
         "another session looked": [
