@@ -13,10 +13,11 @@ from benchmarks.corpora import REPOSITORY
 from benchmarks.report import Report
 from detectors.policy import Policy
 from models.baselines.baseline import Baseline
+from models.command import STOPS
 from models.registry import Registry
 from stream.backtest import Backtest, Run, nearest
 from stream.baseline_files import load_baseline
-from stream.labels import Ending, read_labels
+from stream.labels import Ending, Label, read_labels
 from stream.settings import load_registry, read_settings
 
 PAST = (
@@ -106,7 +107,16 @@ def _is_wrong(run: Run) -> bool:
 def _wrong(run: Run) -> str:
     assert run.label is not None
     assert run.scored is not None
-    return f"{run.label.id} ({run.label.family}, {run.label.group}/{run.label.variant}): {run.scored.ending}"
+    told = f"{run.label.id} ({run.label.family}, {run.label.group}/{run.label.variant}): {run.scored.ending}"
+    return f"{told}{_how_early(run, run.label)}" if run.scored.ending is Ending.EARLY else told
+
+
+def _how_early(run: Run, label: Label) -> str:
+    """By how many lines, and what the stop rested on: whether that was guessing is for the reader to say."""
+    stops = [(line, command) for line, command in run.commands if command.action in STOPS]
+    line, command = min(stops, key=lambda stop: stop[0])
+    rested = ", ".join(share.detector for share in command.contributions)
+    return f" by {(label.expect.earliest_fair or line) - line} lines, on {rested}"
 
 
 def _all_right(name: str, test: Backtest) -> str:
