@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from msgspec import Struct
-from msgspec.structs import force_setattr, replace
+from msgspec.structs import replace
 
 from detectors.judge import Judge
 from detectors.policy import Policy
@@ -17,8 +17,8 @@ from models.command import RANK, Action
 from models.errors import InputError, UnreadableEventError
 from models.event import AnyEvent, Join, Operation
 from models.registry import EMPTY, Registry
-from models.session import Workflow
 from stream.files import write_whole
+from stream.kept import Workflows, compact
 from stream.sources.recorded_run import RecordedRun
 
 SESSION_EVENTS_MAX = 20_000
@@ -134,7 +134,7 @@ class Recorded:
         self.dead_letters: Counter[str] = Counter()
         self._judge = Judge(for_teaching(policy), None, registry)
         self._cut_ms = cut_ms
-        self._workflows: dict[str, Workflow] = {}
+        self._workflows = Workflows()
         self._runs: dict[tuple[str, str], list[Operation]] = {}
         self._suspects: dict[tuple[str, str], Action] = {}
         """The strongest action that was due."""
@@ -152,7 +152,7 @@ class Recorded:
 
     def fold(self, event: AnyEvent, seen_ms: int) -> None:
         """One event."""
-        workflow = self._workflows.setdefault(event.workflow, Workflow(event.workflow))
+        workflow = self._workflows.of(event.workflow)
         self._position += 1
         duplicates = self._judge.tally.duplicates
         decision = self._judge.fold(workflow, event, self._position, seen_ms)
@@ -164,7 +164,7 @@ class Recorded:
         if isinstance(event, Operation) and duplicates == self._judge.tally.duplicates:
             run = self._runs.setdefault((event.workflow, event.session), [])
             if len(run) < SESSION_EVENTS_MAX:
-                run.append(_compact(event, self._names))
+                run.append(compact(event, self._names, run))
         elif isinstance(event, Join):
             self._move(event)
 
@@ -185,17 +185,6 @@ class Recorded:
         run = self._runs.get((event.workflow, event.session), [])
         moved = set(event.moved)
         run[:] = [operation for operation in run if moved and operation.id not in moved]
-
-
-NAMED = ("source", "workflow", "session", "agent", "operation", "target_kind", "agent_role", "target")
-
-
-def _compact(event: Operation, names: dict[str, str]) -> Operation:
-    """The same event, without a copy of its own of strings that others have: a third of the memory."""
-    for field in NAMED:
-        told = getattr(event, field)
-        force_setattr(event, field, names.setdefault(told, told))
-    return event
 
 
 def cut(run: list[Operation], idle_ms: int) -> list[list[Operation]]:

@@ -1,66 +1,127 @@
-"""Counts what a session did, for every cohort that it belongs to."""
+"""Counts what a session did, for each cohort that it belongs to: one cohort after the other.
 
-from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+So no more than a few stand in memory at once, and what is counted stays in the processor's cache.
+"""
+
+from collections import Counter, OrderedDict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+from msgspec import Struct
 
 from models.baselines.cohorts import EVERYBODY
 from models.baselines.counts import END, ORDER, CohortCounts, add_to, repeat_bucket, symbol_of, without
-from models.baselines.origins import OriginTally, add_origins, leaves
+from models.baselines.origins import ANY, NAME, OriginTally, add_origins, leaves
 from models.baselines.sequences import count_gap, count_known, count_next
+from models.baselines.stored import Cohorts, Names, Unpacker, pack
 from models.baselines.surprise import remember
 from models.event import Operation, Outcome
 
 Run = Sequence[Operation]
 """The operations of one session, in order of time."""
 
-Cohorts = dict[str, CohortCounts]
+KEPT_MAX = 4
+"""Cohorts that stand in memory while sessions are scored without themselves: those of one, and one more."""
 
 
-def count_runs(sessions: Iterable[tuple[Sequence[str], Run]]) -> Cohorts:
-    """Everybody and the cohorts of sessions, each told by its cohorts' keys and what it did."""
-    cohorts: Cohorts = {EVERYBODY: CohortCounts()}
-    origins: OriginTally = Counter()
-    for keys, run in sessions:
-        everybody, *own = (cohorts.setdefault(key, CohortCounts()) for key in (EVERYBODY, *keys))
-        for symbols, symbol in _steps(run):
-            _count_everybody(everybody, symbol)
-            for cohort in own:
+class Member(Struct):
+    """A session, and the cohorts that it belongs to."""
+
+    run: Run
+    keys: tuple[str, ...]
+    """Broad to narrow."""
+
+
+Members = dict[str, list[Member]]
+
+
+def members(sessions: Iterable[Member]) -> Members:
+    """The sessions of everybody and of each cohort, in their order."""
+    by_key: Members = {EVERYBODY: []}
+    for session in sessions:
+        for key in (EVERYBODY, *session.keys):
+            by_key.setdefault(key, []).append(session)
+    return by_key
+
+
+class Left(Mapping[str, CohortCounts]):
+    """What a few sessions leave of the cohorts that counted them: had they never been. Made when asked for.
+
+    The cohorts that were asked for last are kept: sessions that share theirs should ask in a row.
+    """
+
+    def __init__(self, total: Cohorts, held: Members) -> None:
+        self._total = total
+        self._read = Unpacker(total.names).cohort
+        self._held = held
+        self._kept: OrderedDict[str, CohortCounts] = OrderedDict()
+
+    def __getitem__(self, key: str) -> CohortCounts:
+        found = self._kept.get(key)
+        if found is None:
+            found = self._read(self._total.packed[key])
+            if key in self._held:
+                found = without(found, counted(key, self._held[key], found))
+            self._kept[key] = found
+            if len(self._kept) > KEPT_MAX:
+                self._kept.popitem(last=False)
+        self._kept.move_to_end(key)
+        return found
+
+    def __contains__(self, key: object) -> bool:
+        """Without making it."""
+        return key in self._total.packed
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._total.packed)
+
+    def __len__(self) -> int:
+        return len(self._total.packed)
+
+
+def count_members(by_key: Members) -> Cohorts:
+    """All cohorts, each packed as soon as it is counted: so they take a tenth of the memory."""
+    names = Names()
+    packed = {key: pack(counted(key, sessions), names) for key, sessions in by_key.items()}
+    return Cohorts(packed, names.all)
+
+
+def counted(key: str, sessions: Iterable[Member], total: CohortCounts | None = None) -> CohortCounts:
+    """What the sessions of a cohort did; of sessions that `total` counted too, what they have in it."""
+    cohort, origins = CohortCounts(), OriginTally()
+    for session in sessions:
+        run = session.run
+        if key == EVERYBODY:
+            _count_everybody(cohort, run)
+        elif total is None:
+            for symbols, symbol in _steps(run):
                 count_next(cohort.after, symbols, symbol)
-        _count_rest(everybody, own, run)
-        _count_origins(origins, tuple(keys), run)
-    add_origins(cohorts, origins)
-    return cohorts
+        else:
+            for symbols, symbol in _steps(run):
+                count_known(total.after, cohort.after, symbols, symbol)
+        _count_rest(cohort, run, timed=key != EVERYBODY)
+        _count_origins(origins, run, everybody=key == EVERYBODY, named=session.keys[:1] == (key,))
+    add_origins(cohort, origins)
+    return cohort
 
 
-def left_without(total: Cohorts, sessions: Iterable[tuple[Sequence[str], Run]]) -> Cohorts:
-    """What `total` had counted if these sessions, which it has, had never been."""
-    held: Cohorts = {EVERYBODY: CohortCounts()}
-    origins: OriginTally = Counter()
-    for keys, run in sessions:
-        everybody, *own = (held.setdefault(key, CohortCounts()) for key in (EVERYBODY, *keys))
-        pairs = [(total[key].after, cohort.after) for key, cohort in zip(keys, own, strict=True)]
-        for symbols, symbol in _steps(run):
-            _count_everybody(everybody, symbol)
-            for whole, part in pairs:
-                count_known(whole, part, symbols, symbol)
-        _count_rest(everybody, own, run)
-        _count_origins(origins, tuple(keys), run)
-    add_origins(held, origins)
-    return total | {key: without(total[key], counts) for key, counts in held.items()}
-
-
-def _count_everybody(everybody: CohortCounts, symbol: str) -> None:
+def _count_everybody(everybody: CohortCounts, run: Run) -> None:
     """Without history: what one agent does after a step says nothing of another."""
-    everybody.after.seen += 1
-    add_to(everybody.after.next, symbol)
+    for _, symbol in _steps(run):
+        everybody.after.seen += 1
+        add_to(everybody.after.next, symbol)
 
 
-def _count_origins(origins: OriginTally, keys: tuple[str, ...], run: Run) -> None:
+def _count_origins(origins: OriginTally, run: Run, *, everybody: bool, named: bool) -> None:
+    """`named`: whether who spoke of an operation counts as well, as it does for the broadest cohort."""
+    if not any(event.provenance for event in run):
+        return
     results: dict[str, str] = {}
     for event in run:
         if event.provenance and event.outcome is not Outcome.ERROR:
+            operation = ANY if everybody else event.operation
             for argument, leaf in leaves(event, results):
-                origins[keys, event.operation, argument, leaf] += 1
+                if everybody or named or argument != NAME:
+                    origins[operation, argument, leaf] += 1
         remember(results, event)
 
 
@@ -76,20 +137,19 @@ def _steps(run: Run) -> Iterator[tuple[list[str], str]]:
     yield symbols, END
 
 
-def _count_rest(everybody: CohortCounts, own: Sequence[CohortCounts], run: Run) -> None:
-    """Pauses and repeats."""
+def _count_rest(cohort: CohortCounts, run: Run, *, timed: bool) -> None:
+    """Pauses, where they are told apart, and repeats."""
     repeats: Counter[str] = Counter()
     before_ms: int | None = None
     for event in run:
         if event.outcome is not Outcome.ERROR:
-            if before_ms is not None:
-                count_gap(own, event.op_class, event.at_ms - before_ms)
+            if timed and before_ms is not None:
+                count_gap(cohort, event.op_class, event.at_ms - before_ms)
             repeats[symbol_of(event.operation, event.target_kind)] += 1
         before_ms = event.at_ms
-    for cohort in (everybody, *own):
-        cohort.sessions += 1
-        for symbol, times in repeats.items():
-            _count_repeats(cohort, symbol, repeat_bucket(times))
+    cohort.sessions += 1
+    for symbol, times in repeats.items():
+        _count_repeats(cohort, symbol, repeat_bucket(times))
 
 
 def _count_repeats(cohort: CohortCounts, symbol: str, bucket: int) -> None:

@@ -8,9 +8,9 @@ counts.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
-from models.baselines.cohorts import EVERYBODY, SEPARATOR
+from models.baselines.cohorts import SEPARATOR
 from models.baselines.counts import ArgumentCounts, CohortCounts, add_to
 from models.baselines.smoothing import bits
 from models.event import Operation, Origin
@@ -63,37 +63,34 @@ def leaves(event: Operation, results: Mapping[str, str]) -> Iterator[tuple[str, 
             yield argument, leaf
 
 
-OriginTally = Counter[tuple[tuple[str, ...], str, str, Leaf | None]]
-"""Of (cohorts of the session, operation, argument, where its value came from): how often."""
+OriginTally = Counter[tuple[str, str, Leaf | None]]
+"""Of (operation, argument, where its value came from): how often. Everybody's are of `ANY` operation."""
 
 
-def add_origins(cohorts: dict[str, CohortCounts], tally: OriginTally) -> None:
-    """Add what was counted of sessions to everybody and to their cohorts."""
-    for (keys, operation, argument, leaf), times in tally.items():
-        own = [cohorts[key] for key in keys]
-        for counts in _rows(cohorts[EVERYBODY], own, operation, argument, create=True):
+def add_origins(cohort: CohortCounts, tally: OriginTally) -> None:
+    """Add what was counted of the sessions of one cohort."""
+    for (operation, argument, leaf), times in tally.items():
+        rows = cohort.arguments.setdefault(operation, {})
+        for name in (argument,) if operation != ANY else (ANY, argument):
+            counts = rows.get(name)
+            if counts is None:
+                counts = rows[name] = ArgumentCounts()
             if leaf is None:
                 add_to(counts.origins, OTHER, times)
                 continue
-            _, source, name, shape = leaf
+            _, source, field, shape = leaf
             add_to(counts.origins, TOOL, times)
             add_to(counts.sources, source, times)
-            add_to(counts.fields.setdefault(source, {}), name, times)
-            add_to(counts.shapes.setdefault(f"{source}{SEPARATOR}{name}", {}), shape, times)
+            add_to(counts.fields.setdefault(source, {}), field, times)
+            add_to(counts.shapes.setdefault(f"{source}{SEPARATOR}{field}", {}), shape, times)
 
 
 def _rows(
-    everybody: CohortCounts, own: Iterable[CohortCounts], operation: str, argument: str, *, create: bool
+    everybody: CohortCounts, own: Sequence[CohortCounts], operation: str, argument: str
 ) -> list[ArgumentCounts]:
     """The contexts of an argument, coarse to fine; who spoke of an operation is no habit of a single job."""
     places = [(everybody, ANY, ANY), (everybody, ANY, argument)]
-    cohorts = [(cohort, operation, argument) for cohort in own]
-    places += cohorts[:1] if argument == NAME else cohorts
-    if create:
-        return [
-            cohort.arguments.setdefault(first, {}).setdefault(second, ArgumentCounts())
-            for cohort, first, second in places
-        ]
+    places += [(cohort, operation, argument) for cohort in (own[:1] if argument == NAME else own)]
     found = (cohort.arguments.get(first, {}).get(second) for cohort, first, second in places)
     return [counts for counts in found if counts is not None]
 
@@ -123,7 +120,7 @@ class OriginModel:
 
     def _bits(self, operation: str, leaf: Leaf) -> float:
         argument, source, name, shape = leaf
-        rows = _rows(self._everybody, self._own, operation, argument, create=False)
+        rows = _rows(self._everybody, self._own, operation, argument)
         place = f"{source}{SEPARATOR}{name}"
         found = (
             bits([row.origins for row in rows], TOOL)

@@ -73,11 +73,12 @@ def count_known(total: History, held: History, symbols: Sequence[str], symbol: s
         total, held = longer, held.older.setdefault(oldest, History())
 
 
-def count_gap(own: Sequence[CohortCounts], op_class: str, gap_ms: int) -> None:
+def count_gap(cohort: CohortCounts, op_class: str, gap_ms: int) -> None:
     """Count a pause."""
-    for cohort in own:
-        row = cohort.gaps.setdefault(op_class, [0] * (len(GAPS_MS) + 1))
-        row[bisect_right(GAPS_MS, gap_ms)] += 1
+    row = cohort.gaps.get(op_class)
+    if row is None:
+        row = cohort.gaps[op_class] = [0] * (len(GAPS_MS) + 1)
+    row[bisect_right(GAPS_MS, gap_ms)] += 1
 
 
 REMEMBERED_MAX = 65_536

@@ -6,7 +6,7 @@ import msgspec
 from msgspec import Raw, Struct
 
 from models.baselines.calibration import Calibration, Peaks
-from models.baselines.stored import Cohorts, Lazy, Names, Natural, pack
+from models.baselines.stored import Cohorts, Lazy, Natural
 from models.baselines.surprise import SurpriseCounts
 
 _encode = msgspec.json.Encoder().encode
@@ -34,12 +34,12 @@ class PackedSurprise(Struct, kw_only=True):
 
 def packed(counts: SurpriseCounts) -> PackedSurprise:
     """As it stands in the file."""
-    names = Names()
-    cohorts = {key: pack(cohort, names) for key, cohort in counts.cohorts.items()}
+    cohorts = counts.cohorts
+    assert isinstance(cohorts, Cohorts), "learned or read, cohorts are packed"
     return PackedSurprise(
-        names=names.all,
+        names=cohorts.names,
         sessions=counts.sessions,
-        cohorts=cohorts,
+        cohorts=dict(cohorts.packed),
         score=_packed_calibration(counts.score),
         score_with_end=_packed_calibration(counts.score_with_end),
         sequence=_packed_calibration(counts.sequence),

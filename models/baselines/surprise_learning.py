@@ -7,13 +7,16 @@ variant of the agent that ran the session (or else its stretch of time), once by
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
+from itertools import groupby
 
 from msgspec import Struct
 
 from models.baselines.calibration import Calibration, Peaks, peaks_of
 from models.baselines.cohorts import EVERYBODY, SESSIONS_MIN, agent_key, job_key, levels, tally
-from models.baselines.counting import Cohorts, Run, count_runs, left_without
-from models.baselines.surprise import Expectation, SurpriseCounts, SurpriseModel, score_of, sequence_of
+from models.baselines.counting import Left, Member, Run, count_members, members
+from models.baselines.sequences import Shared
+from models.baselines.stored import Cohorts
+from models.baselines.surprise import Expectation, SurpriseCounts, score_of, sequence_of
 from models.session import Session
 
 FOLDS = 10
@@ -25,13 +28,11 @@ CALIBRATED_MAX = 5_000
 """Sessions that are enough to calibrate with: where one fold has more, the others need not be held out."""
 
 
-class Placed(Struct):
+class Placed(Member):
     """An honest session, its cohorts, and the folds that it is held out with."""
 
-    run: Run
     agent: str
     role: str
-    keys: tuple[str, ...]
     group: int
     job: int
 
@@ -51,7 +52,7 @@ def learn_surprise(runs: Sequence[Run], groups: Sequence[str] | None = None) -> 
     """From honest runs in order of time; `groups` names the variant of the agent of each, if told."""
     seen = tally((run[0].agent, run[0].agent_role) for run in runs)
     placed = _placed(runs, seen, groups)
-    total = count_runs((session.keys, session.run) for session in placed)
+    total = count_members(members(placed))
     many = _of_many_jobs(placed)
     known = _reached(total, seen, [[s for s in placed if s.group == fold] for fold in range(FOLDS)])
     new = _reached(total, seen, [[s for s in many if s.job == fold] for fold in range(FOLDS)])
@@ -76,7 +77,7 @@ def _placed(runs: Sequence[Run], seen: Counter[str], groups: Sequence[str] | Non
         theirs = jobs[agent]
         job = theirs.setdefault(job_key(agent, role), len(theirs))
         group = stem_fold[stems[groups[place]]] if groups is not None else place * FOLDS // len(runs)
-        placed.append(Placed(run, agent, role, levels(seen, agent, role), group, job % FOLDS))
+        placed.append(Placed(run, levels(seen, agent, role), agent, role, group, job % FOLDS))
     return placed
 
 
@@ -98,15 +99,25 @@ def _reached(total: Cohorts, seen: Counter[str], folds: Iterable[list[Placed]]) 
     for held_out in folds:
         if not held_out or len(found) >= CALIBRATED_MAX:
             continue
-        left = left_without(total, ((session.keys, session.run) for session in held_out))
         nothing = Calibration({}, {})
         counts = SurpriseCounts(
-            sessions=dict(seen), cohorts=left, score=nothing, score_with_end=nothing, sequence=nothing
+            sessions=dict(seen),
+            cohorts=Left(total, members(held_out)),
+            score=nothing,
+            score_with_end=nothing,
+            sequence=nothing,
         )
-        model = SurpriseModel(counts)
-        for session in held_out[:: -(-len(held_out) // CALIBRATED_MAX)]:
-            found.append((session, reached(model.expectation(session.agent, session.role), session.run)))
+        shared = Shared(counts.cohorts)
+        scored = sorted(held_out[:: -(-len(held_out) // CALIBRATED_MAX)], key=_cohorts)
+        for (_, agent, role), theirs in groupby(scored, _cohorts):
+            expectation = Expectation(counts, agent, role, shared)
+            found += [(session, reached(expectation, session.run)) for session in theirs]
     return found
+
+
+def _cohorts(session: Placed) -> tuple[tuple[str, ...], str, str]:
+    """Whoever shares cohorts is scored in a row."""
+    return session.keys, session.agent, session.role
 
 
 def reached(expectation: Expectation, run: Run) -> Reached:
