@@ -44,28 +44,32 @@ def members(sessions: Iterable[Member]) -> Members:
 
 
 class Left(Mapping[str, CohortCounts]):
-    """What a few sessions leave of the cohorts that counted them: had they never been. Made when asked for.
+    """What a few sessions leave of the cohorts that counted them, as far as those sessions ask.
 
-    The cohorts that were asked for last are kept: sessions that share theirs should ask in a row.
+    A cohort is made when asked for; the last few are kept, so sessions that share theirs should ask in a row.
     """
 
     def __init__(self, total: Cohorts, held: Members) -> None:
         self._total = total
-        self._read = Unpacker(total.names).cohort
+        self._unpacker = Unpacker(total.names)
         self._held = held
         self._kept: OrderedDict[str, CohortCounts] = OrderedDict()
 
     def __getitem__(self, key: str) -> CohortCounts:
         found = self._kept.get(key)
         if found is None:
-            found = self._read(self._total.packed[key])
-            if key in self._held:
-                found = without(found, counted(key, self._held[key], found))
-            self._kept[key] = found
+            found = self._kept[key] = self._left(key)
             if len(self._kept) > KEPT_MAX:
                 self._kept.popitem(last=False)
         self._kept.move_to_end(key)
         return found
+
+    def _left(self, key: str) -> CohortCounts:
+        held = CohortCounts()
+        _count_arguments(held, key, self._held[key])
+        total = self._unpacker.part(self._total.packed[key], held.arguments)
+        _count_sequences(held, key, self._held[key], total)
+        return without(total, held)
 
     def __contains__(self, key: object) -> bool:
         """Without making it."""
@@ -85,9 +89,25 @@ def count_members(by_key: Members) -> Cohorts:
     return Cohorts(packed, names.all)
 
 
-def counted(key: str, sessions: Iterable[Member], total: CohortCounts | None = None) -> CohortCounts:
-    """What the sessions of a cohort did; of sessions that `total` counted too, what they have in it."""
-    cohort, origins = CohortCounts(), OriginTally()
+def counted(key: str, sessions: Sequence[Member]) -> CohortCounts:
+    """What the sessions of a cohort did."""
+    cohort = CohortCounts()
+    _count_arguments(cohort, key, sessions)
+    _count_sequences(cohort, key, sessions, None)
+    return cohort
+
+
+def _count_arguments(cohort: CohortCounts, key: str, sessions: Iterable[Member]) -> None:
+    origins = OriginTally()
+    for session in sessions:
+        _count_origins(origins, session.run, everybody=key == EVERYBODY, named=session.keys[:1] == (key,))
+    add_origins(cohort, origins)
+
+
+def _count_sequences(
+    cohort: CohortCounts, key: str, sessions: Iterable[Member], total: CohortCounts | None
+) -> None:
+    """Steps, pauses and repeats; of sessions that `total` counted too, the histories that it has."""
     for session in sessions:
         run = session.run
         if key == EVERYBODY:
@@ -99,9 +119,6 @@ def counted(key: str, sessions: Iterable[Member], total: CohortCounts | None = N
             for symbols, symbol in _steps(run):
                 count_known(total.after, cohort.after, symbols, symbol)
         _count_rest(cohort, run, timed=key != EVERYBODY)
-        _count_origins(origins, run, everybody=key == EVERYBODY, named=session.keys[:1] == (key,))
-    add_origins(cohort, origins)
-    return cohort
 
 
 def _count_everybody(everybody: CohortCounts, run: Run) -> None:

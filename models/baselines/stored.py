@@ -21,10 +21,13 @@ Flat = list[Natural]
 
 Part = TypeVar("Part")
 
+Arguments = dict[str, dict[str, ArgumentCounts]]
+"""Operation: argument: its origins."""
+
 KEPT_MAX = 64
 """Parts that were read and are kept although nobody holds them: those asked for last."""
 
-SHARED = 2
+SINGLE = 2
 """Length of a flat row of one symbol."""
 
 LEAVES_MAX = 65_536
@@ -164,15 +167,33 @@ class Unpacker:
     def cohort(self, packed: Raw) -> CohortCounts:
         """Raises `ValueError` or `LookupError` for what is none."""
         told, names = _decoder.decode(packed), self._names
+        arguments = {
+            names[operation]: {names[name]: self._argument(counts) for name, counts in row.items()}
+            for operation, row in told.arguments.items()
+        }
+        return self._cohort(told, arguments)
+
+    def part(self, packed: Raw, arguments: Arguments) -> CohortCounts:
+        """Of its arguments, sources and fields only those that stand in `arguments` as well."""
+        told, names = _decoder.decode(packed), self._names
+        wanted: Arguments = {}
+        for operation, row in told.arguments.items():
+            asked = arguments.get(names[operation])
+            if asked:
+                wanted[names[operation]] = {
+                    names[name]: self._part(counts, asked[names[name]])
+                    for name, counts in row.items()
+                    if names[name] in asked
+                }
+        return self._cohort(told, wanted)
+
+    def _cohort(self, told: _Cohort, arguments: Arguments) -> CohortCounts:
         return CohortCounts(
             sessions=told.sessions,
             after=self._history(told.after),
-            arguments={
-                names[operation]: {names[name]: self._argument(counts) for name, counts in row.items()}
-                for operation, row in told.arguments.items()
-            },
+            arguments=arguments,
             gaps=told.gaps,
-            repeats={names[symbol]: row for symbol, row in told.repeats.items()},
+            repeats={self._names[symbol]: row for symbol, row in told.repeats.items()},
         )
 
     def _history(self, told: _History) -> History:
@@ -185,7 +206,7 @@ class Unpacker:
         if leaf is None:
             row = self._row(told.next)
             leaf = History(sum(row.values()), row, {})
-            if len(key) == SHARED:
+            if len(key) == SINGLE:
                 if len(self._leaves) >= LEAVES_MAX:
                     self._leaves.clear()
                 self._leaves[key] = leaf
@@ -200,8 +221,20 @@ class Unpacker:
             {names[key]: self._row(row) for key, row in told.shapes.items()},
         )
 
+    def _part(self, told: _Argument, asked: ArgumentCounts) -> ArgumentCounts:
+        names = self._names
+        return ArgumentCounts(
+            self._row(told.origins),
+            self._row(told.sources),
+            {names[key]: self._row(row) for key, row in told.fields.items() if names[key] in asked.fields},
+            {names[key]: self._row(row) for key, row in told.shapes.items() if names[key] in asked.shapes},
+        )
+
     def _row(self, flat: Flat) -> Row:
-        names, told = self._names, iter(flat)
+        names = self._names
+        if len(flat) == SINGLE:
+            return {names[flat[0]]: flat[1]}
+        told = iter(flat)
         return {names[place]: times for place, times in zip(told, told, strict=True)}
 
 
