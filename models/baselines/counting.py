@@ -3,13 +3,13 @@
 So no more than a few stand in memory at once, and what is counted stays in the processor's cache.
 """
 
-from collections import Counter, OrderedDict
+from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from msgspec import Struct
 
 from models.baselines.cohorts import EVERYBODY
-from models.baselines.counts import END, ORDER, CohortCounts, add_to, repeat_bucket, symbol_of, without
+from models.baselines.counts import END, ORDER, CohortCounts, Row, add_to, repeat_bucket, symbol_of, without
 from models.baselines.origins import ANY, NAME, OriginTally, add_origins, leaves
 from models.baselines.sequences import count_gap, count_known, count_next
 from models.baselines.stored import Cohorts, Names, Unpacker, pack
@@ -98,7 +98,7 @@ def counted(key: str, sessions: Sequence[Member]) -> CohortCounts:
 
 
 def _count_arguments(cohort: CohortCounts, key: str, sessions: Iterable[Member]) -> None:
-    origins = OriginTally()
+    origins: OriginTally = {}
     for session in sessions:
         _count_origins(origins, session.run, everybody=key == EVERYBODY, named=session.keys[:1] == (key,))
     add_origins(cohort, origins)
@@ -138,7 +138,8 @@ def _count_origins(origins: OriginTally, run: Run, *, everybody: bool, named: bo
             operation = ANY if everybody else event.operation
             for argument, leaf in leaves(event, results):
                 if everybody or named or argument != NAME:
-                    origins[operation, argument, leaf] += 1
+                    place = (operation, argument, leaf)
+                    origins[place] = origins.get(place, 0) + 1
         remember(results, event)
 
 
@@ -156,13 +157,13 @@ def _steps(run: Run) -> Iterator[tuple[list[str], str]]:
 
 def _count_rest(cohort: CohortCounts, run: Run, *, timed: bool) -> None:
     """Pauses, where they are told apart, and repeats."""
-    repeats: Counter[str] = Counter()
+    repeats: Row = {}
     before_ms: int | None = None
     for event in run:
         if event.outcome is not Outcome.ERROR:
             if timed and before_ms is not None:
                 count_gap(cohort, event.op_class, event.at_ms - before_ms)
-            repeats[symbol_of(event.operation, event.target_kind)] += 1
+            add_to(repeats, symbol_of(event.operation, event.target_kind))
         before_ms = event.at_ms
     cohort.sessions += 1
     for symbol, times in repeats.items():

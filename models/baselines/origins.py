@@ -7,8 +7,7 @@ stranger's wish. Arguments that came from the same operation are one piece of ev
 counts.
 """
 
-from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from models.baselines.cohorts import SEPARATOR
 from models.baselines.counts import ArgumentCounts, CohortCounts, add_to
@@ -21,6 +20,7 @@ NAME = "()"
 """Stands for the operation's own name among its arguments: who spoke of it."""
 
 WORDS, TOKEN = "text", "token"
+FREE = frozenset({WORDS, TOKEN})
 WHOLE, PART = "=", "in"
 UNNAMED = frozenset({"", "*", "<key>"})
 """Fields without a name of their own: whether a result parses as structured changes with its content."""
@@ -32,38 +32,27 @@ Leaf = tuple[str, str, str, str]
 """Argument, operation whose result held its value, field of that result, whole or part."""
 
 
-def kind_of(shape: str) -> str:
-    """`=`, `text` and `token` are told apart; whatever else a producer says is a part of a longer value.
-
-    How long the longer value is, is left out: an injection changes that, whether it was obeyed or not.
-    """
-    return shape if shape in {WHOLE, WORDS, TOKEN} else PART
-
-
-def argument_of(name: str, shape: str) -> str:
-    """Free text and the tokens in it have other habits than an argument that is one value."""
-    return f"{name}~{shape}" if shape in {WORDS, TOKEN} else name
-
-
-def leaves(event: Operation, results: Mapping[str, str]) -> Iterator[tuple[str, Leaf | None]]:
+def leaves(event: Operation, results: Mapping[str, str]) -> Iterable[tuple[str, Leaf | None]]:
     """Argument, and where its value came from if that was a result; each once.
 
     `results` says of which operation an earlier event was, by id; a source that is not in it has no name.
+    Free text and the tokens in it have other habits than an argument that is one value. How long the value is
+    of which another is a part, is left out: an injection changes that, whether it was obeyed or not.
     """
-    seen = set()
+    found: dict[tuple[str, Leaf | None], None] = {}
     for told in event.provenance:
-        argument = argument_of(told.argument, told.shape)
-        leaf: Leaf | None = None
+        shape, leaf = told.shape, None
+        free = shape in FREE
+        argument = f"{told.argument}~{shape}" if free else told.argument
         if told.origin is Origin.TOOL:
             name = "" if told.source_field in UNNAMED else told.source_field
-            source = results.get(told.source_event, "")
-            leaf = (argument, source, name, kind_of(told.shape))
-        if (argument, leaf) not in seen:
-            seen.add((argument, leaf))
-            yield argument, leaf
+            kind = shape if free or shape == WHOLE else PART
+            leaf = (argument, results.get(told.source_event, ""), name, kind)
+        found[argument, leaf] = None
+    return found
 
 
-OriginTally = Counter[tuple[str, str, Leaf | None]]
+OriginTally = dict[tuple[str, str, Leaf | None], int]
 """Of (operation, argument, where its value came from): how often. Everybody's are of `ANY` operation."""
 
 

@@ -1,0 +1,108 @@
+"""What training takes: of memory for every event that it has read, of time, and of memory in all."""
+
+import os
+import random
+import subprocess
+import sys
+import tracemalloc
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from detectors.policy import Policy
+from models.event import OpClass, Operation, Origin, Provenance
+from stream import kept
+from stream.training import Recorded, train
+from tests.builders import SIGNER
+
+START_MS = 1_790_000_000_000
+CLASSES = (OpClass.DISCOVERY, OpClass.POLICY_READ, OpClass.SECRET_READ)
+
+at_leisure = pytest.mark.skipif(
+    not os.environ.get("CHAINBRAKE_FIGURES"), reason="takes minutes: make figures"
+)
+
+
+def history(sessions: int, jobs: int, origins: int) -> Iterator[bytes]:
+    """Sessions of twenty operations, nearly at random out of sixty: the worst there is to count.
+
+    Every session is a workflow of its own; `origins` of each operation's arguments are from anywhere.
+    """
+    draw = random.Random(7)
+    for session in range(sessions):
+        job, at_ms, ids = session % jobs, START_MS + session * 1000, list[str]()
+        for place in range(20):
+            at_ms += draw.randrange(50, 60_000)
+            kind = draw.randrange(60) if draw.random() < 0.9 else (job + place) % 60
+            told = tuple(origin(draw, ids) for _ in range(origins if ids else 0))
+            ids.append(f"{session:06d}-{place:02d}-{draw.getrandbits(64):016x}")
+            yield msgspec.json.encode(
+                Operation(
+                    id=ids[-1],
+                    source="drill",
+                    at_ms=at_ms,
+                    workflow=f"workflow-{session:06d}",
+                    session=f"session-{session:06d}",
+                    agent=f"agent-{job % 50}",
+                    agent_role=f"job-{job}",
+                    principal=f"principal-{job % 50}",
+                    operation=f"svc:Operation{kind}",
+                    op_class=CLASSES[kind % 3],
+                    target=f"thing-{draw.randrange(200)}",
+                    target_kind="thing",
+                    provenance=told,
+                )
+            )
+
+
+def origin(draw: random.Random, ids: list[str]) -> Provenance:
+    """A value out of any earlier result."""
+    return Provenance(
+        argument=f"arg{draw.randrange(5)}",
+        origin=Origin.TOOL,
+        source_event=draw.choice(ids),
+        source_field=f"field{draw.randrange(20)}",
+        shape=draw.choice(("=", "in")),
+    )
+
+
+def test_what_is_kept_of_an_event_is_small(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two origins included, and a share of its workflow, which is packed once it has been silent."""
+    monkeypatch.setattr(kept, "WORKFLOWS_MAX", 1)
+    recorded, events = Recorded(Policy()), 4_000
+    for line in history(20, 10, 2):
+        recorded.add(line)  # whatever is made once
+    tracemalloc.start()
+    for line in history(events // 20 + 20, 10, 2):
+        recorded.add(line)
+    taken, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert taken / events < 1_100
+
+
+def test_a_workflow_is_the_same_after_a_silence(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """However many others were active meanwhile: the same sessions teach, and the same is learned."""
+    by_turns = sorted(history(40, 2, 1), key=lambda line: msgspec.json.decode(line)["id"][7:9])
+    train(by_turns, Policy(), tmp_path / "whole", SIGNER)
+    monkeypatch.setattr(kept, "WORKFLOWS_MAX", 3)
+    train(by_turns, Policy(), tmp_path / "packed", SIGNER)
+    assert (tmp_path / "packed").read_bytes() == (tmp_path / "whole").read_bytes()
+
+
+@at_leisure
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("origins", [0, 2])
+def test_a_million_events_are_learned_in_a_minute_and_two_gigabytes(tmp_path: Path, origins: int) -> None:
+    """On one core, with and without origins on every operation."""
+    told, out = tmp_path / "events.ndjson", tmp_path / "baseline.json"
+    with told.open("wb") as file:
+        file.writelines(line + b"\n" for line in history(50_000, 1_000, origins))
+    command = [str(Path(sys.executable).with_name("chainbrake")), "train", str(told), "--out", str(out)]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+    _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    assert process.returncode == 0
+    assert usage.ru_maxrss * 1024 < 2e9
+    assert usage.ru_utime + usage.ru_stime < 60
