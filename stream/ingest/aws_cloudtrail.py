@@ -90,6 +90,7 @@ IDENTITY_NAMES = {each.lower(): each for each in IDENTITY_FIELDS}
 """Names in lower case, as tables hold them: the names in records."""
 _decoder = msgspec.json.Decoder(Record)
 _rows = msgspec.json.Decoder(dict[str, Raw])
+GIVES = CHANGES | {OpClass.GUARDRAIL_CHANGE}
 _vocabulary = load_vocabulary("aws")
 
 
@@ -187,6 +188,8 @@ def _sighting(record: Record) -> Sighting:
     if reader is not None:
         reading.response = _object(record.responseElements)
         reader(reading)
+    if caller.linked and reading.op_class in GIVES:
+        reading.op_class = OpClass.OTHER
     if parameters.get("omitted") is True:
         _omitted(reading)
     if operation == CONSOLE_LOGIN and record.userIdentity is not None:

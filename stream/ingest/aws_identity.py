@@ -88,6 +88,8 @@ class Caller(Struct, gc=False):
     """An account that is not the one in which it happened."""
     pipeline: bool
     """By a token of GitHub Actions."""
+    linked: bool
+    """A service in a role that only that service can take on: whoever had it act called it, on record."""
     facts: dict[str, str]
 
 
@@ -97,6 +99,8 @@ IDENTITY_FIELDS = tuple(
     for name in part.__struct_fields__
 )
 NOBODY = Identity()
+SERVICE_LINKED = ":role/aws-service-role/"
+"""A path in which AWS lets nobody else make roles."""
 
 
 def run_of(session_name: str) -> str:
@@ -130,6 +134,7 @@ def caller_of(identity: Identity | None, account: str, source: str) -> Caller:
         via=name(who.invokedBy),
         foreign=foreign,
         pipeline=pipeline,
+        linked=SERVICE_LINKED in (issuer.arn or ""),
         facts=_facts(who, context, provider, session_name),
     )
 

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import pytest
+
 from models.attested import Fact
 from models.event import OpClass, Operation
 from stream.ingest.aws_cloudtrail import normalise
@@ -115,6 +117,21 @@ def test_a_key_starts_a_session_of_its_own_and_its_maker_is_remembered() -> None
     found = sighting("iam:CreateAccessKey", {"userName": "bo"}, answer)
     assert found.maker_of == (Handle("aws.access_key", "AKIAMADEUPNEWKEY0001"),)
     assert found.brings == ()
+
+
+@pytest.mark.parametrize(
+    ("path", "op_class"),
+    [
+        ("aws-service-role/sso.amazonaws.com/AWSServiceRoleForSSO", OpClass.OTHER),
+        ("team/AWSServiceRoleForSSO", OpClass.TRUST_CHANGE),
+        ("aws-service-role-of-ours", OpClass.TRUST_CHANGE),
+    ],
+)
+def test_a_service_in_its_own_role_does_what_somebody_asked_of_it(path: str, op_class: OpClass) -> None:
+    """Whose call is on record and judged; nobody else can take that role on, nor make one in its path."""
+    service = role("AWSServiceRoleForSSO")
+    service["sessionContext"]["sessionIssuer"]["arn"] = f"arn:aws:iam::{OURS}:role/{path}"
+    assert seen("iam:CreateSAMLProvider", {"name": "AWSSSO_1"}, userIdentity=service).op_class is op_class
 
 
 def test_a_service_that_calls_for_somebody_is_named() -> None:
