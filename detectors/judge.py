@@ -101,7 +101,7 @@ class Judge:
         self._registry = registry
         self._warrants = Warrants(policy.approvals, registry)
         self._decisions = Decisions(policy, baseline.version if baseline is not None else "", declared)
-        self._known_roles = frozenset(baseline.roles) if baseline is not None else frozenset()
+        self._pace = baseline.pace if baseline is not None else None
         share = policy.wrong_stops_per_1000_sessions / 1000
         self.drift = Drift(baseline, share) if baseline is not None else None
 
@@ -233,7 +233,7 @@ class Judge:
             session.attested_agent, session.attested_principal = event.agent, event.principal
         if event.op_class is UNCLASSIFIED:
             self.tally.unclassified += 1
-        if role not in self._known_roles:
+        if self._pace is None or self._pace.of(event.agent, role) is None:
             self.tally.not_enough_seen += 1
 
     def _late(self, session: Session, event: Operation) -> None:

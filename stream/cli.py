@@ -171,7 +171,7 @@ def check(
         header = learned.header
         out.print(
             f"{learned.version}: {header.sessions} sessions, {header.events} events, "
-            f"{len(learned.roles)} roles with enough seen"
+            f"{len(learned.pace.cohorts)} cohorts"
         )
     if settings.registry:
         out.print(f"registry {settings.registry}: {entered.summary}")

@@ -106,7 +106,7 @@ def _learned(
     header, payload = learn([run.operations for run in taught], left_out, variants if all(variants) else None)
     content = write_artifact(header, payload, signer)
     write_whole(out, content)
-    roles = {name: role.sessions for name, role in payload.roles.items()}
+    roles = Counter(run.operations[0].agent_role for run in taught)
     return Trained(header, roles, dict(dead_letters))
 
 

@@ -7,30 +7,29 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.baselines.baseline import FORMAT_VERSION, TAILS, read_artifact
+from models.baselines.baseline import FORMAT_VERSION, read_artifact
 from models.baselines.calibration import peaks_of
-from models.baselines.cohorts import EVERYBODY, SESSIONS_MIN, agent_key, role_key
-from models.baselines.learning import _rate_peaks, learn
-from models.baselines.rates import HORIZONS_MS
+from models.baselines.cohorts import EVERYBODY, agent_key, role_key
+from models.baselines.learning import learn
 from models.baselines.surprise_file import PackedSurprise, packed, unpacked
 from models.baselines.surprise_learning import learn_surprise, reached
 from models.errors import ArtifactError
-from models.event import OpClass, Operation
+from models.event import Operation
 from tests.builders import (
     AGENT,
     CLERK,
+    CLERKS,
     FAST,
     RARE,
+    ROTATOR,
     SIGNER,
     SLOW,
     TRUSTED,
     artifact,
-    op,
     recorded,
     slow_run,
     trained,
@@ -58,7 +57,7 @@ def changed(change: Callable[[dict[str, Any]], Any], *, checked: bool = True) ->
 
 def role(file: dict[str, Any]) -> dict[str, Any]:
     """One role of the payload."""
-    found: dict[str, Any] = file["payload"]["roles"][SLOW]
+    found: dict[str, Any] = file["payload"]["pace"][role_key(SLOW)]
     return found
 
 
@@ -132,8 +131,11 @@ def test_what_is_written_is_read_again() -> None:
     """Plain JSON, and a version that names the content."""
     baseline = trained()
     assert read_artifact(artifact(), PATH, TRUSTED).version == baseline.version
-    assert read_artifact(changed(lambda _: None), PATH, TRUSTED).roles.keys() == baseline.roles.keys()
-    assert baseline.roles.keys() == {FAST, SLOW, CLERK}
+    read = read_artifact(changed(lambda _: None), PATH, TRUSTED).pace.cohorts
+    assert read == baseline.pace.cohorts
+    agents = map(agent_key, (AGENT, CLERKS))
+    roles = map(role_key, (FAST, SLOW, CLERK, RARE, ROTATOR))
+    assert read.keys() == {EVERYBODY, *agents, *roles}
     assert baseline.header.sessions == len(recorded())
 
 
@@ -194,42 +196,3 @@ def test_what_is_not_an_intact_baseline_is_refused(content: bytes) -> None:
         read_artifact(content, PATH, TRUSTED)
     assert str(raised.value).startswith(str(PATH))
     assert "train" in str(raised.value).lower()
-
-
-@pytest.mark.parametrize("name", [FAST, SLOW])
-def test_rate_limits_rise_as_the_tail_shrinks_and_cover_what_was_seen(name: str) -> None:
-    """The rarer a false alarm may be, the higher the limit; no recorded honest peak is above it."""
-    levels = [trained().rate_limits(tail)[name] for tail in TAILS]
-    runs = [operations(run) for run in recorded() if operations(run)[0].agent_role == name]
-    classes = [op_class for op_class in OpClass if op_class is not OpClass.UNCLASSIFIED]
-    highest = np.array([_rate_peaks(run) for run in runs]).max(axis=0)
-    for c, op_class in enumerate(classes):
-        for h in range(len(HORIZONS_MS)):
-            column = [level[op_class][h] for level in levels]
-            assert column == sorted(column)
-            assert column[0] >= highest[c][h]
-
-
-def test_a_tail_between_two_levels_takes_the_stricter_promise() -> None:
-    """Asked for one false alarm in 5,000, the limit of one in 10,000 counts."""
-    assert trained().rate_limits(2e-4) == trained().rate_limits(1e-4)
-
-
-def test_a_role_that_never_varied_still_has_a_tail() -> None:
-    """The steadiest agent is not the blindest spot, nor the loudest: its limit is above its habit."""
-    steady = [
-        [op("D", 60 * k, session=f"s{n}", agent_role="steady") for k in range(5)] for n in range(SESSIONS_MIN)
-    ]
-    header, payload = learn(steady, {})
-    limits = payload.roles["steady"].rate_limits["discovery"]
-    peak = max(max(row) for row in _rate_peaks(steady[0]))
-    assert limits[1][0] > 1.0
-    assert limits[1][2] > peak
-    assert payload.roles["steady"].rate_limits["secret_read"][1][0] >= 1.0
-    assert header.sessions == SESSIONS_MIN
-
-
-def test_too_few_sessions_are_no_baseline() -> None:
-    """They are recorded, and the role counts as not seen enough."""
-    assert RARE not in trained().roles
-    assert json.loads(artifact())["payload"]["roles"][RARE]["sessions"] == 9

@@ -45,7 +45,7 @@ PURE_IMPORTS = {
 }
 """All that models and detectors may import: no clock, no network, no chance. Errors name files: pathlib."""
 LEARNING_IMPORTS = {"scipy", "sklearn"}
-LEARNING = "models/baselines/learning.py"
+LEARNING = "models/baselines/pace_learning.py"
 SIGNING_IMPORTS = {"cryptography"}
 MORE_IMPORTS = {LEARNING: LEARNING_IMPORTS, "models/baselines/signing.py": SIGNING_IMPORTS}
 """A signature depends on its input alone: no chance in Ed25519."""

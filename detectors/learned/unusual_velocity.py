@@ -1,18 +1,40 @@
-"""More operations of one class in a short time than honest sessions of this role ever make.
+"""More operations of one class in a short time than honest sessions of this agent in this role ever make.
 
-The limit is the role's own: a fast job stays silent at a thousand times the rate that gives a slow one away.
-Known gap: a role nobody has trained on; it counts as not enough seen.
+The limit is the job's own: a fast one stays silent at a thousand times the rate that gives a slow one away.
+Known gap: an agent and a role that nobody has trained on; they count as not enough seen.
 """
 
 from detectors.detector import Detector
 from detectors.thresholds import VelocitySettings
 from models.baselines.baseline import Baseline
+from models.baselines.cohorts import ByCohort
+from models.baselines.pace import Limits, PaceModel
 from models.baselines.rates import HORIZONS_MS, count
 from models.event import OpClass, Operation
 from models.finding import Noticed
 from models.session import Session, Step, Workflow
 
 HORIZONS = tuple((k + 1, horizon_ms) for k, horizon_ms in enumerate(HORIZONS_MS))
+
+
+class LimitsOf(ByCohort[Limits | None]):
+    """What an agent in a role stays below, by class and horizon; None is "not enough seen"."""
+
+    def __init__(self, paces: PaceModel, settings: VelocitySettings) -> None:
+        super().__init__({key: cohort.sessions for key, cohort in paces.cohorts.items()})
+        self._paces = paces
+        self._settings = settings
+
+    def make(self, agent: str, role: str) -> Limits | None:
+        """See `ByCohort.make`."""
+        pace = self._paces.of(agent, role)
+        if pace is None:
+            return None
+        least = self._settings.count_min
+        return {
+            op_class: tuple(max(limit, least) for limit in limits)
+            for op_class, limits in pace.limits(self._settings.tail).items()
+        }
 
 
 class UnusualVelocity(Detector):
@@ -25,19 +47,12 @@ class UnusualVelocity(Detector):
 
     def __init__(self, settings: VelocitySettings, baseline: Baseline | None) -> None:
         self._settings = settings
-        learned = baseline.rate_limits(settings.tail) if baseline is not None else {}
-        self._limits = {
-            role: {
-                op_class: tuple(max(limit, settings.count_min) for limit in limits)
-                for op_class, limits in classes.items()
-            }
-            for role, classes in learned.items()
-        }
+        self._limits = LimitsOf(baseline.pace, settings) if baseline is not None else None
 
     def inspect(self, session: Session, workflow: Workflow, event: Operation, step: Step) -> Noticed | None:
         """See `Detector.inspect`."""
         cell = count(session.rates, event.op_class, event.at_ms)
-        classes = self._limits.get(session.agent_role)
+        classes = self._limits.of(event.agent, session.agent_role) if self._limits is not None else None
         if classes is None:
             session.unseen += 1
             return None
@@ -54,7 +69,7 @@ class UnusualVelocity(Detector):
             detector=self.name,
             confidence=self._settings.confidence_extreme if extreme else self._settings.confidence,
             reason=f"about {cell[k]:.0f} {event.op_class} operations in {horizon_ms // 1000} s, "
-            f"{times:.1f} times what this role stays below",
+            f"{times:.1f} times what this job stays below",
             evidence=(event.id,),
             grade=event.grade,
             tags=self.tags,

@@ -27,7 +27,7 @@ class FasterThanHuman(Detector):
     ) -> None:
         self._settings = settings
         self._approvals = approvals
-        self._habits = baseline.pause_floors_ms() if baseline is not None else {}
+        self._paces = baseline.pace if baseline is not None else None
 
     def concerns(self, event: Operation) -> bool:
         """See `Detector.concerns`."""
@@ -57,8 +57,8 @@ class FasterThanHuman(Detector):
         pause_ms = write.at_ms - read.at_ms
         if not 0 <= pause_ms < self._settings.human_floor_ms:
             return None
-        habit_ms = self._habits.get(session.agent_role)
-        if habit_ms is not None and pause_ms >= habit_ms:
+        pace = self._paces.of(session.agent, session.agent_role) if self._paces is not None else None
+        if pace is not None and pace.pause_floor_ms is not None and pause_ms >= pace.pause_floor_ms:
             return None
         if write.warrant or covering(workflow, write, self._approvals) is not None:
             return None

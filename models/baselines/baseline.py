@@ -5,7 +5,6 @@ language; the header names the format, the feature set and the SHA-256 of the pa
 the file, and the signature is over the header's bytes as they stand there.
 """
 
-from bisect import bisect_left
 from collections.abc import Iterator
 from hashlib import sha256
 from pathlib import Path
@@ -14,20 +13,19 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta, Raw, Struct
 
-from models.baselines.cohorts import EVERYBODY, SESSIONS_MIN
+from models.baselines.cohorts import EVERYBODY
 from models.baselines.counts import GAPS_MS, ORDER
 from models.baselines.habits import Habit, Habits
-from models.baselines.paces import CLASSES
+from models.baselines.pace import CohortPace, PaceModel, faults
 from models.baselines.rates import HORIZONS_MS
 from models.baselines.sequences import MEMORY
 from models.baselines.signing import Signature, Signer, Trusted
 from models.baselines.surprise import RESULTS_MAX, SurpriseCounts, SurpriseModel
 from models.baselines.surprise_file import PackedSurprise, unpacked
 from models.errors import ArtifactError
-from models.event import OpClass
 
 FORMAT = "chainbrake-baseline"
-FORMAT_VERSION = 3
+FORMAT_VERSION = 4
 FEATURES = 2
 """Raised when rates, symbols, origins or gaps are computed in another way than before."""
 
@@ -37,27 +35,12 @@ FEATURE_SET = f"{FEATURES}-{sha256(msgspec.json.encode(COMPUTED)).hexdigest()[:1
 
 ARTIFACT_BYTES_MAX = 256 * 1024 * 1024
 
-TAILS = (1e-3, 1e-4, 1e-5, 1e-6)
-"""Chances of an honest peak for which limits are stored, largest first."""
-
-
-class RoleBaseline(Struct, kw_only=True):
-    """The pace of one agent role."""
-
-    sessions: int
-    events: int
-    rate_limits: dict[str, list[list[float]]]
-    """Op class: per tail of `TAILS`, per horizon, the count that an honest session stays below."""
-    pause_floor_ms: int | None = None
-    """The shortest pauses from a read to a change that honest sessions make (1 % quantile), if enough."""
-    paces: list[Annotated[int, Meta(ge=0)]] = []
-    """Sessions by class of pace (`paces.py`)."""
-
 
 class Payload(Struct, kw_only=True):
     """All that was learned."""
 
-    roles: dict[str, RoleBaseline]
+    pace: dict[str, CohortPace]
+    """By cohort, everybody's under the empty key."""
     surprise: PackedSurprise
     habits: dict[str, Habit] = {}
     """Job: what it is used to."""
@@ -95,25 +78,9 @@ class Baseline:
     def __init__(self, header: Header, payload: Payload) -> None:
         self.header = header
         self.version = f"baseline@{header.checksum[:12]}"
-        self.roles = {name: role for name, role in payload.roles.items() if role.sessions >= SESSIONS_MIN}
-        """Those whose pace was seen enough; any other role is unknown to the detectors of pace."""
+        self.pace = PaceModel(payload.pace)
         self.surprise = SurpriseModel(unpacked(payload.surprise), self.version)
         self.habits = Habits(payload.habits)
-
-    def rate_limits(self, tail: float) -> dict[str, dict[str, tuple[float, ...]]]:
-        """Role and op class: the count per horizon that an honest session stays below, but for `tail`."""
-        ascending = [-level for level in TAILS]
-        level = min(bisect_left(ascending, -tail), len(TAILS) - 1)
-        return {
-            name: {op_class: tuple(rows[level]) for op_class, rows in role.rate_limits.items()}
-            for name, role in self.roles.items()
-        }
-
-    def pause_floors_ms(self) -> dict[str, int]:
-        """Role: the shortest pause from read to change that it habitually makes."""
-        return {
-            name: role.pause_floor_ms for name, role in self.roles.items() if role.pause_floor_ms is not None
-        }
 
 
 def write_artifact(header: Header, payload: Payload, signer: Signer) -> bytes:
@@ -175,14 +142,6 @@ def _check_features(header: Header, path: Path) -> None:
 
 def _wrong(payload: Payload, surprise: SurpriseCounts) -> Iterator[str]:
     """What the types cannot say about the shapes inside."""
-    for name, role in payload.roles.items():
-        missing = set(OpClass) - {OpClass.UNCLASSIFIED} - set(role.rate_limits)
-        if missing:
-            yield f"role {name}: no rate_limits of {', '.join(sorted(missing))}"
-        for op_class, rows in role.rate_limits.items():
-            if len(rows) != len(TAILS) or any(len(row) != len(HORIZONS_MS) for row in rows):
-                yield f"role {name}: rate_limits of {op_class} have the wrong shape"
-        if len(role.paces) not in (0, CLASSES):
-            yield f"role {name}: {len(role.paces)} paces, not {CLASSES}"
+    yield from faults(payload.pace)
     if surprise.cohorts.get(EVERYBODY) is None:
         yield "what everybody did cannot be read"

@@ -5,13 +5,20 @@ the broader of the two differs between deployments (one assistant with a thousan
 one job): whichever was seen in more sessions.
 """
 
+from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from typing import Generic, TypeVar
 
 SEPARATOR = "\x1f"
 """Between the parts of a key: names hold no control characters."""
 
 EVERYBODY = ""
+
+UNSEEN = SEPARATOR
+"""Stands for every role that was never seen: no role is called so."""
+
+Part = TypeVar("Part")
 
 SESSIONS_MIN = 30
 """Seen in fewer sessions, an agent or a role has no baseline of its own: not enough seen."""
@@ -60,3 +67,34 @@ def levels(seen: Mapping[str, int], agent: str, role: str) -> tuple[str, ...]:
     if together == seen[known[0]]:
         return (known[0],)
     return (*known, pair_key(agent, role)) if together < seen[known[-1]] else tuple(known)
+
+
+class ByCohort(ABC, Generic[Part]):
+    """Something for each agent in each role, made when first asked for.
+
+    Whoever was never seen shares what is nearest to them: the names that come in may be any.
+    """
+
+    def __init__(self, seen: Mapping[str, int]) -> None:
+        """`seen`: sessions by cohort."""
+        self._seen = seen
+        self._by_role: dict[str, dict[str, Part]] = {"": {}}
+        """By role, then by agent: a role is asked for again and again, which keeps its agents at hand."""
+
+    @abstractmethod
+    def make(self, agent: str, role: str) -> Part:
+        """Those of an agent in a role; either may be empty, or the role `UNSEEN`."""
+
+    def of(self, agent: str, role: str) -> Part:
+        """The one that was made, or made now."""
+        agents = self._by_role.get(role)
+        if agents is not None and agent in agents:
+            return agents[agent]
+        if role and role_key(role) not in self._seen:
+            role = UNSEEN
+        if agent_key(agent) not in self._seen:
+            agent = ""
+        agents = self._by_role.setdefault(role, {})
+        if agent not in agents:
+            agents[agent] = self.make(agent, role)
+        return agents[agent]

@@ -14,7 +14,7 @@ from math import log
 
 from models.baselines.baseline import Baseline
 from models.baselines.calibration import Peaks
-from models.baselines.paces import CLASSES, pace_class, shares
+from models.baselines.paces import CLASSES, pace_class
 from models.session import Session
 
 P_EDGES = (0.01, 0.02, 0.05, 0.1, 0.2, 1.0)
@@ -80,7 +80,7 @@ class Drift:
         """`share`: of honest sessions that the limit lets alarm."""
         self._model = baseline.surprise
         self._version = baseline.version
-        self._paces = {name: shares(role.paces) for name, role in baseline.roles.items()}
+        self._paces = baseline.pace
         self._share = share
         self._surprise = Window(len(P_EDGES))
         self._pace = Window(CLASSES)
@@ -96,10 +96,10 @@ class Drift:
             self._surprise.add(bisect_left(P_EDGES, p_value), p_shares(backing))
             promised = int(self._share * (backing.sessions + 1) + 1e-9) / (backing.sessions + 1)
             self._exceeded.add(int(p_value <= self._share), (1.0 - promised, promised))
-        expected = self._paces.get(session.agent_role)
+        pace = self._paces.of(session.agent, session.agent_role)
         found = pace_class(session.events, session.last_ms - session.started_ms)
-        if expected and found is not None:
-            self._pace.add(found, expected)
+        if pace is not None and pace.shares and found is not None:
+            self._pace.add(found, pace.shares)
 
     @property
     def sessions(self) -> int:

@@ -16,12 +16,11 @@ from models.baselines.calibration import Calibration, Peaks, narrowest, strictes
 from models.baselines.cohorts import (
     EVERYBODY,
     JOB_SESSIONS_MIN,
-    SEPARATOR,
     SESSIONS_MIN,
+    ByCohort,
     agent_key,
     job_key,
     levels,
-    role_key,
 )
 from models.baselines.counts import END, GAPS_MS, ORDER, REPEATS_EXACT, CohortCounts
 from models.baselines.origins import OriginModel
@@ -206,33 +205,17 @@ def sequence_of(session: Session, event: Operation) -> float:
     return found if found > repeated else repeated  # noqa: FURB136 - same
 
 
-UNSEEN = SEPARATOR
-"""Stands for every role that was never seen: no role is called so."""
-
-
-class SurpriseModel:
+class SurpriseModel(ByCohort[Expectation]):
     """All expectations, made when first asked for."""
 
     def __init__(self, counts: SurpriseCounts, version: str = "") -> None:
+        super().__init__(counts.sessions)
         self.counts = counts
+        self.expectation = self.of
+        """What is expected of an agent in a role."""
         self._version = version
-        self._by_role: dict[str, dict[str, Expectation]] = {"": {}}
-        """By role, then by agent: a role is asked for again and again, which keeps its agents at hand."""
         self._shared = Shared(counts.cohorts)
 
-    def expectation(self, agent: str, role: str) -> Expectation:
-        """Those of an agent in a role. Whoever was never seen shares those of whoever is nearest to them."""
-        agents = self._by_role.get(role)
-        known = agents.get(agent) if agents is not None else None
-        if known is not None:
-            return known
-        sessions = self.counts.sessions
-        if role and role_key(role) not in sessions:
-            role = UNSEEN
-        if agent_key(agent) not in sessions:
-            agent = ""
-        agents = self._by_role.setdefault(role, {})
-        known = agents.get(agent)
-        if known is None:
-            known = agents[agent] = Expectation(self.counts, agent, role, self._shared, self._version)
-        return known
+    def make(self, agent: str, role: str) -> Expectation:
+        """See `ByCohort.make`."""
+        return Expectation(self.counts, agent, role, self._shared, self._version)

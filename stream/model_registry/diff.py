@@ -4,9 +4,10 @@ from collections.abc import Callable, Mapping
 
 from msgspec import Struct
 
-from models.baselines.baseline import TAILS, Baseline
+from models.baselines.baseline import Baseline
 from models.baselines.calibration import Calibration
 from models.baselines.cohorts import EVERYBODY, SEPARATOR
+from models.baselines.pace import TAILS, level_of
 from models.baselines.rates import HORIZONS_MS
 
 MOVED_MIN = 0.1
@@ -98,14 +99,14 @@ def _limit(peaks: Mapping[str, object], key: str, share: float) -> float | None:
 
 
 def _paces(old: Baseline, new: Baseline, tail: float) -> list[Change]:
-    mine, theirs = old.rate_limits(tail), new.rate_limits(tail)
+    mine, theirs, level = old.pace.cohorts, new.pace.cohorts, level_of(tail)
     changes = []
-    for role in sorted(mine.keys() & theirs.keys()):
-        for op_class, before in sorted(mine[role].items()):
-            after = theirs[role][op_class]
-            for horizon_ms, was, now in zip(HORIZONS_MS, before, after, strict=True):
-                what = f"{op_class} in {horizon_ms // 1000} s (count, 1 in {1 / max(tail, TAILS[-1]):.0f})"
-                changes.append(Change(what, named(f"role{SEPARATOR}{role}"), was, now))
+    for key in sorted(mine.keys() & theirs.keys()):
+        for op_class, before in sorted(mine[key].rate_limits.items()):
+            after = theirs[key].rate_limits[op_class]
+            for horizon_ms, was, now in zip(HORIZONS_MS, before[level], after[level], strict=True):
+                what = f"{op_class} in {horizon_ms // 1000} s (count, 1 in {1 / TAILS[level]:.0f})"
+                changes.append(Change(what, named(key), was, now))
     return changes
 
 

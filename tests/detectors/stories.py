@@ -90,6 +90,9 @@ FIRES: Stories = {
         "a fast role at fifty times its own rate": _every(0.001, "V", 900, agent_role=FAST),
         "a slow role reads secrets, which it never did": _every(1, "S", 20, agent_role=SLOW),
         "the burst comes in the opposite order": _every(-5, "D", 24, agent_role=SLOW),
+        "a known agent in a role it never had, faster than anybody": _every(
+            0.01, "D", 200, agent_role="stranger"
+        ),
     },
     "unusual_transition": {
         "a slow role does what it never does, again and again": told(
@@ -189,9 +192,9 @@ MUST_NOT: Stories = {
     "unusual_velocity": {
         "a fast role at its own rate": fast_run("s1", 90_002),
         "a slow role at its own rate": slow_run("s1", 90_003),
-        "a role seen too seldom": _every(0.01, "D", 200, agent_role=RARE),
-        "a role nobody trained on": _every(0.01, "D", 200, agent_role="stranger"),
-        "nobody says which role it is": _every(0.01, "D", 200),
+        "agent and role seen too seldom": _every(0.01, "D", 200, agent="stranger", agent_role=RARE),
+        "an agent and a role nobody trained on": _every(0.01, "D", 200, agent="a", agent_role="stranger"),
+        "an agent nobody trained on, and no role told": _every(0.01, "D", 200, agent="stranger"),
         "few operations, however fast": _every(0.001, "S", 5, agent_role=SLOW),
         "what no class is known of": _every(0.01, "U", 200, agent_role=SLOW),
     },

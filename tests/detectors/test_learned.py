@@ -1,6 +1,7 @@
 """`unusual_velocity` and `unusual_transition`: each role by its own measure, and none by a guess."""
 
 import pytest
+from msgspec.structs import replace
 
 from models.baselines.baseline import Baseline
 from models.baselines.surprise_learning import reached
@@ -35,13 +36,13 @@ def test_ten_times_faster_than_ever_is_surer_than_a_little_faster() -> None:
     little, much = (judged(looking(every, 60, SLOW), VELOCITY, trained()).findings for every in (4, 0.1))
     assert little[0].confidence == VELOCITY.detectors.unusual_velocity.confidence
     assert much[-1].confidence == VELOCITY.detectors.unusual_velocity.confidence_extreme
-    assert "times what this role stays below" in much[-1].reason
+    assert "times what this job stays below" in much[-1].reason
 
 
 @pytest.mark.parametrize("role", [RARE, "stranger", ""])
 def test_a_role_that_was_not_seen_enough_is_counted_and_never_an_alarm(role: str) -> None:
     """Not enough seen is an answer of its own: neither odd nor in order."""
-    events = looking(0.01, 5, role)
+    events = [replace(event, agent="stranger") for event in looking(0.01, 5, role)]
     heard = judged(events, baseline=trained())
     assert heard.findings == []
     assert heard.judge.tally.not_enough_seen == len(events)
@@ -117,4 +118,4 @@ def test_a_fast_job_between_approved_changes_is_not_stopped() -> None:
     """With all detectors on, its own speed and its own order are what is normal for it."""
     heard = judged(fast_run("s1", 90_024), baseline=trained())
     assert heard.commands == []
-    assert FAST in trained().roles
+    assert trained().pace.of(AGENT, FAST) is not None

@@ -1,0 +1,125 @@
+"""How fast the sessions of an agent in a role are: what they stay below, how soon they change what they read.
+
+Each cohort's limits are drawn towards those of the broader one by how few of its sessions were seen
+(`pace_learning.py`): the narrowest cohort that was seen at all speaks for a session, and there is no cliff.
+"""
+
+from bisect import bisect_left
+from collections.abc import Iterator, Mapping
+from typing import Annotated
+
+from msgspec import Meta, Struct
+
+from models.baselines.cohorts import EVERYBODY, SESSIONS_MIN, ByCohort, agent_key, pair_key, role_key
+from models.baselines.paces import CLASSES, shares
+from models.baselines.rates import HORIZONS_MS
+from models.event import OpClass
+
+Natural = Annotated[int, Meta(ge=0)]
+
+TAILS = (1e-3, 1e-4, 1e-5, 1e-6)
+"""Chances of an honest peak for which limits are stored, largest first."""
+
+TIMED = tuple(op_class for op_class in OpClass if op_class is not OpClass.UNCLASSIFIED)
+"""Classes of which operations are counted."""
+
+RateLimits = dict[str, list[list[float]]]
+"""Op class: per tail of `TAILS`, per horizon, the count that an honest session stays below."""
+
+Limits = dict[str, tuple[float, ...]]
+"""Op class: the count per horizon that an honest session stays below."""
+
+
+class CohortPace(Struct, kw_only=True):
+    """The pace of one cohort, as in the file."""
+
+    sessions: Natural
+    events: Natural
+    rate_limits: RateLimits
+    pause_floor_ms: int | None = None
+    """The shortest pauses from a read to a change that honest sessions make (1 % quantile), if enough."""
+    paces: list[Natural] = []
+    """Sessions by class of pace (`paces.py`)."""
+
+
+class Pace(Struct, frozen=True, weakref=True):
+    """What is expected of the sessions of an agent in a role."""
+
+    rate_limits: RateLimits
+    pause_floor_ms: int | None
+    """Of the job, if it was timed."""
+    shares: tuple[float, ...]
+    """Of sessions by class of pace, in the narrowest cohort that was seen enough."""
+
+    def limits(self, tail: float) -> Limits:
+        """By op class and horizon, for the largest stored chance that is not above `tail`."""
+        level = level_of(tail)
+        return {op_class: tuple(rows[level]) for op_class, rows in self.rate_limits.items()}
+
+
+def level_of(tail: float) -> int:
+    """Which row of limits keeps the promise of a `tail`."""
+    ascending = [-level for level in TAILS]
+    return min(bisect_left(ascending, -tail), len(TAILS) - 1)
+
+
+class PaceModel(ByCohort[Pace | None]):
+    """All paces. None is "not enough seen": of neither the agent nor the role."""
+
+    def __init__(self, cohorts: Mapping[str, CohortPace]) -> None:
+        super().__init__({key: cohort.sessions for key, cohort in cohorts.items()})
+        self.cohorts = cohorts
+
+    def make(self, agent: str, role: str) -> Pace | None:
+        """See `ByCohort.make`."""
+        known = self._known(agent, role)
+        counted = next((cohort for cohort in known if cohort.sessions >= SESSIONS_MIN), None)
+        if counted is None:
+            return None
+        limits = known[0].rate_limits
+        if role and role_key(role) not in self.cohorts:
+            limits = _larger(limits, self.cohorts[EVERYBODY].rate_limits)
+        return Pace(limits, self._floor_ms(agent, role), shares(counted.paces))
+
+    def _floor_ms(self, agent: str, role: str) -> int | None:
+        """Of the job alone: that an agent is fast in one role absolves it in no other, nor without one."""
+        keys = (pair_key(agent, role), role_key(role)) if role else (pair_key(agent, ""),)
+        floors = (self.cohorts[key].pause_floor_ms for key in keys if key in self.cohorts)
+        return next((floor for floor in floors if floor is not None), None)
+
+    def _known(self, agent: str, role: str) -> list[CohortPace]:
+        """The cohorts of a session that were seen, narrow to broad."""
+        keys = [agent_key(agent)] if agent else []
+        if role:
+            keys.append(role_key(role))
+        known = sorted((self.cohorts[key] for key in keys if key in self.cohorts), key=_sessions)
+        both = self.cohorts.get(pair_key(agent, role)) if len(known) == len(keys) else None
+        return [both, *known] if both is not None else known
+
+
+def _larger(one: RateLimits, other: RateLimits) -> RateLimits:
+    """Of a job never seen: it may be as fast as its agent has been, or as jobs are."""
+    return {
+        op_class: [list(map(max, row, other[op_class][level])) for level, row in enumerate(rows)]
+        for op_class, rows in one.items()
+    }
+
+
+def _sessions(cohort: CohortPace) -> int:
+    return cohort.sessions
+
+
+def faults(cohorts: Mapping[str, CohortPace]) -> Iterator[str]:
+    """What the types cannot say about the shapes inside."""
+    if EVERYBODY not in cohorts:
+        yield "no pace of everybody"
+    for key, cohort in cohorts.items():
+        name = key.replace("\x1f", " ") or "everybody"
+        missing = set(TIMED) - set(cohort.rate_limits)
+        if missing:
+            yield f"{name}: no rate_limits of {', '.join(sorted(missing))}"
+        for op_class, rows in cohort.rate_limits.items():
+            if len(rows) != len(TAILS) or any(len(row) != len(HORIZONS_MS) for row in rows):
+                yield f"{name}: rate_limits of {op_class} have the wrong shape"
+        if len(cohort.paces) not in (0, CLASSES):
+            yield f"{name}: {len(cohort.paces)} paces, not {CLASSES}"
