@@ -171,7 +171,7 @@ def check(
         header = learned.header
         out.print(
             f"{learned.version}: {header.sessions} sessions, {header.events} events, "
-            f"{len(learned.pace.cohorts)} cohorts"
+            f"{learned.pace.seen_enough} cohorts with enough seen"
         )
     if settings.registry:
         out.print(f"registry {settings.registry}: {entered.summary}")

@@ -242,7 +242,7 @@ def test_check_says_what_it_has_read(run: Run, tmp_path: Path) -> None:
     ran = run("check", "--policy", policy, "--baseline", baseline)
     assert ran.code == 0
     assert "policy ours@" in ran.out
-    assert "3 roles with enough seen" in ran.out
+    assert "6 cohorts with enough seen" in ran.out
     printed.write_text(run("check", "--policy", policy, "--print").out)
     assert run("check", "--policy", printed).out == run("check", "--policy", policy).out
 

@@ -70,6 +70,11 @@ class PaceModel(ByCohort[Pace | None]):
         super().__init__({key: cohort.sessions for key, cohort in cohorts.items()})
         self.cohorts = cohorts
 
+    @property
+    def seen_enough(self) -> int:
+        """How many cohorts can say what is fast."""
+        return sum(cohort.sessions >= SESSIONS_MIN for cohort in self.cohorts.values())
+
     def make(self, agent: str, role: str) -> Pace | None:
         """See `ByCohort.make`."""
         known = self._known(agent, role)
