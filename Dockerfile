@@ -1,16 +1,19 @@
-# Two stages: what builds stays out of what runs.
+# Two stages: what builds stays out of what runs, the compiler too.
 FROM python:3.13-slim AS build
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1
-RUN python -m venv /opt/chainbrake
+RUN python -m venv /opt/chainbrake && python -m venv /opt/compile
 WORKDIR /src
 # First what seldom changes, so that an edit of the source does not install it all again.
-COPY constraints-image.txt ./
+COPY constraints-image.txt constraints-compile.txt ./
 RUN /opt/chainbrake/bin/pip install --only-binary :all: --require-hashes -r constraints-image.txt
+RUN /opt/compile/bin/pip install --only-binary :all: --require-hashes -r constraints-compile.txt
 COPY pyproject.toml LICENSE ./
+COPY tools/compiled_fold.py tools/slots.h tools/
 COPY models models
 COPY detectors detectors
 COPY stream stream
-RUN /opt/chainbrake/bin/pip install --no-deps --no-build-isolation .
+RUN CHAINBRAKE_COMPILED=1 /opt/compile/bin/pip wheel --no-deps --no-build-isolation --wheel-dir /wheel . \
+    && /opt/chainbrake/bin/pip install --no-deps /wheel/*.whl
 
 FROM python:3.13-slim
 ENV PATH=/opt/chainbrake/bin:$PATH PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1

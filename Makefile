@@ -7,6 +7,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 PEERS := $(VENV)-bench
 LOCKER := $(VENV)-lock
+COMPILED := $(VENV)-compiled
 
 RSIGMA := 0.23.0
 
@@ -18,7 +19,7 @@ UV_COMPILE := $(LOCKER)/bin/uv pip compile --upgrade --universal --python-versio
 	--generate-hashes --no-header --no-annotate --no-emit-index-url --no-emit-find-links --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test test-fast test-corpus test-servers figures lint schema scorecard corpus bench lock clean
+.PHONY: help venv compiled demo test test-fast test-corpus test-servers figures lint schema scorecard corpus bench lock clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## */  make \1\t/' | expand -t 24
@@ -33,6 +34,17 @@ $(INSTALLED): pyproject.toml constraints.txt
 	$(PYTHON) -m venv --clear $(VENV)
 	$(PIP_INSTALL) --only-binary :all: --require-hashes -r constraints.txt
 	$(PIP_INSTALL) --no-deps --no-build-isolation --editable .
+	@touch $@
+
+compiled: $(COMPILED)/.installed  ## the same with a compiled fold, into .venv-compiled; needs Python's headers
+
+# Of everything that goes into the wheel: what is installed there is a copy, which no edit reaches.
+$(COMPILED)/.installed: pyproject.toml constraints-compile.txt tools/compiled_fold.py tools/slots.h \
+		$(shell find models detectors stream -type f -not -path '*/__pycache__/*')
+	test -e $(COMPILED)/bin/python || $(PYTHON) -m venv --clear $(COMPILED)
+	$(COMPILED)/bin/python -m pip install $(PIP_QUIET) --only-binary :all: --require-hashes -r constraints-compile.txt
+	CHAINBRAKE_COMPILED=1 $(COMPILED)/bin/python -m pip install $(PIP_QUIET) --no-deps --no-build-isolation \
+		--force-reinstall .
 	@touch $@
 
 demo: $(INSTALLED)  ## a real broker, store, worker and hook, and chains being cut
@@ -66,7 +78,7 @@ scorecard: $(INSTALLED)  ## what is found in recordings beside the repository, a
 corpus: $(INSTALLED)  ## how rightly the sources are read, and mutated records (CHAINBRAKE_MUTATIONS=N); writes docs/corpora.md
 	$(BIN)/python -m benchmarks.corpus --write docs/corpora.md
 
-bench: $(INSTALLED) $(PEERS)/.installed  ## measures chainbrake and its peers
+bench: $(INSTALLED) $(PEERS)/.installed $(COMPILED)/.installed  ## measures chainbrake and its peers
 	$(BIN)/python -m benchmarks
 
 $(PEERS)/.installed: $(INSTALLED) constraints-bench.txt
@@ -81,8 +93,9 @@ lock:  ## renews the constraints (everything; what the image needs of it; peers)
 	$(LOCKER)/bin/python -m pip install $(PIP_QUIET) --upgrade uv
 	$(UV_COMPILE) pyproject.toml --extra science --extra sandbox --extra test --group build --output-file constraints.txt
 	$(UV_COMPILE) pyproject.toml --group build --constraint constraints.txt --output-file constraints-image.txt
+	$(UV_COMPILE) pyproject.toml --group build --group compile --constraint constraints.txt --output-file constraints-compile.txt
 	$(UV_COMPILE) --group bench --output-file constraints-bench.txt
 
 clean:  ## removes what can be made again
-	rm -rf $(VENV) $(PEERS) $(LOCKER) build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(PEERS) $(LOCKER) $(COMPILED) build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

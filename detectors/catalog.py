@@ -8,7 +8,8 @@ from functools import partial
 
 from msgspec import Struct
 
-from detectors.chains.hosted import NOTHING, Declared, DeclaredChain
+from detectors.chains.hosted import NOTHING, Declared
+from detectors.chains.hosting import DeclaredChain
 from detectors.chains.read_then_write import ReadThenWriteChain
 from detectors.detector import Detector
 from detectors.learned.mass_secret_read import MassSecretRead

@@ -14,16 +14,16 @@ Inspect = Callable[[Session, Workflow, Operation, Step], Noticed | None]
 class Detector(ABC):
     """Says nothing (`None`) or says why. Remembers only in the session and the workflow it is given."""
 
-    name: str
-    listens_to: frozenset[OpClass]
+    name: ClassVar[str]
+    listens_to: ClassVar[frozenset[OpClass]]
     attends: ClassVar[frozenset[type[Event]]] = frozenset()
     """Kinds of event beside operations that it is asked about."""
     counts: ClassVar[bool] = False
     """Whether it counts operations, and does not weigh them: then a claim without a target will do, and a
     second witness of the same act is none of its business."""
-    takes_claims: bool = False
+    takes_claims: ClassVar[bool] = False
     """Whether it is asked about a claim without a target, too, although it weighs operations."""
-    tags: tuple[str, ...] = ()
+    tags: ClassVar[tuple[str, ...]] = ()
 
     @abstractmethod
     def inspect(self, session: Session, workflow: Workflow, event: Operation, step: Step) -> Noticed | None:

@@ -7,8 +7,6 @@ changed in place, since this runs for every event and a copy per event costs mor
 from collections.abc import Callable
 from zlib import crc32
 
-from msgspec import Struct
-
 from detectors.approvals import covering, use_up
 from detectors.asking import Asking
 from detectors.catalog import Knowledge, by_kind, detectors
@@ -18,6 +16,8 @@ from detectors.facts import take_in
 from detectors.making import given_much, is_made, is_own, made, took
 from detectors.policy import Policy
 from detectors.severity import JUDGED, Severity, listed, severity
+from detectors.steps import step_of
+from detectors.tally import Tally
 from detectors.warrants import Warrants
 from models.attested import Effect, Fact
 from models.baselines.baseline import Baseline
@@ -46,7 +46,6 @@ from models.session import (
     Session,
     Step,
     Workflow,
-    step_of,
 )
 
 Attend = Callable[[Session, Workflow, AnyEvent], Noticed | None]
@@ -54,29 +53,6 @@ Attend = Callable[[Session, Workflow, AnyEvent], Noticed | None]
 ATTESTED, UNCLASSIFIED, OK = Grade.ATTESTED, OpClass.UNCLASSIFIED, Outcome.OK
 SECRET_READ, CREATES = OpClass.SECRET_READ, Effect.CREATES
 WEIGHED = JUDGED | {OpClass.SECRET_READ}
-
-
-class Tally(Struct):
-    """What was counted on the way, since the start."""
-
-    events: int = 0
-    facts: int = 0
-    """Events that are no operations."""
-    redelivered: int = 0
-    duplicates: int = 0
-    witnessed: int = 0
-    """Operations that told of an act which another source had told of."""
-    ids_reused: int = 0
-    late: int = 0
-    unclassified: int = 0
-    not_enough_seen: int = 0
-    sessions_begun: int = 0
-    sessions_forgotten: int = 0
-
-    @property
-    def operations(self) -> int:
-        """How many were judged: the rest of the events, since the rare ones are cheaper to count."""
-        return self.events - self.facts - self.duplicates
 
 
 class Judge:
@@ -121,7 +97,6 @@ class Judge:
             workflow.last_ms = event.at_ms
         if type(event) is Operation:
             return self._operation(workflow, event, seen_ms)
-        tally.facts += 1
         return self._fact(workflow, event, seen_ms)
 
     def _operation(self, workflow: Workflow, event: Operation, seen_ms: int) -> Decision | None:

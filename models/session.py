@@ -10,7 +10,7 @@ from msgspec import Struct, field
 
 from models.attested import Registered
 from models.command import Action
-from models.event import CredentialKind, Grade, OpClass, Operation, Outcome
+from models.event import CredentialKind, Grade, OpClass, Outcome
 
 SESSIONS_MAX = 64
 """Per workflow; the one that has been silent longest gives way."""
@@ -84,41 +84,6 @@ def known_by(said_ms: int, at_ms: int) -> bool:
     Else an agent that acts the moment it is allowed would seem to have acted before.
     """
     return said_ms <= at_ms + SKEW_MS_MAX
-
-
-def step_of(
-    event: Operation,
-    session: "Session",
-    gainers: tuple[str, ...] = (),
-    granted: tuple[str, ...] = (),
-    warrant: str = "",
-    *,
-    own: bool = False,
-) -> Step:
-    """What to remember of an operation; names that its session knows are shared with it, not kept twice."""
-    principal = event.principal
-    if session.principal == principal:
-        principal = session.principal
-    return Step(
-        event.at_ms,
-        event.id,
-        session.id,
-        event.op_class,
-        event.operation,
-        event.target,
-        event.target_kind,
-        event.system,
-        principal,
-        event.credential_kind,
-        event.outcome,
-        event.grade,
-        event.source,
-        gainers,
-        granted,
-        warrant,
-        event.act,
-        own,
-    )
 
 
 class Register(Struct, frozen=True, array_like=True, gc=False):

@@ -16,6 +16,7 @@ from detectors.explain import Weighing, weighed
 from detectors.judge import Judge
 from detectors.policy import Level, Policy
 from detectors.severity import JUDGED, listed
+from detectors.steps import step_of
 from detectors.warrants import Warrants
 from models.attested import Fact
 from models.baselines.baseline import Baseline
@@ -24,7 +25,7 @@ from models.errors import InputError
 from models.event import AnyEvent, Delegation, Join, Operation
 from models.finding import Finding
 from models.registry import Registry
-from models.session import Session, Workflow, step_of
+from models.session import Session, Workflow
 from stream.recorded import Arrival
 from stream.replay import Replay
 from stream.rule_files import load_declared

@@ -15,7 +15,8 @@ from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
 from aiokafka.errors import ConsumerStoppedError, KafkaError
 from mode import Service
 
-from detectors.judge import Judge, Tally
+from detectors.judge import Judge
+from detectors.tally import Tally
 from models.errors import FencedError
 from stream import metrics
 from stream.claim import check_gap, take_over

@@ -4,7 +4,7 @@ from math import nan
 
 from msgspec.structs import asdict, replace
 
-from detectors.judge import Tally
+from detectors.tally import Tally
 from models.baselines.drift import Drift
 from stream import metrics
 from stream.model_registry.announcement import Slot

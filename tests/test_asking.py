@@ -13,10 +13,11 @@ from detectors.chains.hosted import Declared
 from detectors.detector import Detector
 from detectors.policy import Policy
 from detectors.severity import JUDGED
+from detectors.steps import step_of
 from models.attested import Effect, Fact
 from models.event import CredentialKind, Grade, OpClass, Outcome, SystemKind
 from models.registry import EMPTY, Client, Content, Job, Registry
-from models.session import Session, Step, Workflow, step_of
+from models.session import Session, Step, Workflow
 from stream.rule_files import load_declared
 from tests.builders import AGENT, PRINCIPAL, SLOW, at, op, trained
 

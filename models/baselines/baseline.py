@@ -14,13 +14,13 @@ import msgspec
 from msgspec import Meta, Raw, Struct
 
 from models.baselines.cohorts import EVERYBODY
-from models.baselines.counts import GAPS_MS, ORDER
+from models.baselines.counts import GAPS_MS, ORDER, SurpriseCounts
 from models.baselines.habits import Habit, Habits
 from models.baselines.pace import CohortPace, PaceModel, faults
 from models.baselines.rates import HORIZONS_MS
 from models.baselines.sequences import MEMORY
 from models.baselines.signing import Signature, Signer, Trusted
-from models.baselines.surprise import RESULTS_MAX, SurpriseCounts, SurpriseModel
+from models.baselines.surprise import RESULTS_MAX, SurpriseModel
 from models.baselines.surprise_file import PackedSurprise, unpacked
 from models.errors import ArtifactError
 

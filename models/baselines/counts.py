@@ -1,9 +1,12 @@
 """What was counted of a cohort's sessions; the part of the artifact that surprise is computed from."""
 
+from collections.abc import Mapping
 from math import log2
 from typing import Annotated
 
 from msgspec import Meta, Struct, field
+
+from models.baselines.calibration import Calibration
 
 START = "<start>"
 END = "<end>"
@@ -67,6 +70,17 @@ class CohortCounts(Struct, weakref=True):
     """Op class: how often each gap bucket came before it."""
     repeats: dict[str, list[int]] = field(default_factory=dict)
     """Symbol: per bucket of repeats (from 1), in how many sessions it came at least so often."""
+
+
+class SurpriseCounts(Struct, kw_only=True):
+    """What is learned of sequences and origins; in the file: `surprise_file.PackedSurprise`."""
+
+    sessions: dict[str, int]
+    """Cohort: sessions that taught."""
+    cohorts: Mapping[str, CohortCounts]
+    score: Calibration
+    score_with_end: Calibration
+    sequence: Calibration
 
 
 def add_to(row: Row, symbol: str, times: int = 1) -> None:

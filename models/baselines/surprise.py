@@ -8,9 +8,6 @@ once that is known, and is remembered as part of the sequence.
 """
 
 from bisect import bisect_right
-from collections.abc import Mapping
-
-from msgspec import Struct
 
 from models.baselines.calibration import Calibration, Peaks, narrowest, strictest
 from models.baselines.cohorts import (
@@ -22,7 +19,7 @@ from models.baselines.cohorts import (
     job_key,
     levels,
 )
-from models.baselines.counts import END, GAPS_MS, ORDER, REPEATS_EXACT, CohortCounts
+from models.baselines.counts import END, GAPS_MS, ORDER, REPEATS_EXACT, SurpriseCounts
 from models.baselines.origins import OriginModel
 from models.baselines.sequences import MEMORY, SequenceModel, Shared, averaged
 from models.event import Operation, Outcome
@@ -36,17 +33,6 @@ RESULTS_MAX = 64
 
 SYMBOLS_MAX = 64
 """Per session: kinds of operation whose repeats are counted; it is the first ones that repeat."""
-
-
-class SurpriseCounts(Struct, kw_only=True):
-    """What is learned of sequences and origins; in the file: `surprise_file.PackedSurprise`."""
-
-    sessions: dict[str, int]
-    """Cohort: sessions that taught."""
-    cohorts: Mapping[str, CohortCounts]
-    score: Calibration
-    score_with_end: Calibration
-    sequence: Calibration
 
 
 class Expectation:

@@ -6,8 +6,8 @@ import msgspec
 from msgspec import Raw, Struct
 
 from models.baselines.calibration import Calibration, Peaks
+from models.baselines.counts import SurpriseCounts
 from models.baselines.stored import Cohorts, Lazy, Natural
-from models.baselines.surprise import SurpriseCounts
 
 _encode = msgspec.json.Encoder().encode
 _peaks = msgspec.json.Decoder(Peaks)

@@ -14,9 +14,10 @@ from msgspec import Struct
 from models.baselines.calibration import Calibration, Peaks, peaks_of
 from models.baselines.cohorts import EVERYBODY, SESSIONS_MIN, agent_key, job_key, levels, tally
 from models.baselines.counting import Left, Member, Run, count_members, members
+from models.baselines.counts import SurpriseCounts
 from models.baselines.sequences import Shared
 from models.baselines.stored import Cohorts
-from models.baselines.surprise import Expectation, SurpriseCounts, score_of, sequence_of
+from models.baselines.surprise import Expectation, score_of, sequence_of
 from models.session import Session
 
 FOLDS = 10

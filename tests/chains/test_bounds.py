@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import pytest
 
 from detectors.chains.counting import GROUPS_MAX
-from detectors.chains.hosted import FOLLOWED_MAX
+from detectors.chains.following import FOLLOWED_MAX
 from detectors.chains.registers import KEPT_MAX, LATE_MS, TAIL_MAX
 from models.event import AnyEvent
 from tests.builders import op, told

@@ -10,11 +10,13 @@ from hypothesis import strategies as st
 
 from detectors.chains.compiling import compiled
 from detectors.chains.declaration import Declaration, listed_texts
-from detectors.chains.hosted import DeclaredChain, Hosted
+from detectors.chains.hosted import Hosted
+from detectors.chains.hosting import DeclaredChain
 from detectors.policy import ApprovalSettings
+from detectors.steps import step_of
 from models.errors import RuleError
 from models.event import Grade, Operation
-from models.session import Session, Workflow, step_of
+from models.session import Session, Workflow
 from stream.chain_files import declarations
 from tests.builders import op
 from tests.chains.by_hand import completing
