@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks import chains, drain, ingesting, judge, latency, memory, normalising, sigma
+from benchmarks import builds, chains, drain, ingesting, judge, latency, memory, normalising, sigma
 from benchmarks.deployment import Ground
 from benchmarks.machine import machine
 from benchmarks.report import QUICK, Report, Size, markdown
@@ -15,6 +15,7 @@ from sandbox.kafka import Kafka
 from sandbox.valkey import Valkey
 
 EVERY: dict[str, Callable[[Ground, Size], Report]] = {
+    "builds": builds.run,
     "chains": chains.run,
     "drain": drain.run,
     "ingesting": ingesting.run,

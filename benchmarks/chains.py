@@ -10,8 +10,9 @@ import time
 from msgspec.structs import replace
 
 from benchmarks.deployment import Ground
-from benchmarks.judge import US, fold_of, timed
+from benchmarks.judge import US, fold_of
 from benchmarks.report import Report, Size
+from benchmarks.timing import timed
 from benchmarks.traffic import Traffic
 from detectors.chains.hosted import NOTHING, Declared, Hosted
 from models.cloudevent import read_line

@@ -33,6 +33,8 @@ ANSWER_S_MAX = 300.0
 ROOT = Path(__file__).parent.parent
 PEERS_PYTHON = Path(sys.prefix).with_name(Path(sys.prefix).name + "-bench") / "bin" / "python"
 """Peers have an environment of their own: see the Makefile."""
+COMPILED_PYTHON = Path(sys.prefix).with_name(Path(sys.prefix).name + "-compiled") / "bin" / "python"
+"""So has chainbrake with a compiled fold."""
 
 POLICY = """\
 name: benchmark
@@ -97,7 +99,15 @@ class Ground:
 class Worker:
     """One `chainbrake run` on the topics of that name, with state under `state`; fresh for each `state`."""
 
-    def __init__(self, ground: Ground, topics: str, state: str, policy: Path | None = None) -> None:
+    def __init__(
+        self,
+        ground: Ground,
+        topics: str,
+        state: str,
+        policy: Path | None = None,
+        python: Path = Path(sys.executable),
+    ) -> None:
+        self._chainbrake = python.with_name("chainbrake")
         self._ground = ground
         self._state = state
         self._port = free_port()
@@ -115,10 +125,9 @@ class Worker:
         }
 
     def __enter__(self) -> Self:
-        chainbrake = Path(sys.executable).with_name("chainbrake")
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
-                [chainbrake, "run"],
+                [self._chainbrake, "run"],
                 env=self._environment,
                 cwd=self._ground.folder,
                 stdin=subprocess.DEVNULL,

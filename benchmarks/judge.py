@@ -4,7 +4,6 @@
 without files, the parts one by one: what a part costs is the difference that switching it off makes.
 """  # noqa: D400 - it opens with its question
 
-import gc
 import os
 import sys
 import time
@@ -15,6 +14,7 @@ from msgspec.structs import replace
 
 from benchmarks.deployment import POLICY_NOTE, Ground, processor_s
 from benchmarks.report import Report, Size, middle, thousands
+from benchmarks.timing import timed
 from benchmarks.traffic import Traffic
 from detectors.catalog import NAMES
 from detectors.chains.hosted import NOTHING, Declared
@@ -134,20 +134,6 @@ def _with(policy: Policy, *off: str) -> Policy:
     for name in off:
         settings = replace(settings, **{name: replace(getattr(settings, name), enabled=False)})
     return replace(policy, detectors=settings)
-
-
-def timed(work: Callable[[], object]) -> float:
-    """Seconds of processor time; the collector works as in the worker, where it rarely does."""
-    gc.collect()
-    gc.freeze()
-    gc.disable()
-    began_s = time.process_time()
-    try:
-        work()
-        return time.process_time() - began_s
-    finally:
-        gc.enable()
-        gc.unfreeze()
 
 
 def _replayed(ground: Ground, lines: list[bytes]) -> float:

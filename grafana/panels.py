@@ -300,8 +300,8 @@ HEALTH = Row(
             "Alerts: WorkersDisagree, BaselineMissing.",
             queries=(
                 Query(
-                    f"count by (policy, model, mode) ({series('build_info')})",
-                    "{{mode}} · policy {{policy}} · model {{model}}",
+                    f"count by (policy, model, mode, fold) ({series('build_info')})",
+                    "{{mode}} · policy {{policy}} · model {{model}} · {{fold}}",
                 ),
             ),
             kind="stat",

@@ -15,6 +15,7 @@ from detectors.catalog import NAMES
 from detectors.policy import write_policy
 from models.errors import ChainbrakeError
 from stream.baseline_files import load_baseline
+from stream.build import fold_build
 from stream.commands.evaluate import evaluate
 from stream.commands.models import models
 from stream.options import (
@@ -66,7 +67,7 @@ def main() -> None:
 
 def _print_version(*, wanted: bool) -> None:
     if wanted:
-        out.print(f"chainbrake {installed('chainbrake')}")
+        out.print(f"chainbrake {installed('chainbrake')} ({fold_build()})")
         raise typer.Exit
 
 

@@ -14,6 +14,7 @@ from models.baselines.baseline import Baseline
 from models.errors import FencedError, TopicChangedError
 from stream import collector, metrics
 from stream.baseline_files import load_baseline
+from stream.build import fold_build
 from stream.enforcement.ledger import Ledger
 from stream.lineage import Lineage
 from stream.messages import Record
@@ -100,7 +101,7 @@ class Engine(Service):  # type: ignore[misc]  # mode is not typed
             model = baseline.version if baseline is not None else "none"
             mode = "shadow" if self.policy.shadow else "enforce"
             metrics.BUILD.clear()
-            metrics.BUILD.labels(self.policy.version, model, mode).set(1)
+            metrics.BUILD.labels(self.policy.version, model, mode, fold_build()).set(1)
         if self._reader is None:
             return
         if slot is Slot.LIVE:

@@ -87,7 +87,9 @@ SESSIONS_IDLE = _counter("sessions_idle_total", "Sessions ended since nothing ha
 GAPS = _counter("gap_records_total", "Records that retention removed before they were read")
 DEPENDENCY_UP = _gauge("dependency_up", "1 if it answers, 0 if it is being waited for", "dependency")
 BUILD = _gauge(
-    "build_info", "1; the policy and model in use, and whether stops are meant", "policy", "model", "mode"
+    "build_info",
+    "1; the policy and model in use, whether stops are meant, and whether the fold is compiled",
+    *("policy", "model", "mode", "fold"),
 )
 BASELINE_INFO = _gauge("baseline_info", "1; the baseline that fills a slot, or none", "slot", "model")
 BASELINE_BEHIND = _gauge("baseline_behind", "1 if a slot's baseline is not the one announced", "slot")

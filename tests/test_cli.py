@@ -350,7 +350,7 @@ def test_the_version_is_printed(run: Run) -> None:
     """That of the installed distribution: what a report of a fault begins with."""
     ran = run("--version")
     assert ran.code == 0
-    assert ran.out == f"chainbrake {version('chainbrake')}\n"
+    assert ran.out == f"chainbrake {version('chainbrake')} (pure)\n"
 
 
 @pytest.mark.parametrize(

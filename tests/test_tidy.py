@@ -78,6 +78,7 @@ LABELS = {
         "policy",
         "model",
         "mode",
+        "fold",
     ),
     *(
         "hook",
