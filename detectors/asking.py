@@ -5,6 +5,7 @@ business, and most operations look like one of a few hundred: who does not care 
 """
 
 from collections.abc import Hashable, Iterable
+from typing import Final
 
 from detectors.detector import Detector, Inspect
 from models.event import Grade, OpClass, Operation
@@ -12,8 +13,8 @@ from models.event import Grade, OpClass, Operation
 LOOKS_MAX = 8_192
 """Forgotten as a whole when full: operations and kinds are named by whoever acts, so they may be many."""
 
-OBSERVED = Grade.OBSERVED
-NOTHING: tuple[str, ...] = ()
+OBSERVED: Final = Grade.OBSERVED
+NOTHING: Final[tuple[str, ...]] = ()
 
 Asked = tuple[Inspect, ...]
 

@@ -5,6 +5,7 @@ changed in place, since this runs for every event and a copy per event costs mor
 """
 
 from collections.abc import Callable
+from typing import Final
 from zlib import crc32
 
 from detectors.approvals import covering, use_up
@@ -50,9 +51,12 @@ from models.session import (
 
 Attend = Callable[[Session, Workflow, AnyEvent], Noticed | None]
 # Bound once: on Python 3.11 an enum's attribute costs 50 ns at every look.
-ATTESTED, UNCLASSIFIED, OK = Grade.ATTESTED, OpClass.UNCLASSIFIED, Outcome.OK
-SECRET_READ, CREATES = OpClass.SECRET_READ, Effect.CREATES
-WEIGHED = JUDGED | {OpClass.SECRET_READ}
+ATTESTED: Final = Grade.ATTESTED
+UNCLASSIFIED: Final = OpClass.UNCLASSIFIED
+OK: Final = Outcome.OK
+SECRET_READ: Final = OpClass.SECRET_READ
+CREATES: Final = Effect.CREATES
+WEIGHED: Final = JUDGED | {OpClass.SECRET_READ}
 
 
 class Judge:
@@ -69,7 +73,7 @@ class Judge:
         self.tally = Tally()
         self._idle_ms = policy.idle_ms
         active = detectors(policy, Knowledge(baseline, registry, declared))
-        self._asked = Asking(active, WEIGHED).about
+        self._asking = Asking(active, WEIGHED)
         self._attendants = {
             kind: tuple(detector.attend for detector in attending)
             for kind, attending in by_kind(active).items()
@@ -112,7 +116,7 @@ class Judge:
         step = self._weighed(workflow, event, session) if weighs else step_of(event, session)
         noticed: list[Noticed] | None = None
         again = bool(event.act) and self._witnessed(session, event.act)
-        for inspect in self._asked(event, again=again):
+        for inspect in self._asking.about(event, again=again):
             word = inspect(session, workflow, event, step)
             if word is not None:
                 noticed = [*(noticed or ()), word, *word.also]

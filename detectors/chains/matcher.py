@@ -7,7 +7,7 @@ before them: the answer is that of the right order, as far back as the tail reac
 """
 
 from bisect import bisect_right
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from detectors.chains.declared import Chain
 from models.event import Grade, OpClass, Outcome
@@ -22,7 +22,8 @@ RUN_KEPT = 2
 TARGETS_MAX = 16
 
 # Bound once: on Python 3.11 an enum's attribute costs 50 ns at every look.
-OK, INFERRED = Outcome.OK, Grade.INFERRED
+OK: Final = Outcome.OK
+INFERRED: Final = Grade.INFERRED
 
 
 class Part(NamedTuple):

@@ -8,7 +8,7 @@ seldom on its agent. The pause before it is scored beside it, P(gap | op class),
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from math import log2
-from typing import Any
+from typing import Any, Final
 
 from models.baselines.cohorts import EVERYBODY, SEPARATOR, SESSIONS_MIN
 from models.baselines.counts import (
@@ -22,7 +22,7 @@ from models.baselines.counts import (
     repeat_bucket,
 )
 
-MEMORY = 0.7
+MEMORY: Final = 0.7
 """Share of the old average that stays at each event: peaks of a few odd events in a row stand out."""
 
 
@@ -81,13 +81,14 @@ def count_gap(cohort: CohortCounts, op_class: str, gap_ms: int) -> None:
     row[bisect_right(GAPS_MS, gap_ms)] += 1
 
 
-REMEMBERED_MAX = 65_536
+REMEMBERED_MAX: Final = 65_536
 """Steps whose chances are remembered, over all jobs: some 20 MB. What agents do again and again fits in."""
 
 
-TIMES = SEPARATOR
+TIMES: Final = SEPARATOR
 """Before a symbol: how often it came next. No symbol begins so: names hold no control characters."""
-DISTINCT, TOTAL = "", TIMES
+DISTINCT: Final = ""
+TOTAL: Final = TIMES
 
 
 class Pace:
@@ -163,7 +164,7 @@ class SequenceModel:
         self._chances = shared.chances
         self._number = shared.number(keys[:-1] or keys)
 
-    def bits(self, symbols: Sequence[str], symbol: str) -> float:
+    def bits(self, symbols: list[str], symbol: str) -> float:
         """Surprise of `symbol` after `symbols`, newest last, at most `ORDER` of them."""
         step: tuple[int | str, ...] = (self._number, *symbols, symbol)
         chance = self._chances.get(step)
@@ -171,19 +172,21 @@ class SequenceModel:
             if len(self._chances) >= REMEMBERED_MAX:
                 self._chances.clear()
             chance = self._chances[step] = self._broadly(symbols, symbol)
-        node: Any = self._narrow
+        node = self._narrow
         if node is None:
             return 0.0 - log2(chance)  # of 1 not -0
         times, place, length = self._times.get(symbol) or TIMES + symbol, 0, len(symbols)
         while True:  # as `_walked`
-            distinct = node[DISTINCT]
+            distinct: int = node[DISTINCT]
             if distinct:
-                chance = (node.get(times, 0) + distinct * chance) / node[TOTAL]
+                seen: int = node.get(times, 0)
+                total: int = node[TOTAL]
+                chance = (seen + distinct * chance) / total
             place += 1
             before = symbols[-place] if place <= length else START
             longer = node.get(before)
-            if longer.__class__ is not dict:
-                if longer.__class__ is not History:
+            if type(longer) is not dict:
+                if type(longer) is not History:
                     return 0.0 - log2(chance)
                 longer = node[before] = _packed(longer)
             node = longer

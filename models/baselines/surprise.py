@@ -8,6 +8,7 @@ once that is known, and is remembered as part of the sequence.
 """
 
 from bisect import bisect_right
+from typing import Final
 
 from models.baselines.calibration import Calibration, Peaks, narrowest, strictest
 from models.baselines.cohorts import (
@@ -25,8 +26,8 @@ from models.baselines.sequences import MEMORY, SequenceModel, Shared, averaged
 from models.event import Operation, Outcome
 from models.session import Session
 
-ERROR = Outcome.ERROR
-FRESH = 1.0 - MEMORY
+ERROR: Final = Outcome.ERROR
+FRESH: Final = 1.0 - MEMORY
 
 RESULTS_MAX = 64
 """Per session: calls that may still be named as a source. Older ones have no name: one step coarser."""
@@ -42,7 +43,6 @@ class Expectation:
         *(
             "_agent",
             "_asked",
-            "_bits",
             "_counts",
             "_job_sessions",
             "_model",
@@ -50,7 +50,7 @@ class Expectation:
             "_origins",
             "_pace",
         ),
-        *("_score_limits", "_sequence_limit", "_symbols", "enough_seen", "keys"),
+        *("_score_limits", "_sequence", "_sequence_limit", "_symbols", "enough_seen", "keys"),
     )
 
     def __init__(
@@ -62,7 +62,7 @@ class Expectation:
         counted = tuple(key for key in self.keys if key in counts.cohorts)
         own = [counts.cohorts[key] for key in counted]
         self._origins = OriginModel(shared.everybody, own)
-        self._bits = SequenceModel(shared, counted).bits
+        self._sequence = SequenceModel(shared, counted)
         self._pace = shared.pace(counted)
         self._symbols = shared.symbols
         self._counts = counts
@@ -133,7 +133,7 @@ class Expectation:
         if event.outcome is ERROR:
             session.origins = session.repeated = 0.0
         else:
-            found, pace = self._bits(symbols, symbol), self._pace
+            found, pace = self._sequence.bits(symbols, symbol), self._pace
             if symbols:  # `Pace.gap_bits` and `Pace.repeat_bits`, without the calls
                 row = pace.gaps.get(event.op_class)
                 if row is not None:
@@ -158,7 +158,7 @@ class Expectation:
 
     def ended(self, session: Session) -> float:
         """The decayed average with the session's end as its last event, in bits."""
-        return averaged(session.surprise, self._bits(session.symbols, END))
+        return averaged(session.surprise, self._sequence.bits(session.symbols, END))
 
     def _peaks(self, calibration: Calibration, share: float) -> list[Peaks | None]:
         known = narrowest(calibration.known, (EVERYBODY, *self.keys), share)
