@@ -40,6 +40,12 @@ def test_ordinary_work_leads_to_nothing() -> None:
     assert heard.judge.tally.operations == 5
 
 
+def test_what_is_no_operation_is_not_counted_as_one() -> None:
+    """An approval is an event, once, and takes nothing from the number of operations."""
+    heard = judged([*told("X@0 D@20"), approval(30)])
+    assert (heard.judge.tally.events, heard.judge.tally.operations) == (3, 2)
+
+
 def test_a_release_clears_the_session_and_tells_the_hooks() -> None:
     """Whoever was stopped wrongly works on, with a clean slate."""
     heard = judged([*told(CHAIN), release(100, reason="a drill")])
