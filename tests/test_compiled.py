@@ -17,7 +17,7 @@ from tools.compiled_fold import COMPILED, compile_into, missing
 REPOSITORY = Path(__file__).parent.parent
 START_MS = 1_780_000_000_000
 EVENTS = 30_000
-PLAIN = {"Detector", "NamedTuple"}
+PLAIN = {"ByCohort", "Detector", "NamedTuple"}
 
 pytestmark = pytest.mark.timeout(900)  # compiling alone takes a minute of a quiet core
 
@@ -31,7 +31,7 @@ def modules() -> list[Path]:
 def test_a_compiled_module_declares_no_record(path: Path) -> None:
     """Mypyc drops what is said beside the name of its base class: `frozen`, `array_like`, `gc=False`."""
     declared = [node for node in ast.parse(path.read_text()).body if isinstance(node, ast.ClassDef)]
-    assert {ast.unparse(base) for node in declared for base in node.bases} <= PLAIN
+    assert {ast.unparse(base).partition("[")[0] for node in declared for base in node.bases} <= PLAIN
     assert not any(node.keywords or node.decorator_list for node in declared)
 
 
