@@ -46,6 +46,16 @@ def test_what_is_edited_is_what_runs() -> None:
     assert not [*REPOSITORY.glob("models/**/*.so"), *REPOSITORY.glob("detectors/**/*.so")]
 
 
+def test_where_it_cannot_be_compiled_one_line_says_why(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And nothing is left behind: the program runs without."""
+    monkeypatch.setattr("sysconfig.get_path", lambda _name: str(tmp_path))
+    with pytest.raises(SystemExit, match=r"cannot compile: .*Python\.h.*runs without"):
+        compile_into(tmp_path, REPOSITORY)
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.fixture(scope="module")
 def compiled(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy of the program, compiled."""
