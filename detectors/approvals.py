@@ -62,6 +62,14 @@ def approved_plan(
     )
 
 
+def answered_ms(workflow: Workflow, approval: str) -> int | None:
+    """How long the question had stood that the approval of this id answers, if that is known."""
+    for grant in reversed(workflow.grants):
+        if grant.reference == approval:
+            return grant.at_ms - grant.requested_ms if grant.requested_ms is not None else None
+    return None
+
+
 def is_about(operation: str, target: str, step: Step) -> bool:
     """Whether what was approved is what a step did, or tried."""
     return _same_operation(operation, step.operation) and _names(target, step)

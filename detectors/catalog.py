@@ -14,7 +14,10 @@ from detectors.chains.read_then_write import ReadThenWriteChain
 from detectors.detector import Detector
 from detectors.learned.mass_secret_read import MassSecretRead
 from detectors.learned.unfamiliar_act import UnfamiliarAct
+from detectors.learned.unfamiliar_system import UnfamiliarSystem
+from detectors.learned.unusual_approval import UnusualApproval
 from detectors.learned.unusual_provenance import UnusualProvenance
+from detectors.learned.unusual_shape import UnusualShape
 from detectors.learned.unusual_transition import UnusualTransition
 from detectors.learned.unusual_velocity import UnusualVelocity
 from detectors.learned.workload_elsewhere import WorkloadElsewhere
@@ -92,10 +95,14 @@ def _rules(policy: Policy, knowledge: Knowledge) -> tuple[Detector, ...]:
 
 def _learned(policy: Policy, knowledge: Knowledge) -> tuple[Detector, ...]:
     settings, baseline = policy.detectors, knowledge.baseline
+    share = policy.wrong_stops_per_1000_sessions / 1000
     return (
         UnusualVelocity(settings.unusual_velocity, baseline),
         UnusualTransition(settings.unusual_transition, baseline),
-        UnusualProvenance(settings.unusual_provenance, policy.wrong_stops_per_1000_sessions / 1000, baseline),
+        UnusualProvenance(settings.unusual_provenance, share, baseline),
+        UnusualShape(settings.unusual_shape, share, baseline),
+        UnusualApproval(settings.unusual_approval, share, baseline),
+        UnfamiliarSystem(settings.unfamiliar_system, _habits(knowledge)),
         UnfamiliarAct(settings.unfamiliar_act, _habits(knowledge)),
         WorkloadElsewhere(settings.workload_elsewhere, _habits(knowledge)),
         MassSecretRead(settings.mass_secret_read, _habits(knowledge)),

@@ -75,6 +75,34 @@ class ProvenanceSettings(Struct, frozen=True, kw_only=True, forbid_unknown_field
     """On its own a finding to watch; with another learned one it reaches step-up."""
 
 
+class ShapeSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`unusual_shape`, see `docs/detectors/unusual_shape.md`."""
+
+    enabled: bool = True
+    confidence: Share = 0.4
+    """On its own a finding to watch."""
+
+
+class UnfamiliarSystemSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`unfamiliar_system`, see `docs/detectors/unfamiliar_system.md`."""
+
+    enabled: bool = True
+    bits_min: Annotated[float, Meta(ge=0.0, le=64.0)] = 4.5
+    """From this surprise on a system or an issuer is none of the job's."""
+    confidence: Share = 0.35
+    """On its own a finding to watch."""
+
+
+class UnusualApprovalSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`unusual_approval`, see `docs/detectors/unusual_approval.md`."""
+
+    enabled: bool = True
+    pause_ms_max: DurationMs = MINUTE
+    """Whoever took longer thought about it, however long others take."""
+    confidence: Share = 0.35
+    """On its own a finding to watch."""
+
+
 class DeniedSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """`denied_then_elsewhere`, see `docs/detectors/denied_then_elsewhere.md`."""
 
@@ -315,6 +343,9 @@ class DetectorSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     unusual_velocity: VelocitySettings = VelocitySettings()
     unusual_transition: TransitionSettings = TransitionSettings()
     unusual_provenance: ProvenanceSettings = ProvenanceSettings()
+    unusual_shape: ShapeSettings = ShapeSettings()
+    unusual_approval: UnusualApprovalSettings = UnusualApprovalSettings()
+    unfamiliar_system: UnfamiliarSystemSettings = UnfamiliarSystemSettings()
     denied_then_elsewhere: DeniedSettings = DeniedSettings()
     unapproved_change: UnapprovedSettings = UnapprovedSettings()
     guardrail_tampering: TamperingSettings = TamperingSettings()

@@ -294,6 +294,10 @@ class Session(Struct, array_like=True, gc=False):
     """Kinds of thing that it has looked up: the newest look-up of each."""
     lasting: Step | None = None
     """The newest lasting credential that it made and nothing vouches for."""
+    strange: list[str] = field(default_factory=list)
+    """Systems and issuers that were new for its job, and were told of."""
+    shape: list[int] = field(default_factory=list)
+    """What it did so far, counted: see `models/baselines/shape.py`."""
 
 
 class Workflow(Struct, array_like=True, gc=False):

@@ -38,7 +38,7 @@ class Workflows:
         return workflow
 
 
-FACTS = (Fact.ADDRESS, Fact.BENEFICIARY)
+FACTS = (Fact.ADDRESS, Fact.BENEFICIARY, Fact.ISSUER)
 """What learning reads of an event's facts."""
 
 NO_FACTS: dict[str, str] = {}
@@ -65,6 +65,8 @@ def compact(event: Operation, names: dict[str, str], run: Sequence[Operation]) -
         operation=same(event.operation, event.operation),
         op_class=event.op_class,
         outcome=event.outcome,
+        system=same(event.system, event.system),
+        system_kind=event.system_kind,
         target=same(event.target, event.target),
         target_kind=same(event.target_kind, event.target_kind),
         agent_role=same(event.agent_role, event.agent_role),

@@ -7,6 +7,7 @@ from pathlib import Path
 from msgspec import Struct
 from msgspec.structs import replace
 
+from detectors.approvals import answered_ms
 from detectors.judge import Judge
 from detectors.policy import Policy
 from models.baselines.baseline import Header, write_artifact
@@ -15,7 +16,7 @@ from models.baselines.signing import Signer
 from models.cloudevent import read_line
 from models.command import RANK, Action
 from models.errors import InputError, UnreadableEventError
-from models.event import AnyEvent, Join, Operation
+from models.event import AnyEvent, Approval, Join, Operation
 from models.registry import EMPTY, Registry
 from stream.files import write_whole
 from stream.kept import Workflows, compact
@@ -73,7 +74,7 @@ def train_recorded(recordings: Iterable["Recorded"], policy: Policy, out: Path, 
     dead_letters: Counter[str] = Counter()
     for recorded in recordings:
         honest, refused = recorded.honest()
-        runs += [RecordedRun(run[0].session, run) for run in honest]
+        runs += [RecordedRun(run[0].session, run, answered_ms=recorded.answered_ms(run)) for run in honest]
         left_out.update(refused)
         dead_letters.update(recorded.dead_letters)
     return _learned(runs, dict(left_out), dict(dead_letters), policy, out, signer)
@@ -103,7 +104,12 @@ def _learned(
         reasons = ", ".join(f"{count} {reason}" for reason, count in refused.items()) or "the files are empty"
         raise InputError(f"no session to learn from: {reasons}")
     variants = [run.variant for run in taught]
-    header, payload = learn([run.operations for run in taught], left_out, variants if all(variants) else None)
+    header, payload = learn(
+        [run.operations for run in taught],
+        left_out,
+        variants if all(variants) else None,
+        [run.answered_ms for run in taught],
+    )
     content = write_artifact(header, payload, signer)
     write_whole(out, content)
     roles = Counter(run.operations[0].agent_role for run in taught)
@@ -139,6 +145,8 @@ class Recorded:
         self._suspects: dict[tuple[str, str], Action] = {}
         """The strongest action that was due."""
         self._names: dict[str, str] = {}
+        self._answered: dict[tuple[str, str], list[tuple[int, int]]] = {}
+        """When each approval came, and after how long (ms)."""
         self._position = 0
 
     def add(self, line: bytes) -> None:
@@ -167,6 +175,11 @@ class Recorded:
                 run.append(compact(event, self._names, run))
         elif isinstance(event, Join):
             self._move(event)
+        elif isinstance(event, Approval):
+            took_ms = answered_ms(workflow, event.id)
+            if took_ms is not None:
+                answers = self._answered.setdefault((event.workflow, event.session), [])
+                answers.append((event.at_ms, took_ms))
 
     def honest(self) -> tuple[list[list[Operation]], dict[str, int]]:
         """Runs that may teach, in the order in which they were told, and how many may not, by reason.
@@ -179,6 +192,12 @@ class Recorded:
         if self._cut_ms is not None:
             runs = [part for run in runs for part in cut(run, self._cut_ms)]
         return [run for run in runs if run], dict(left_out)
+
+    def answered_ms(self, run: list[Operation]) -> tuple[int, ...]:
+        """How long the approvals took that came while a run went on."""
+        first, last = run[0], run[-1]
+        answers = self._answered.get((first.workflow, first.session), ())
+        return tuple(took_ms for at_ms, took_ms in answers if first.at_ms <= at_ms <= last.at_ms)
 
     def _move(self, event: Join) -> None:
         """What belongs to another session was sent again there: here it does not teach."""

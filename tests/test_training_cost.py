@@ -10,12 +10,15 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 
 from detectors.policy import Policy
-from models.event import OpClass, Operation, Origin, Provenance
+from models.baselines.learning import learn
+from models.event import OpClass, Operation, Origin, Provenance, SystemKind
 from stream import kept
 from stream.training import Recorded, train
-from tests.builders import SIGNER
+from tests.builders import CLERK, FAST, RARE, ROTATOR, SIGNER, SLOW
+from tests.builders import recorded as honest_runs
 
 START_MS = 1_790_000_000_000
 CLASSES = (OpClass.DISCOVERY, OpClass.POLICY_READ, OpClass.SECRET_READ)
@@ -89,6 +92,28 @@ def test_a_workflow_is_the_same_after_a_silence(monkeypatch: pytest.MonkeyPatch,
     monkeypatch.setattr(kept, "WORKFLOWS_MAX", 3)
     train(by_turns, Policy(), tmp_path / "packed", SIGNER)
     assert (tmp_path / "packed").read_bytes() == (tmp_path / "whole").read_bytes()
+
+
+def test_what_is_kept_of_events_teaches_what_the_events_teach() -> None:
+    """Whatever learning reads of an event is kept: systems and their kinds, issuers, who gains, addresses."""
+    kinds = (SystemKind.IAM, SystemKind.VAULT)
+    runs = [
+        [
+            replace(event, system=f"system-{place % 3}", system_kind=kinds[place % 2])
+            for place, event in enumerate(run)
+            if isinstance(event, Operation)
+        ]
+        for run in honest_runs(40)
+    ]
+    told = Recorded(Policy())
+    for run in runs:
+        for event in run:
+            told.add(msgspec.json.encode(event))
+    honest, _ = told.honest()
+    whole = {(run[0].workflow, run[0].session): run for run in runs}
+    assert {run[0].agent_role for run in honest} == {FAST, SLOW, RARE, CLERK, ROTATOR}
+    same = [whole[run[0].workflow, run[0].session] for run in honest]
+    assert learn(honest, {})[1] == learn(same, {})[1]
 
 
 @at_leisure

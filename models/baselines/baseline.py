@@ -15,21 +15,28 @@ from msgspec import Meta, Raw, Struct
 
 from models.baselines.cohorts import EVERYBODY
 from models.baselines.counts import GAPS_MS, ORDER, SurpriseCounts
+from models.baselines.forest import faults as forest_faults
 from models.baselines.habits import Habit, Habits
+from models.baselines.haste import Haste
 from models.baselines.pace import CohortPace, PaceModel, faults
 from models.baselines.rates import HORIZONS_MS
 from models.baselines.sequences import MEMORY
+from models.baselines.shape import FEATURES as SHAPE_FEATURES
+from models.baselines.shape import STAGES, STEPS
+from models.baselines.shape_file import PackedShape, unpacked_shape
+from models.baselines.shape_model import FAR, NEAR, PRIOR_SESSIONS, SPREAD_MIN, ShapeModel
 from models.baselines.signing import Signature, Signer, Trusted
 from models.baselines.surprise import RESULTS_MAX, SurpriseModel
-from models.baselines.surprise_file import PackedSurprise, unpacked
+from models.baselines.surprise_file import PackedSurprise, peaks_from, unpacked
 from models.errors import ArtifactError
 
 FORMAT = "chainbrake-baseline"
 FORMAT_VERSION = 4
-FEATURES = 2
-"""Raised when rates, symbols, origins or gaps are computed in another way than before."""
+FEATURES = 3
+"""Raised when rates, symbols, origins, gaps or shapes are computed in another way than before."""
 
 COMPUTED = [FEATURES, list(HORIZONS_MS), list(GAPS_MS), MEMORY, ORDER, RESULTS_MAX]
+COMPUTED += [list(SHAPE_FEATURES), sorted(STAGES), STEPS, FAR, NEAR, SPREAD_MIN, PRIOR_SESSIONS]
 FEATURE_SET = f"{FEATURES}-{sha256(msgspec.json.encode(COMPUTED)).hexdigest()[:12]}"
 """Names all that a number in the file depends on."""
 
@@ -44,6 +51,10 @@ class Payload(Struct, kw_only=True):
     surprise: PackedSurprise
     habits: dict[str, Habit] = {}
     """Job: what it is used to."""
+    shape: PackedShape | None = None
+    """Shapes of sessions; None is "not enough seen"."""
+    haste: dict[str, Raw] = {}
+    """Cohort: how fast the fastest approval of each session came."""
 
 
 class Header(Struct, kw_only=True):
@@ -81,6 +92,9 @@ class Baseline:
         self.pace = PaceModel(payload.pace)
         self.surprise = SurpriseModel(unpacked(payload.surprise), self.version)
         self.habits = Habits(payload.habits)
+        self.shape = ShapeModel(unpacked_shape(payload.shape)) if payload.shape is not None else None
+        """None is "not enough seen"."""
+        self.haste = Haste(peaks_from(payload.haste))
 
 
 def write_artifact(header: Header, payload: Payload, signer: Signer) -> bytes:
@@ -145,3 +159,5 @@ def _wrong(payload: Payload, surprise: SurpriseCounts) -> Iterator[str]:
     yield from faults(payload.pace)
     if surprise.cohorts.get(EVERYBODY) is None:
         yield "what everybody did cannot be read"
+    if payload.shape is not None and (fault := forest_faults(payload.shape.forest, len(SHAPE_FEATURES))):
+        yield f"its forest cannot be walked: {fault}"

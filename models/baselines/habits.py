@@ -49,6 +49,10 @@ class Habit(Struct, kw_only=True):
     """Operation: what such targets look like, as `shape_of` says."""
     addresses: dict[str, Sessions] = {}
     """Network addresses that it called from."""
+    systems: dict[str, Sessions] = {}
+    """Systems in which it did something."""
+    issuers: dict[str, Sessions] = {}
+    """Token issuers that it had to do with."""
     most_secrets: int = 0
     """The most different secrets that one session read."""
 
@@ -105,6 +109,18 @@ class Habits:
         if habit is None or not address or address in habit.addresses or not habit.addresses:
             return False
         return -log2(_new(habit.addresses)) >= bits_min
+
+    def strange_place(self, event: Operation, bits_min: float) -> str:
+        """The system or issuer of an operation that is so surprising for its job; empty for none."""
+        habit = self._jobs.get(event.agent_role)
+        if habit is None:
+            return ""
+        if event.system and event.system not in habit.systems and _bits(habit.systems) >= bits_min:
+            return f"system {event.system}"
+        for issuer in _issuers(event):
+            if issuer not in habit.issuers and _bits(habit.issuers) >= bits_min:
+                return f"issuer {issuer}"
+        return ""
 
     def is_one_more(self, event: Operation) -> bool:
         """Whether the job does the same, one by one, to several targets that differ in one word."""
@@ -165,6 +181,16 @@ def room_bits(seen: dict[str, int]) -> float:
     return log2((sum(seen.values()) + 1.0) / 0.5)
 
 
+def _bits(seen: dict[str, int]) -> float:
+    """How surprising something new is; 0 where there never was anything of the kind."""
+    return -log2(_new(seen)) if seen and len(seen) < TARGETS_MAX else 0.0
+
+
+def _issuers(event: Operation) -> list[str]:
+    told = event.facts.get(Fact.ISSUER, "") if event.facts else ""
+    return [issuer.strip() for issuer in told.split(",") if issuer.strip()]
+
+
 def _new(seen: dict[str, int]) -> float:
     """The chance that the next observation is of a kind never seen (Good 1953, smoothed)."""
     once = sum(1 for sessions in seen.values() if sessions == 1)
@@ -185,7 +211,7 @@ def shape_of(target: str) -> str:
 
 def count_habits(runs: Iterable[Sequence[Operation]]) -> Habit:
     """Count the sessions of one job; what was denied or failed is no habit."""
-    habit = Habit(operations={}, targets={}, shapes={}, addresses={})
+    habit = Habit(operations={}, targets={}, shapes={}, addresses={}, systems={}, issuers={})
     for run in runs:
         habit.sessions += 1
         done = {
@@ -195,6 +221,11 @@ def count_habits(runs: Iterable[Sequence[Operation]]) -> Habit:
         }
         for address in {event.facts.get(Fact.ADDRESS, "") for event in run if event.facts} - {""}:
             _count(habit.addresses, address)
+        worked = [event for event in run if event.outcome is Outcome.OK]
+        for system in {event.system for event in worked} - {""}:
+            _count(habit.systems, system)
+        for issuer in {issuer for event in worked for issuer in _issuers(event)}:
+            _count(habit.issuers, issuer)
         secrets = {
             event.target
             for event in run

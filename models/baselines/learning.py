@@ -1,7 +1,7 @@
 """Learns a baseline from recorded sessions.
 
-Pace: `pace_learning.py`; sequences and origins: `surprise_learning.py`. Both count an act once, by who told
-of it first, as judging does; habits are what all witnesses say.
+Pace: `pace_learning.py`; sequences and origins: `surprise_learning.py`; shapes: `shape_learning.py`. All
+count an act once, by who told of it first, as judging does; habits are what all witnesses say.
 """
 
 from collections import defaultdict
@@ -17,22 +17,31 @@ from models.baselines.baseline import (
 )
 from models.baselines.counting import Run
 from models.baselines.habits import count_habits
+from models.baselines.haste import learn_haste
 from models.baselines.pace_learning import learn_pace
-from models.baselines.surprise_file import packed
-from models.baselines.surprise_learning import learn_surprise
+from models.baselines.shape_file import packed_shape
+from models.baselines.shape_learning import learn_shapes
+from models.baselines.surprise_file import packed, packed_peaks
+from models.baselines.surprise_learning import learn_held_out
 from models.session import ACTS_MAX, remembered
 
 
 def learn(
-    runs: Iterable[Run], left_out: dict[str, int], groups: Sequence[str] | None = None
+    runs: Iterable[Run],
+    left_out: dict[str, int],
+    groups: Sequence[str] | None = None,
+    answered_ms: Sequence[Sequence[int]] = (),
 ) -> tuple[Header, Payload]:
     """A baseline of honest runs, each the operations of one session in the order in which they were told.
 
     `left_out` says which sessions the caller kept back, and why; it is recorded, not acted upon. `groups`
-    names the variant of the agent behind each run (its language model, its version), where that is known.
+    names the variant of the agent behind each run (its language model, its version), where that is known;
+    `answered_ms` how long each approval of each run took.
     """
     honest = list(runs)
     assert all(honest), "a run without operations teaches nothing"
+    answers = zip(honest, answered_ms, strict=True) if answered_ms else ()
+    haste = learn_haste((run[0].agent, run[0].agent_role, took) for run, took in answers)
     if groups is None:
         honest.sort(key=_order)  # neighbours in time are held out together
     by_role: dict[str, list[Run]] = defaultdict(list)
@@ -53,8 +62,13 @@ def learn(
         checksum="",
     )
     pace = learn_pace(honest, once)
+    surprise, held_out = learn_held_out(once, groups)
+    shapes = learn_shapes(held_out)
     habits = {role: count_habits(theirs) for role, theirs in by_role.items() if role}
-    return header, Payload(pace=pace, surprise=packed(learn_surprise(once, groups)), habits=habits)
+    shape = packed_shape(shapes) if shapes is not None else None
+    return header, Payload(
+        pace=pace, surprise=packed(surprise), habits=habits, shape=shape, haste=packed_peaks(haste)
+    )
 
 
 def _span_ms(run: Run) -> tuple[int, int]:

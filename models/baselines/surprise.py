@@ -50,7 +50,15 @@ class Expectation:
             "_origins",
             "_pace",
         ),
-        *("_score_limits", "_sequence", "_sequence_limit", "_symbols", "enough_seen", "keys"),
+        *(
+            "_score_limits",
+            "_sequence",
+            "_sequence_limit",
+            "_shape_limits",
+            "_symbols",
+            "enough_seen",
+            "keys",
+        ),
     )
 
     def __init__(
@@ -67,6 +75,7 @@ class Expectation:
         self._symbols = shared.symbols
         self._counts = counts
         self._score_limits: dict[float, float | None] = {}
+        self._shape_limits: dict[float, float | None] = {}
         self._asked = -1.0
         """The share for which the limit of the sequence was asked last, and the limit."""
         self._sequence_limit: float | None = None
@@ -89,6 +98,14 @@ class Expectation:
             return self._score_limits[share]
         except KeyError:
             found = self._score_limits[share] = self.limit(self._counts.score, share)
+            return found
+
+    def shape_limit(self, calibration: Calibration, share: float) -> float | None:
+        """The limit of the oddness of shapes, by its one calibration, looked up once."""
+        try:
+            return self._shape_limits[share]
+        except KeyError:
+            found = self._shape_limits[share] = self.limit(calibration, share)
             return found
 
     def sequence_limit(self, share: float) -> float | None:

@@ -40,9 +40,9 @@ def packed(counts: SurpriseCounts) -> PackedSurprise:
         names=cohorts.names,
         sessions=counts.sessions,
         cohorts=dict(cohorts.packed),
-        score=_packed_calibration(counts.score),
-        score_with_end=_packed_calibration(counts.score_with_end),
-        sequence=_packed_calibration(counts.sequence),
+        score=packed_calibration(counts.score),
+        score_with_end=packed_calibration(counts.score_with_end),
+        sequence=packed_calibration(counts.sequence),
     )
 
 
@@ -51,22 +51,30 @@ def unpacked(told: PackedSurprise) -> SurpriseCounts:
     return SurpriseCounts(
         sessions=told.sessions,
         cohorts=Cohorts(told.cohorts, told.names),
-        score=_calibration(told.score),
-        score_with_end=_calibration(told.score_with_end),
-        sequence=_calibration(told.sequence),
+        score=calibration_of(told.score),
+        score_with_end=calibration_of(told.score_with_end),
+        sequence=calibration_of(told.sequence),
     )
 
 
-def _packed_calibration(calibration: Calibration) -> PackedCalibration:
-    return PackedCalibration(known=_packed_peaks(calibration.known), new=_packed_peaks(calibration.new))
+def packed_calibration(calibration: Calibration) -> PackedCalibration:
+    """As it stands in the file."""
+    return PackedCalibration(known=packed_peaks(calibration.known), new=packed_peaks(calibration.new))
 
 
-def _packed_peaks(peaks: Mapping[str, Peaks]) -> dict[str, Raw]:
+def packed_peaks(peaks: Mapping[str, Peaks]) -> dict[str, Raw]:
+    """Peaks by cohort, as they stand in the file."""
     return {key: Raw(_encode(told)) for key, told in peaks.items()}
 
 
-def _calibration(told: PackedCalibration) -> Calibration:
-    return Calibration(Lazy(told.known, _read_peaks), Lazy(told.new, _read_peaks))
+def calibration_of(told: PackedCalibration) -> Calibration:
+    """Ready to be asked."""
+    return Calibration(peaks_from(told.known), peaks_from(told.new))
+
+
+def peaks_from(told: Mapping[str, Raw]) -> Mapping[str, Peaks]:
+    """Ready to be asked."""
+    return Lazy(told, _read_peaks)
 
 
 def _read_peaks(raw: Raw) -> Peaks:

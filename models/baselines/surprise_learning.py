@@ -39,18 +39,37 @@ class Placed(Member):
 
 
 class Reached(Struct):
-    """The running maxima of a session, in bits."""
+    """The running maxima of a session, in bits where nothing else is said."""
 
     score: float = 0.0
     score_with_end: float = 0.0
     sequence: float = 0.0
+    shape: float = 0.0
+    """Oddness of its shape, 0 to 100; filled in by `shape_learning`."""
 
 
 Found = list[tuple[Placed, Reached]]
 
 
+class HeldOut(Struct):
+    """Honest sessions, and what those that were held out reached under what all others taught."""
+
+    placed: list[Placed]
+    known: Found
+    """Held out with their agent's variant or their stretch of time."""
+    new: Found
+    """Held out with their job."""
+
+
 def learn_surprise(runs: Sequence[Run], groups: Sequence[str] | None = None) -> SurpriseCounts:
     """From honest runs in order of time; `groups` names the variant of the agent of each, if told."""
+    return learn_held_out(runs, groups)[0]
+
+
+def learn_held_out(
+    runs: Sequence[Run], groups: Sequence[str] | None = None
+) -> tuple[SurpriseCounts, HeldOut]:
+    """The same, with the sessions that were held out: whatever else is calibrated holds out the same."""
     seen = tally((run[0].agent, run[0].agent_role) for run in runs)
     placed = _placed(runs, seen, groups)
     total = count_members(members(placed))
@@ -58,12 +77,17 @@ def learn_surprise(runs: Sequence[Run], groups: Sequence[str] | None = None) -> 
     known = _reached(total, seen, [[s for s in placed if s.group == fold] for fold in range(FOLDS)])
     new = _reached(total, seen, [[s for s in many if s.job == fold] for fold in range(FOLDS)])
     score, score_with_end, sequence = (
-        Calibration(_peaks(known, name, by_job=False), _peaks(new, name, by_job=True))
-        for name in ("score", "score_with_end", "sequence")
+        calibrated(known, new, name) for name in ("score", "score_with_end", "sequence")
     )
-    return SurpriseCounts(
+    counts = SurpriseCounts(
         sessions=dict(seen), cohorts=total, score=score, score_with_end=score_with_end, sequence=sequence
     )
+    return counts, HeldOut(placed, known, new)
+
+
+def calibrated(known: Found, new: Found, name: str) -> Calibration:
+    """The peaks of one of the maxima, by cohort."""
+    return Calibration(_peaks(known, name, by_job=False), _peaks(new, name, by_job=True))
 
 
 def _placed(runs: Sequence[Run], seen: Counter[str], groups: Sequence[str] | None) -> list[Placed]:

@@ -16,3 +16,5 @@ class RecordedRun(Struct, frozen=True):
     """Where it was recorded, if names mean something in their file only."""
     lines: tuple[int, ...] = ()
     """0-based line of each operation, if known."""
+    answered_ms: tuple[int, ...] = ()
+    """How long each approval for it had been waited for."""

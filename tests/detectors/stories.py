@@ -11,6 +11,7 @@ from tests.builders import (
     CHAIN,
     FAST,
     RARE,
+    ROTATOR,
     SLOW,
     Stories,
     approval,
@@ -20,6 +21,7 @@ from tests.builders import (
     fast_run,
     op,
     origin,
+    rotation,
     slow_run,
     told,
 )
@@ -99,6 +101,30 @@ FIRES: Stories = {
             "X@0 D@30 S@60 C@61 L@62 T@63 S@64", agent_role=SLOW
         ),
         "a fast role turns to secrets and guard rails": told("P@0 V@0.05 S@0.1 L@0.2 C@0.3", agent_role=FAST),
+    },
+    "unusual_shape": {
+        "a deployment job ends with secrets, keys, guard rails and trust": [
+            *fast_run("s1", 9),
+            *told("S@30 C@31 L@32 T@33", agent_role=FAST),
+        ],
+        "a deployment job reads secrets and mints keys, and looks nothing up": _every(
+            3, "S", 4, agent_role=FAST, target="secret/ci"
+        )
+        + told("C@20 C@24 L@28 T@30 R@32", agent_role=FAST),
+    },
+    "unfamiliar_system": {
+        "a rotation job reads the same secrets in another system": rotation("s1", system="aws-prod"),
+        "it is refused there": rotation("s1", system="aws-prod", outcome="denied"),
+        "a rotation job mints by another issuer": [
+            op("C", 0, agent_role=ROTATOR, target="svc-reports", facts={"issuer": "sts.other.org"})
+        ],
+    },
+    "unusual_approval": {
+        "a job that waits for ten minutes is answered in thirty seconds": [approval(80, asked_s=50)],
+        "the session is known before": [
+            *slow_run("s1", 3)[:2],
+            approval(200, asked_s=195, agent=AGENT),
+        ],
     },
     "unusual_provenance": {
         "the recipient stood in the ticket's text": clerk_run("s1", 1, _IN_THE_TEXT),
@@ -204,6 +230,38 @@ MUST_NOT: Stories = {
         "two rare operations in a row": told("X@0 D@40 R@80 R@120 X@160", agent_role=SLOW),
         "a role seen too seldom": told("X@0 S@1 C@2 L@3 T@4", agent_role=RARE),
         "a role nobody trained on": told("X@0 S@1 C@2 L@3 T@4", agent_role="stranger"),
+    },
+    "unusual_shape": {
+        "a fast role at work": fast_run("s1", 90_006),
+        "a slow role at work": slow_run("s1", 90_007),
+        "a short deployment, and another one after it": [
+            *fast_run("s1", 9)[:40],
+            *(
+                replace(event, id=f"{event.id}/2", at_ms=event.at_ms + 4_000)
+                for event in fast_run("s1", 9)[:40]
+            ),
+        ],
+        "one change at once, and nothing else": told("R@0", agent_role=SLOW),
+        "look-ups alone are no other class of risk": _every(1, "D", 300, agent_role=SLOW),
+        "a role seen too seldom": told("X@0 S@1 C@2 L@3 T@4", agent_role=RARE),
+        "a role nobody trained on": told("X@0 S@1 C@2 L@3 T@4", agent_role="stranger"),
+    },
+    "unfamiliar_system": {
+        "a rotation job at work": rotation("s1"),
+        "it only looks around there": told("D@0 P@30 X@60", agent_role=ROTATOR, system="aws-prod"),
+        "it failed there": rotation("s1", system="aws-prod", outcome="error"),
+        "nobody says which system it is": rotation("s1", system=""),
+        "an approval names the very change": [
+            approval(50, operation="iam:CreateAccessKey", target="svc-reports"),
+            op("C", 60, agent_role=ROTATOR, target="svc-reports", system="aws-prod"),
+        ],
+        "a role seen too seldom": told("S@0 C@1", agent_role="stranger", system="aws-prod"),
+    },
+    "unusual_approval": {
+        "as long as ever": [approval(4_000, asked_s=1_000)],
+        "faster than ever, and slow enough to think": [approval(4_000, asked_s=3_940)],
+        "nobody says when it was asked for": [approval(80, requested_ms=None)],
+        "it is signed for something else": [approval(80, asked_s=50, digest_fits=False)],
     },
     "unusual_provenance": {
         "a clerk at work": clerk_run("s1", 2),

@@ -1,0 +1,83 @@
+"""A session that, taken as a whole, has another shape than honest sessions of its job.
+
+How much it looked up, read, granted, minted and exchanged by now, in how many systems, on how many targets
+and at what pace: each of it may be usual, and all of it together not. Known gap: a hijacked session that does
+what its job does, in the same amounts.
+"""
+
+from functools import partial
+
+from detectors.detector import Detector, Inspect
+from detectors.thresholds import ShapeSettings
+from models.baselines.baseline import Baseline
+from models.baselines.shape import COUNTED, FEATURES, Mark, Vector, mark_of, take_in, vector_of
+from models.baselines.shape_model import ODD_MIN
+from models.event import Operation
+from models.finding import Noticed
+from models.session import Session, Step, Workflow
+
+NAMED_MAX = 3
+"""Features that a reason names: those furthest from what is usual."""
+
+
+class UnusualShape(Detector):
+    """Fires when a shape is odder than what the budget's share of honest sessions reach.
+
+    It counts every operation, and looks at the shape only when the session's class of risk has changed.
+    """
+
+    name = "unusual_shape"
+    counts = True
+    listens_to = frozenset(COUNTED)
+    tags = ("ASI01", "ASI03", "ASI10")
+
+    def __init__(self, settings: ShapeSettings, share: float, baseline: Baseline | None) -> None:
+        self._settings = settings
+        self._share = share
+        self._shapes = baseline.shape if baseline is not None else None
+        self._surprise = baseline.surprise if baseline is not None else None
+
+    def inspector(self, event: Operation) -> Inspect | None:
+        """See `Detector.inspector`: what operations that look alike add is found out once."""
+        mark = mark_of(event)
+        return partial(self._marked, mark) if mark is not None else None
+
+    def inspect(self, session: Session, workflow: Workflow, event: Operation, step: Step) -> Noticed | None:
+        """See `Detector.inspect`."""
+        mark = mark_of(event)
+        return self._marked(mark, session, workflow, event, step) if mark is not None else None
+
+    def _marked(
+        self, mark: Mark, session: Session, workflow: Workflow, event: Operation, step: Step
+    ) -> Noticed | None:
+        return self._judged(session, event) if take_in(session.shape, mark, event) else None
+
+    def _judged(self, session: Session, event: Operation) -> Noticed | None:
+        shapes, surprise = self._shapes, self._surprise
+        if shapes is None or surprise is None:
+            return None
+        expectation = surprise.expectation(event.agent, event.agent_role)
+        limit = expectation.shape_limit(shapes.counts.oddness, self._share)
+        if limit is None:
+            return None
+        vector = vector_of(session.shape, session.started_ms, event.at_ms)
+        found = shapes.oddness(expectation.keys, vector)
+        if found <= max(limit, ODD_MIN):
+            return None
+        distances = shapes.center(expectation.keys).distances(vector)
+        return Noticed(
+            detector=self.name,
+            confidence=self._settings.confidence,
+            reason=f"{event.operation} gives the session a shape of oddness {found:.1f} of 100, "
+            f"by {_named(distances)}; all but {self._share:.1%} of honest sessions of this job stay "
+            f"below {max(limit, ODD_MIN):.1f}",
+            evidence=(event.id,),
+            grade=event.grade,
+            tags=self.tags,
+        )
+
+
+def _named(distances: Vector) -> str:
+    """What is furthest from usual, in spreads of honest sessions."""
+    furthest = sorted(zip(distances, FEATURES, strict=True), key=lambda told: -abs(told[0]))[:NAMED_MAX]
+    return ", ".join(f"{name} {distance:+d}" for distance, name in furthest if distance)

@@ -1,0 +1,159 @@
+"""The shape of a session: what it did so far, in thirteen numbers that know no hour and no names.
+
+Counted as it goes, in a few whole numbers that the session keeps; put together only when the session's class
+of risk changes: at its first operation of each class that leaves it with more than before, at its first
+denial, and whenever such operations have become four times as many. Documented in `docs/baselines.md`.
+"""
+
+from math import log, log2
+from zlib import crc32
+
+from msgspec import Struct
+
+from models.event import GAINS, OpClass, Operation, Outcome, SystemKind
+
+COUNTED = (
+    OpClass.DISCOVERY,
+    OpClass.POLICY_READ,
+    OpClass.SECRET_READ,
+    OpClass.ROLE_MAPPING,
+    OpClass.PRIVILEGE_CHANGE,
+    OpClass.TRUST_CHANGE,
+    OpClass.CREDENTIAL_MINT,
+    OpClass.GUARDRAIL_CHANGE,
+    OpClass.EXCHANGE,
+)
+"""Classes that say something about identity; each has its count at its place."""
+
+LOOKS = frozenset({OpClass.DISCOVERY, OpClass.POLICY_READ})
+DENIED, GAINED, KINDS, TARGETS, LOOKED_MS = range(len(COUNTED), len(COUNTED) + 5)
+"""Further places: denials; what left it with more; a bit for each kind of system, and for each target, by a
+checksum; when it last looked something up."""
+NOTHING = (0,) * (LOOKED_MS + 1)
+
+STAGES = frozenset(4**k for k in range(1, 13))
+"""So many operations that leave a session with more than before are another class of risk."""
+
+TARGET_BITS = 64
+BITS = tuple(1 << place for place in range(TARGET_BITS))
+STEPS = 4
+"""Features are told in quarters: sessions that are nearly alike are alike, and remembered as one."""
+FEATURE_MAX = 24 * STEPS
+
+FEATURES = (
+    "look-ups",
+    "secret reads",
+    "grants",
+    "minted credentials",
+    "guard rail changes",
+    "exchanges",
+    "classes of operation",
+    "different targets",
+    "kinds of system",
+    "denied",
+    "gains for each look-up",
+    "time for each operation",
+    "time since the last look-up",
+)
+"""What the numbers of a vector say, in their order."""
+
+_KIND_BITS = {kind: 1 << place for place, kind in enumerate(SystemKind)}
+_PLACES = {op_class: place for place, op_class in enumerate(COUNTED)}
+
+Figures = list[int]
+"""What a session keeps; empty before its first operation that counts."""
+Vector = tuple[int, ...]
+"""Features, in quarters; or how far each is from what is usual, in spreads."""
+
+
+class Mark(Struct, frozen=True, gc=False):
+    """What operations that look alike add."""
+
+    place: int
+    kind: int
+    gains: bool
+    looks: bool
+    denied: bool
+
+
+def mark_of(event: Operation) -> Mark | None:
+    """What an operation adds, by its class, outcome and kind of system; None for what adds nothing.
+
+    A denied attempt is part of the shape; a call that failed with an error says nothing.
+    """
+    place = _PLACES.get(event.op_class)
+    if place is None or event.outcome is Outcome.ERROR:
+        return None
+    return Mark(
+        place=place,
+        kind=_KIND_BITS[event.system_kind],
+        gains=event.op_class in GAINS,
+        looks=event.op_class in LOOKS,
+        denied=event.outcome is Outcome.DENIED,
+    )
+
+
+def take_in(figures: Figures, mark: Mark, event: Operation) -> bool:
+    """Count an operation, in place; whether the session's class of risk has changed with it."""
+    if not figures:
+        figures.extend(NOTHING)
+    place, target = mark.place, event.target
+    figures[place] += 1
+    figures[KINDS] |= mark.kind
+    if target:
+        figures[TARGETS] |= BITS[crc32(target.encode()) & 63]
+    if mark.looks:
+        at_ms = event.at_ms
+        if at_ms > figures[LOOKED_MS]:  # noqa: PLR1730 - on the hot path: a call to `max` costs more
+            figures[LOOKED_MS] = at_ms
+    elif mark.gains:
+        figures[GAINED] += 1
+        changed = figures[place] == 1 or figures[GAINED] in STAGES
+        if not mark.denied:
+            return changed
+        figures[DENIED] += 1
+        return changed or figures[DENIED] == 1
+    if mark.denied:
+        figures[DENIED] += 1
+        return figures[DENIED] == 1
+    return False
+
+
+def vector_of(figures: Figures, started_ms: int, at_ms: int) -> Vector:
+    """The shape as it is now: doublings and numbers, each in quarters."""
+    looks, gains, kinds = figures[0] + figures[1], figures[GAINED], figures[KINDS]
+    classes = figures[: len(COUNTED)]
+    counted = sum(classes)
+    looked_ms = figures[LOOKED_MS] or started_ms
+    looked, gained = doublings(looks), doublings(gains)
+    return (
+        looked,
+        doublings(figures[2]),
+        doublings(figures[3] + figures[4] + figures[5]),
+        doublings(figures[6]),
+        doublings(figures[7]),
+        doublings(figures[8]),
+        STEPS * (len(COUNTED) - classes.count(0)),
+        _TARGETS[figures[TARGETS].bit_count()],
+        STEPS * kinds.bit_count(),
+        doublings(figures[DENIED]),
+        gained - looked,
+        doublings(max(0, at_ms - started_ms) / 1_000 / counted),
+        doublings(max(0, at_ms - looked_ms) / 1_000),
+    )
+
+
+def doublings(number: float) -> int:
+    """log2(1 + number), in quarters."""
+    if number < len(_DOUBLINGS) and number == int(number):
+        return _DOUBLINGS[int(number)]
+    return min(FEATURE_MAX, round(log2(1.0 + number) * STEPS))
+
+
+def different(bits: int) -> float:
+    """How many names set so many bits: linear counting (Whang et al. 1990), near enough up to sixty."""
+    return TARGET_BITS * log(TARGET_BITS / max(1, TARGET_BITS - bits))
+
+
+_DOUBLINGS = tuple(round(log2(1 + number) * STEPS) for number in range(1_024))
+_TARGETS = tuple(doublings(different(bits)) for bits in range(TARGET_BITS + 1))
