@@ -77,6 +77,10 @@ class LearningSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
     sessions_per_agent_day_max: Annotated[int, Meta(ge=1)] = 10_000
     """Of one source, agent and day, so many sessions teach, spread evenly: a flood teaches no more."""
+    times_usual_day_max: Annotated[float, Meta(ge=1.0)] = 4.0
+    """The same cap as a multiple of the agent's median day, once five days of it are known."""
+    usual_share_min: Annotated[float, Meta(ge=0.0, le=1.0)] = 0.25
+    """A detector that goes by habits keeps its sessions out, unless it alerts in more of a job's sessions."""
 
 
 class ChainOverride(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -230,11 +230,16 @@ def train(
     policy: PolicyPath = None,
     source: SourceName = "events",
     registry: RegistryPath = None,
+    baseline: Annotated[
+        str | None, typer.Option("--baseline", help="the live one: sessions that it alarms on do not teach")
+    ] = None,
 ) -> None:
     """Learn what normal looks like from recorded sessions."""
     from stream.commands.train import run_train  # noqa: PLC0415 - scipy takes a second to import
 
-    version = run_train(out, files, source, to, _settings(policy=policy, registry=registry))
+    settings = _settings(policy=policy, registry=registry, baseline=baseline)
+    live = load_baseline(settings) if baseline else None
+    version = run_train(out, files, source, to, settings, live)
     out.print(f"written: {to} ({version})")
 
 

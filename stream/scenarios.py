@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from detectors.policy import Policy
+from models.baselines.baseline import Baseline
 from models.event import Join, Operation
 from models.registry import Registry
 from stream.files import lines
@@ -10,16 +11,21 @@ from stream.ingest.pipeline import Pipeline
 from stream.progress import SILENT, Bar
 from stream.recorded import Arrival, arrivals, bytes_max, known_source
 from stream.sources.recorded_run import RecordedRun
-from stream.training import Recorded
+from stream.teaching import Recorded
 
 
 def recordings(
-    source: str, paths: list[str], policy: Policy, registry: Registry, bar: Bar = SILENT
+    source: str,
+    paths: list[str],
+    policy: Policy,
+    registry: Registry,
+    bar: Bar = SILENT,
+    live: Baseline | None = None,
 ) -> Iterator[Recorded]:
     """One recording a file. Accounts and keys that run for weeks teach as one session for each busy spell."""
     known_source(source)
     for path in paths:
-        recorded = Recorded(policy, cut_ms=policy.idle_ms, registry=registry)
+        recorded = Recorded(policy, cut_ms=policy.idle_ms, registry=registry, live=live)
         for arrival in arrivals(source, lines([path], bytes_max(source), bar), Pipeline(registry)):
             if isinstance(arrival, Arrival):
                 recorded.fold(arrival.event, arrival.seen_ms)

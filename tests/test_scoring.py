@@ -5,7 +5,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from detectors.policy import Policy
+from detectors.policy import LearningSettings, Policy
 from models.baselines.surprise import score_of
 from models.errors import InputError
 from models.event import AnyEvent, Operation, Origin
@@ -13,7 +13,7 @@ from models.session import Session
 from stream.scoring import Scorer
 from stream.sources.recorded_run import RecordedRun
 from stream.training import DAY_MS, capped, train_runs
-from tests.builders import CLERK, CLERKS, RARE, SIGNER, clerk_run, only, origin, slow_run, trained
+from tests.builders import AGENT, CLERK, CLERKS, RARE, SIGNER, clerk_run, only, origin, slow_run, trained
 from tests.builders import judged as folded
 
 ODD = origin("to", Origin.TOOL, "s1#0", "body", "in")
@@ -87,7 +87,8 @@ def test_a_flood_of_one_agent_on_one_day_teaches_no_more_than_its_cap() -> None:
         RecordedRun(run.session, [msgspec.structs.replace(run.operations[0], at_ms=2 * DAY_MS)])
         for run in flood[:5]
     ]
-    kept = capped([*flood, *other, *later], 10)
+    kept, off = capped([*flood, *other, *later], LearningSettings(sessions_per_agent_day_max=10))
+    assert off == {(AGENT, "cap:agent_day"): 40}
     assert [run.session for run in kept[:10]] == [f"s{5 * k}" for k in range(10)]
     assert kept[10:] == [*other, *later]
 

@@ -11,7 +11,8 @@ from detectors.policy import Policy
 from models.baselines.baseline import read_artifact
 from models.errors import InputError
 from models.event import AnyEvent
-from stream.training import Recorded, Trained, train
+from stream.teaching import Recorded
+from stream.training import Trained, train
 from tests.builders import CHAIN, SIGNER, SLOW, TRUSTED, approval, release, slow_run, told
 
 
@@ -113,9 +114,9 @@ def test_nothing_to_learn_from_says_why_and_writes_nothing(tmp_path: Path) -> No
 
 def test_an_endless_session_teaches_by_its_first_part(monkeypatch: pytest.MonkeyPatch) -> None:
     """One run must not drown the others, nor memory."""
-    monkeypatch.setattr("stream.training.SESSION_EVENTS_MAX", 10)
+    monkeypatch.setattr("stream.teaching.SESSION_EVENTS_MAX", 10)
     recorded = Recorded(Policy())
     for line in lines(told(" ".join(f"X@{k}" for k in range(25)))):
         recorded.add(line)
-    ((run,), _) = recorded.honest()
-    assert len(run) == 10
+    (heard,) = recorded.told()
+    assert len(heard.run.operations) == 10

@@ -57,6 +57,16 @@ class Payload(Struct, kw_only=True):
     """Cohort: how fast the fastest approval of each session came."""
 
 
+class Share(Struct):
+    """What one agent contributed."""
+
+    agent: str
+    sessions: int
+    """That taught."""
+    left_out: dict[str, int]
+    """Reason: its sessions that did not teach."""
+
+
 class Header(Struct, kw_only=True):
     """Says what the payload is, before anything trusts it."""
 
@@ -73,6 +83,8 @@ class Header(Struct, kw_only=True):
     """SHA-256 over the sessions that taught, whatever their order, hex."""
     checksum: str
     """SHA-256 of the payload's bytes, hex."""
+    agents: list[Share] = []
+    """Who taught how much; of very many agents those of which something was left out, and the busiest."""
 
 
 class _File(Struct, kw_only=True):

@@ -15,13 +15,14 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Column, Table
 
-from models.errors import ChainbrakeError, ModelRegistryError
+from models.errors import ArtifactError, ChainbrakeError, ModelRegistryError
 from stream.model_registry.announcement import Act, Announcement, Slot
 from stream.model_registry.places import model_registry
 from stream.options import Kafka, PolicyPath, Recordings, RegistryPath, SourceName
 from stream.settings import Settings, load_policy, read_settings
 
 if TYPE_CHECKING:
+    from models.baselines.baseline import Baseline
     from stream.model_registry.registry import ModelRegistry
 
 models = typer.Typer(no_args_is_help=True, help="Baselines: which there are, and which of them is at work.")
@@ -96,17 +97,35 @@ def train(
     source: SourceName = "events",
     registry: RegistryPath = None,
     place: Place = None,
+    *,
+    ignore_live: Annotated[
+        bool, typer.Option("--ignore-live", help="learn from what the live baseline alarms on, too")
+    ] = False,
 ) -> None:
     """Learn what normal looks like, and put the baseline into the registry, not yet to work."""
-    from stream.commands.train import run_train  # noqa: PLC0415 - scipy takes a second to import
+    from stream.commands.train import run_train, signing  # noqa: PLC0415 - scipy takes a second to import
 
     settings = read_settings(os.environ, policy=policy, registry=registry, models=place)
+    signing(out, settings)  # the registry trusts the key that is made
+    into = model_registry(settings)
+    live = None if ignore_live else _live(into)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "baseline.json"
-        run_train(out, files, source, path, settings)
-        into = model_registry(settings)  # after the key is made that it trusts
+        run_train(out, files, source, path, settings, live)
         version = into.put(path.read_bytes(), path).version
     out.print(f"{version} is in {into.url}; beside the live one with: chainbrake models shadow {version}")
+
+
+def _live(registry: "ModelRegistry") -> "Baseline | None":
+    """The live one, if there is one that this build can read: one of before must not stand in its own way."""
+    last = registry.last(Slot.LIVE)
+    if last is None or last.version is None:
+        return None
+    try:
+        return registry.read(last.version).baseline
+    except ArtifactError as error:
+        out.print(f"learning by the rules alone, for the live baseline cannot be read: {escape(str(error))}")
+        return None
 
 
 @models.command()

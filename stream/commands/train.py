@@ -3,8 +3,11 @@
 from pathlib import Path
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
+from models.baselines.baseline import Baseline, Share
+from models.baselines.signing import Signer
 from stream.collector import uncollected
 from stream.files import lines
 from stream.keys import own_key
@@ -17,20 +20,33 @@ from stream.training import train, train_recorded, train_runs
 ROLES_SHOWN = 40
 
 
-def run_train(out: Console, files: list[str], source: str, to: Path, settings: Settings) -> str:
-    """Learn, sign, write, and tell what was learned; returns the version. Raises `InputError`."""
-    policy, registry = load_policy(settings.policy), load_registry(settings.registry)
-    key = own_key(settings)  # first: nobody should learn for an hour that it cannot be signed
+def signing(out: Console, settings: Settings) -> Signer:
+    """What signs baselines here; a key that is made for it is told."""
+    key = own_key(settings)
     if key.made:
         out.print(f"made a development key, which signs and is trusted on this machine: {key.path}")
-    signer = key.signer
+    return key.signer
+
+
+def run_train(
+    out: Console,
+    files: list[str],
+    source: str,
+    to: Path,
+    settings: Settings,
+    live: Baseline | None,
+) -> str:
+    """Learn, sign, write, and tell what was learned; returns the version. Raises `InputError`."""
+    policy, registry = load_policy(settings.policy), load_registry(settings.registry)
+    signer = signing(out, settings)  # first: nobody should learn for an hour that it cannot be signed
     with progress(files) as bar, uncollected():
         if source == EVENTS:
-            trained = train(lines(files, bar=bar), policy, to, signer)
+            trained = train(lines(files, bar=bar), policy, to, signer, live)
         elif source in RUNS:
-            trained = train_runs(recorded_runs(source, files, bar), policy, to, signer)
+            trained = train_runs(recorded_runs(source, files, bar), policy, to, signer, live)
         else:
-            trained = train_recorded(recordings(source, files, policy, registry, bar), policy, to, signer)
+            recorded = recordings(source, files, policy, registry, bar, live)
+            trained = train_recorded(recorded, policy, to, signer)
     header = trained.header
     table = Table("role", "sessions", title=f"learned from {header.events} events")
     for role, sessions in sorted(trained.roles.items())[:ROLES_SHOWN]:
@@ -40,4 +56,19 @@ def run_train(out: Console, files: list[str], source: str, to: Path, settings: S
         out.print(f"and {len(trained.roles) - ROLES_SHOWN} more roles")
     for reason, count in sorted({**header.left_out, **trained.dead_letters}.items()):
         out.print(f"left out: {count} ({reason})")
+    _tell_agents(out, header.agents)
     return f"baseline@{header.checksum[:12]}"
+
+
+def _tell_agents(out: Console, agents: list[Share]) -> None:
+    """Of whom something was left out: an agent that is hardly learned any more shows here first."""
+    concerned = [share for share in agents if share.left_out]
+    if not concerned:
+        return
+    table = Table("agent", "taught", "left out", title="of whom something was left out")
+    for share in concerned[:ROLES_SHOWN]:
+        reasons = ", ".join(f"{count} {reason}" for reason, count in share.left_out.items())
+        table.add_row(escape(share.agent), str(share.sessions), escape(reasons))
+    out.print(table)
+    if len(concerned) > ROLES_SHOWN:
+        out.print(f"and {len(concerned) - ROLES_SHOWN} more agents; all are in the header of the baseline")

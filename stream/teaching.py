@@ -1,0 +1,269 @@
+"""Recorded sessions, judged as they are read: who may teach, and why the others may not.
+
+What was stopped or challenged never teaches, nor what a rule marks; an analyst's word (`Disposition`) is the
+only way back. A weak finding of a detector that goes by habits is another matter: see `teachers`.
+"""
+
+from bisect import bisect_right
+from collections import Counter, defaultdict
+from collections.abc import Iterable
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from detectors.decision import Decision
+from detectors.judge import Judge
+from detectors.policy import Policy
+from models.baselines.baseline import Baseline
+from models.cloudevent import read_line
+from models.command import RANK, STOPS, Action, Command
+from models.errors import UnreadableEventError
+from models.event import AnyEvent, Join, Operation
+from models.finding import Finding
+from models.registry import EMPTY, Registry
+from stream.kept import Workflows, compact
+from stream.sources.recorded_run import RecordedRun
+
+SESSION_EVENTS_MAX = 20_000
+"""A longer session teaches by its first part: one endless run must not drown the others."""
+
+BY_HABIT = frozenset(
+    {
+        "unusual_velocity",
+        "unusual_transition",
+        "unusual_provenance",
+        "unfamiliar_act",
+        "workload_elsewhere",
+        "mass_secret_read",
+        "faster_than_human",
+        "unapproved_change",
+        "credential_for_another",
+        "secret_then_change",
+        "three_systems",
+        "borrowed_workload",
+        "opened_outside",
+    }
+)
+"""Detectors that ask what a job is used to: of a job that is new to them they know nothing."""
+
+UNINFORMED = frozenset({"unapproved_change", "credential_for_another", "secret_then_change"})
+"""Those of them that hold everything unfamiliar against a job that is new to them."""
+
+NOBODY: frozenset[str] = frozenset()
+
+LeftOut = Counter[tuple[str, str]]
+"""Agent and reason: sessions that do not teach."""
+
+Key = tuple[str, str]
+"""Workflow and session."""
+
+
+def for_teaching(policy: Policy) -> Policy:
+    """The policy by which sessions are kept from teaching.
+
+    What a detector holds against a job only because it does not know its habits yet cannot keep the sessions
+    that teach these habits away: grave changes and all other rules still do.
+    """
+    detectors = policy.detectors
+    return replace(
+        policy,
+        detectors=replace(
+            detectors,
+            unapproved_change=replace(detectors.unapproved_change, confidence=0.0),
+            secret_then_change=replace(detectors.secret_then_change, enabled=False),
+            credential_for_another=replace(detectors.credential_for_another, enabled=False),
+        ),
+    )
+
+
+class Told(Struct, frozen=True):
+    """One session, or a busy spell of one, and what speaks against it."""
+
+    run: RecordedRun
+    reason: str = ""
+    """Why it may not teach, whatever others do; empty for nothing."""
+    weak: frozenset[str] = frozenset()
+    """Detectors by habit that alerted, and no more than that."""
+
+    @property
+    def agent(self) -> str:
+        """Whose session it was."""
+        return self.run.operations[0].agent
+
+    @property
+    def job(self) -> tuple[str, str]:
+        """Whose habits it would teach."""
+        first = self.run.operations[0]
+        return first.source, first.agent_role or first.agent
+
+
+def teachers(told: Iterable[Told], usual_share_min: float) -> tuple[list[RecordedRun], LeftOut]:
+    """Those that may teach, and how many may not, by agent and reason.
+
+    What one detector says of more than `usual_share_min` of a job's sessions is how the job works: to leave
+    all of them out would make the job's own way unheard of. What it says of few is not, and these are out.
+    """
+    every = list(told)
+    left_out: LeftOut = Counter()
+    sessions: Counter[tuple[str, str]] = Counter()
+    alerted: Counter[tuple[tuple[str, str], str]] = Counter()
+    for each in every:
+        if not each.reason:
+            sessions[each.job] += 1
+            alerted.update((each.job, detector) for detector in each.weak)
+    honest: list[RecordedRun] = []
+    for each in every:
+        most = usual_share_min * sessions[each.job]
+        odd = sorted(detector for detector in each.weak if alerted[each.job, detector] <= most)
+        reason = each.reason or (f"alert:{odd[0]}" if odd else "")
+        if reason:
+            left_out[each.agent, reason] += 1
+        else:
+            honest.append(each.run)
+    return honest, left_out
+
+
+class Alert(Struct, frozen=True):
+    """A finding that led to no command."""
+
+    at_ms: int
+    detector: str
+
+
+class Informed:
+    """The judge of a live baseline, who knows what the jobs were used to until now."""
+
+    def __init__(self, policy: Policy, live: Baseline, registry: Registry) -> None:
+        self._judge = Judge(policy, live, registry)
+        self._habits = live.habits
+        self._workflows = Workflows()
+
+    def knows(self, event: AnyEvent) -> bool:
+        """Whether the baseline has seen enough of its job."""
+        return isinstance(event, Operation) and self._habits.knows(event.agent_role)
+
+    def fold(self, event: AnyEvent, position: int, seen_ms: int) -> Decision | None:
+        """One event."""
+        workflow = self._workflows.of(event.workflow)
+        return self._judge.fold(workflow, event, position, seen_ms)
+
+
+class Recorded:
+    """Recorded sessions, judged as they are read: by the rules, and by a live baseline if there is one."""
+
+    def __init__(
+        self,
+        policy: Policy,
+        cut_ms: int | None = None,
+        registry: Registry = EMPTY,
+        live: Baseline | None = None,
+    ) -> None:
+        """`cut_ms`: a session that was silent for longer teaches as several; None for never."""
+        self.dead_letters: Counter[str] = Counter()
+        self._judge = Judge(for_teaching(policy), None, registry)
+        self._informed = Informed(policy, live, registry) if live is not None else None
+        self._alert_min = policy.levels[0].risk_min
+        self._cut_ms = cut_ms
+        self._workflows = Workflows()
+        self._runs: dict[Key, list[Operation]] = {}
+        self._suspects: dict[Key, Action] = {}
+        """The strongest action that was due."""
+        self._alerts: dict[Key, list[Alert]] = defaultdict(list)
+        self._names: dict[str, str] = {}
+        self._position = 0
+
+    def add(self, line: bytes) -> None:
+        """One line; what cannot be read is counted, what comes twice teaches once."""
+        try:
+            event = read_line(line)
+        except UnreadableEventError as error:
+            self.dead_letters[error.reason] += 1
+            return
+        self.fold(event, event.at_ms)
+
+    def fold(self, event: AnyEvent, seen_ms: int) -> None:
+        """One event."""
+        workflow = self._workflows.of(event.workflow)
+        self._position += 1
+        duplicates = self._judge.tally.duplicates
+        decision = self._judge.fold(workflow, event, self._position, seen_ms)
+        known = self._informed is not None and self._informed.knows(event)
+        if decision is not None:
+            self._hold(decision.commands, decision.findings, but=BY_HABIT if known else NOBODY)
+        informed = None if self._informed is None else self._informed.fold(event, self._position, seen_ms)
+        if informed is not None and known:
+            firm = [command for command in informed.commands if not is_weak(command)]
+            self._hold(firm, informed.findings, but=NOBODY)
+        elif informed is not None:
+            self._hold((), informed.findings, but=UNINFORMED)
+        if isinstance(event, Operation) and duplicates == self._judge.tally.duplicates:
+            run = self._runs.setdefault((event.workflow, event.session), [])
+            if len(run) < SESSION_EVENTS_MAX:
+                run.append(compact(event, self._names, run))
+        elif isinstance(event, Join):
+            self._move(event)
+
+    def told(self) -> list[Told]:
+        """All sessions, each in the order in which it was told, with what speaks against it.
+
+        A worker folds what arrives as it arrives: what is learned in another order would make honest sessions
+        whose sources differ in lag look odd.
+        """
+        return [part for key, run in self._runs.items() if run for part in self._parts(key, run)]
+
+    def _hold(self, commands: Iterable[Command], findings: Iterable[Finding], but: frozenset[str]) -> None:
+        """What speaks against whom; the word of some detectors counts for nothing."""
+        for command in commands:
+            if command.action is not Action.RELEASE_SESSION:
+                key = (command.workflow, command.session)
+                known = self._suspects.get(key, command.action)
+                self._suspects[key] = max(known, command.action, key=RANK.__getitem__)
+        for finding in findings:
+            if finding.confidence and finding.risk >= self._alert_min and finding.detector not in but:
+                alert = Alert(finding.at_ms, finding.detector)
+                self._alerts[finding.workflow, finding.session].append(alert)
+
+    def _parts(self, key: Key, run: list[Operation]) -> list[Told]:
+        parts = [run] if self._cut_ms is None else cut(run, self._cut_ms)
+        if key in self._suspects:
+            return [Told(_as_run(part), f"rules:{self._suspects[key]}") for part in parts]
+        begins = [part[0].at_ms for part in parts]
+        heard: dict[int, set[str]] = defaultdict(set)
+        for alert in self._alerts.get(key, ()):
+            heard[max(0, bisect_right(begins, alert.at_ms) - 1)].add(alert.detector)
+        return [_told(part, heard[place]) for place, part in enumerate(parts)]
+
+    def _move(self, event: Join) -> None:
+        """What belongs to another session was sent again there: here it does not teach."""
+        run = self._runs.get((event.workflow, event.session), [])
+        moved = set(event.moved)
+        run[:] = [operation for operation in run if moved and operation.id not in moved]
+
+
+def is_weak(command: Command) -> bool:
+    """Whether it stops nobody, and rests on nothing but what is unusual."""
+    return command.action not in STOPS and all(
+        contribution.detector in BY_HABIT for contribution in command.contributions
+    )
+
+
+def _told(run: list[Operation], heard: set[str]) -> Told:
+    marked = sorted(heard - BY_HABIT)
+    return Told(_as_run(run), f"alert:{marked[0]}" if marked else "", frozenset(heard))
+
+
+def _as_run(run: list[Operation]) -> RecordedRun:
+    return RecordedRun(run[0].session, run)
+
+
+def cut(run: list[Operation], idle_ms: int) -> list[list[Operation]]:
+    """A run in parts between silences of more than `idle_ms`, as the judge sees them."""
+    parts: list[list[Operation]] = []
+    newest_ms = 0
+    for event in run:
+        if not parts or event.at_ms - newest_ms > idle_ms:
+            parts.append([])
+            newest_ms = event.at_ms
+        parts[-1].append(event)
+        newest_ms = max(newest_ms, event.at_ms)
+    return parts

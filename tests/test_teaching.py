@@ -1,0 +1,186 @@
+"""Who may teach a baseline: what alerts keep away, what an agent and a day may contribute, who is told."""
+
+import inspect
+from pathlib import Path
+
+import msgspec
+
+from detectors.catalog import Knowledge, detectors
+from detectors.policy import LearningSettings, Level, Policy
+from models.baselines.baseline import Baseline, Share, read_artifact
+from models.command import Action
+from models.event import AnyEvent, Operation, Origin
+from models.registry import EMPTY
+from stream.sources.recorded_run import RecordedRun
+from stream.teaching import BY_HABIT, Recorded, teachers
+from stream.training import DAY_MS, Trained, capped, train, train_runs
+from tests.builders import (
+    AGENT,
+    CHAIN,
+    CLERK,
+    CLERKS,
+    SIGNER,
+    SLOW,
+    TRUSTED,
+    clerk_run,
+    op,
+    origin,
+    slow_run,
+    told,
+    trained,
+)
+
+STOLEN = origin("to", Origin.TOOL, "ticket", "text", "token")
+"""An address that stood in what somebody else wrote."""
+
+MILD = Policy(
+    levels=(
+        Level(name="watch", risk_min=0.3, actions=(Action.OBSERVE,)),
+        Level(name="stop", risk_min=0.999, actions=(Action.KILL_SESSION,)),
+    )
+)
+"""Nothing is ordered by it: what is found is told, and no more."""
+
+
+def learned(
+    events: list[AnyEvent], out: Path, policy: Policy | None = None, live: Baseline | None = None
+) -> Trained:
+    """What training on them leaves."""
+    return train(map(msgspec.json.encode, events), policy or Policy(), out / "b.json", SIGNER, live)
+
+
+def honest(count: int) -> list[AnyEvent]:
+    """So many sessions that nobody says anything about, a workflow each."""
+    return [event for k in range(count) for event in told("D@0 X@60 D@120", **place(f"h{k}"))]
+
+
+def hasty(count: int) -> list[AnyEvent]:
+    """So many that change what they have just read, faster than a human could: a weak finding each."""
+    return [event for k in range(count) for event in told("D@0 P@60 R@60.5", **place(f"q{k}"))]
+
+
+def place(session: str) -> dict[str, str]:
+    """A session in a workflow of its own."""
+    return {"session": session, "workflow": session, "agent_role": SLOW}
+
+
+def clerks(count: int, stolen: int) -> list[AnyEvent]:
+    """Sessions of a clerk, the last of which send mail to an address that a ticket named."""
+    runs = [clerk_run(f"k{k}", 50_000 + k, workflow=f"k{k}") for k in range(count - stolen)]
+    for k in range(stolen):
+        to = msgspec.structs.replace(STOLEN, source_event=f"x{k}#0")
+        runs.append(clerk_run(f"x{k}", 60_000 + k, to, workflow=f"x{k}"))
+    return [event for run in runs for event in run]
+
+
+def test_detectors_that_go_by_habits_are_known_as_such() -> None:
+    """A new one that is not listed would keep every session of a new job from teaching its habits."""
+    every = detectors(Policy(), Knowledge(None, EMPTY))
+    asking = {
+        detector.name
+        for detector in every
+        if {"habits", "baseline"} & set(inspect.signature(type(detector)).parameters)
+    }
+    assert asking == BY_HABIT
+
+
+def test_what_a_rule_marks_does_not_teach_though_nothing_was_ordered(tmp_path: Path) -> None:
+    """Not even where it marks every session of a job: a rule is not habit, and only a person overrules it."""
+    rogues = [event for k in range(40) for event in told(CHAIN, **place(f"r{k}"))]
+    left_out = learned([*honest(30), *rogues], tmp_path, MILD).header.left_out
+    assert left_out == {"alert:read_then_write_chain": 40}
+
+
+def test_a_weak_finding_in_few_sessions_of_a_job_keeps_these_from_teaching(tmp_path: Path) -> None:
+    """A fifth of them is what a patient attacker adds, and not how the job works."""
+    taught = learned([*honest(40), *hasty(10)], tmp_path)
+    assert taught.header.left_out == {"alert:faster_than_human": 10}
+    assert taught.roles == {SLOW: 40}
+
+
+def test_the_same_finding_in_many_sessions_is_how_the_job_works(tmp_path: Path) -> None:
+    """Were all of them left out, the job's own way would be unheard of, and its next honest run stopped."""
+    taught = learned([*honest(40), *hasty(20)], tmp_path)
+    assert taught.header.left_out == {}
+    assert taught.roles == {SLOW: 60}
+
+
+def test_the_share_is_the_policys(tmp_path: Path) -> None:
+    """At 1 no detector's word is ever taken for a habit."""
+    strict = Policy(learning=LearningSettings(usual_share_min=1.0))
+    assert learned([*honest(40), *hasty(20)], tmp_path, strict).roles == {SLOW: 40}
+
+
+def test_of_an_account_that_never_ends_only_the_spell_that_alerted_is_left_out() -> None:
+    """Else one alert would cost an account that runs for weeks all that it ever did."""
+    hours = [told(f"D@{3 * 3600 * k} X@{3 * 3600 * k + 60}", **place("w1")) for k in range(9)]
+    odd = told(f"P@{27 * 3600} R@{27 * 3600 + 0.5}", **place("w1"))
+    recorded = Recorded(Policy(), cut_ms=Policy().idle_ms)
+    for event in [*(event for hour in hours for event in hour), *odd]:
+        recorded.fold(event, event.at_ms)
+    runs, left_out = teachers(recorded.told(), 0.25)
+    assert (len(runs), left_out) == (9, {(AGENT, "alert:faster_than_human"): 1})
+
+
+def test_what_the_live_baseline_alarms_on_does_not_teach_the_next(tmp_path: Path) -> None:
+    """The rules have no word against it: without the live baseline it would teach."""
+    events = clerks(100, stolen=10)
+    assert learned(events, tmp_path).roles == {CLERK: 100}
+    taught = learned(events, tmp_path, live=trained())
+    assert taught.header.sessions <= 90
+    assert taught.header.agents[0].agent == CLERKS
+    assert sum(taught.header.left_out.values()) == 100 - taught.header.sessions
+
+
+def test_a_job_that_has_changed_altogether_can_still_be_learned(tmp_path: Path) -> None:
+    """The live baseline is surprised by all of it: that is a new way of working, and no attack on a few."""
+    taught = learned(clerks(100, stolen=60), tmp_path, live=trained())
+    assert taught.header.sessions >= 90
+
+
+def test_recorded_runs_of_another_format_are_held_against_the_live_baseline(tmp_path: Path) -> None:
+    """They are taken to be honest otherwise."""
+    runs: dict[str, list[Operation]] = {}
+    for event in clerks(100, stolen=10):
+        assert isinstance(event, Operation)
+        runs.setdefault(event.session, []).append(event)
+    recorded = [RecordedRun(session, run) for session, run in runs.items()]
+    out = tmp_path / "b.json"
+    assert train_runs(recorded, Policy(), out, SIGNER).header.left_out == {}
+    header = train_runs(recorded, Policy(), out, SIGNER, trained()).header
+    assert header.left_out["alert:unusual_provenance"] >= 10
+    assert header.sessions == 100 - header.left_out["alert:unusual_provenance"]
+
+
+def days(*counts: int) -> list[RecordedRun]:
+    """So many sessions on each day."""
+    return [
+        RecordedRun(f"s{day}-{k}", [op("X", 60 * k, at_ms=day * DAY_MS + k, session=f"s{day}-{k}")])
+        for day, count in enumerate(counts)
+        for k in range(count)
+    ]
+
+
+def test_a_day_teaches_no_more_than_four_of_the_agents_usual_days() -> None:
+    """A flood on one day does not become what is normal."""
+    kept, off = capped(days(20, 20, 20, 20, 20, 900), LearningSettings())
+    assert len(kept) == 5 * 20 + 80
+    assert off == {(AGENT, "cap:agent_day"): 820}
+
+
+def test_neither_a_busy_day_nor_a_rare_agent_is_a_flood() -> None:
+    """Four times the usual is reached by honest agents; and nobody knows the usual day of four days."""
+    for counts in ((20, 20, 20, 20, 20, 80), (1, 1, 1, 1, 1, 10), (20, 20, 20, 900)):
+        kept, off = capped(days(*counts), LearningSettings())
+        assert (len(kept), off) == (sum(counts), {})
+
+
+def test_the_baseline_says_who_taught_it_and_who_was_left_out(tmp_path: Path) -> None:
+    """By agent and reason: an agent that is hardly learned any more, or teaches too much, shows there."""
+    other = [event for k in range(5) for event in slow_run(f"o{k}", k, workflow=f"o{k}", agent="agent-8")]
+    learned([*honest(40), *hasty(10), *other], tmp_path)
+    content = (tmp_path / "b.json").read_bytes()
+    assert read_artifact(content, tmp_path, TRUSTED).header.agents == [
+        Share(AGENT, 40, {"alert:faster_than_human": 10}),
+        Share("agent-8", 5, {}),
+    ]
