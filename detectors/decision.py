@@ -4,6 +4,8 @@ Levels are edge-triggered: a level that stands is not earned again, and an alarm
 counts once until half of it has faded.
 """
 
+from collections.abc import Iterable
+
 from msgspec import Struct
 from msgspec.structs import replace
 
@@ -11,12 +13,15 @@ from detectors import explain, risk
 from detectors.ceilings import Ceilings
 from detectors.chains.hosted import NOTHING, Declared
 from detectors.policy import Level, Policy
+from detectors.thresholds import DetectorSettings
 from models.command import RANK, STOPS, Action, Command, stable_id
-from models.event import CredentialKind, Event, Operation, Release, weakest
-from models.finding import EVIDENCE_MAX, Finding, Noticed
+from models.event import CredentialKind, Disposition, Event, Operation, Release, weakest
+from models.finding import EVIDENCE_MAX, Finding, Noticed, Verdict
 from models.session import CREDENTIALS_MAX, STANDING_MAX, Alarm, Session, Workflow, remembered
 
 SELF_RELEASE = "self_release"
+DISPOSITION = "disposition"
+SELF_DISPOSITION = "self_disposition"
 INHERITED = "inherited_risk"
 REVOCABLE = frozenset({CredentialKind.EPHEMERAL, CredentialKind.STATIC})
 """A shared credential is never revoked for one session's sake, nor one of which that is not known."""
@@ -47,6 +52,7 @@ class Decisions:
         self._policy = policy
         self._policy_version = policy.version + (f"+{declared.version}" if declared.version else "")
         self._model_version = model_version
+        self._detectors = frozenset((*DetectorSettings.__struct_fields__, *declared.names))
         self._ceilings = Ceilings(policy, declared)
 
     def due(
@@ -78,6 +84,7 @@ class Decisions:
         for subject in {subject.id: subject for subject, _ in news}.values():
             words = [word for known, word in news if known is subject]
             commands.extend(self._commands(workflow, subject, cause, words))
+        _remember(workflow, session, findings, commands)
         return Decision(findings, tuple(commands))
 
     def release(self, workflow: Workflow, event: Release, seen_ms: int) -> Decision | None:
@@ -87,7 +94,10 @@ class Decisions:
             session = Session(id=event.session, last_ms=event.at_ms)
         cause = Cause(event, seen_ms, session.last_ms)
         if event.decided_by == session.id or workflow.owns(event.decided_by):
-            return self._refused(workflow, session, cause, event.decided_by)
+            what = f"the release of {session.id}"
+            return self._refused(
+                workflow, session, cause, SELF_RELEASE, f"{event.decided_by} asked for {what}"
+            )
         session.verdict, session.verdict_until_ms, session.stop_done_ms = Action.OBSERVE, 0, 0
         lifts, session.standing = session.standing, ()
         session.alarms.clear()
@@ -100,12 +110,41 @@ class Decisions:
         workflow.releases += 1
         return Decision((), (replace(command, lifts=lifts),))
 
-    def _refused(self, workflow: Workflow, session: Session, cause: Cause, decided_by: str) -> Decision:
-        """No agent lifts a stop in its own workflow; that one tried is told."""
+    def dispose(
+        self, workflow: Workflow, event: Disposition, seen_ms: int, *, by_agent: bool = False
+    ) -> Decision:
+        """What an analyst says of a stop or finding, put on record: it changes no risk and lifts nothing."""
+        session = workflow.sessions.get(event.session)
+        if session is None:  # forgotten; people take their time
+            session = Session(id=event.session, agent=event.agent, last_ms=event.at_ms)
+        cause = Cause(event, seen_ms, session.last_ms)
+        who = event.decided_by
+        if by_agent or who == session.id or workflow.owns(who):
+            said = f"{who} would judge a stop of {session.id}"
+            return self._refused(workflow, session, cause, SELF_DISPOSITION, said)
+        verdict = Verdict.TRUE_POSITIVE if event.true_positive else Verdict.FALSE_POSITIVE
+        blamed = session.answered.get(event.about) or tuple(filter(self._is_detector, event.detectors))
+        told = "was right" if event.true_positive else "was a false alarm"
         word = Noticed(
-            detector=SELF_RELEASE,
+            detector=DISPOSITION,
+            confidence=1.0,
+            reason=f"{event.about} {told}, says {who}: {event.reason or 'no reason given'}",
+            evidence=(event.id,),
+            grade=event.grade,
+        )
+        finding = self._finding(workflow, session, cause, word)
+        return Decision(
+            (replace(finding, about=event.about, verdict=verdict, decided_by=who, blamed=blamed),), ()
+        )
+
+    def _refused(
+        self, workflow: Workflow, session: Session, cause: Cause, detector: str, what: str
+    ) -> Decision:
+        """No agent lifts or judges a stop in its own workflow; that one tried is told."""
+        word = Noticed(
+            detector=detector,
             confidence=0.9,
-            reason=f"{decided_by} asked for the release of {session.id}, in a workflow of its own",
+            reason=f"{what}, in a workflow of its own",
             evidence=(cause.event.id,),
             grade=cause.event.grade,
             tags=("T1548.005", "ASI03", "ASI09"),
@@ -139,6 +178,9 @@ class Decisions:
         if word.credential:
             remembered(session.minted, word.credential, CREDENTIALS_MAX)
         return True
+
+    def _is_detector(self, name: str) -> bool:
+        return name in self._detectors
 
     def _risk(self, session: Session, at_ms: int) -> float:
         return risk.combined(session.alarms.values(), at_ms, self._policy.half_life_ms)
@@ -288,6 +330,17 @@ class Decisions:
             degraded_from=degraded_from,
             shadow=self._policy.shadow,
         )
+
+
+def _remember(
+    workflow: Workflow, acting: Session, findings: Iterable[Finding], commands: Iterable[Command]
+) -> None:
+    """Whoever says later that it was wrong names the finding or the command, and not the detectors."""
+    for finding in findings:
+        workflow.sessions.get(finding.session, acting).answer(finding.id, (finding.detector,))
+    for command in commands:
+        blamed = tuple(share.detector for share in command.contributions)
+        workflow.sessions.get(command.session, acting).answer(command.id, blamed)
 
 
 def _everybodys(session: Session) -> bool:

@@ -27,6 +27,7 @@ from models.event import (
     READS,
     AnyEvent,
     Delegation,
+    Disposition,
     Event,
     Grade,
     Join,
@@ -240,7 +241,7 @@ class Judge:
         session = Session(id=event.session, agent=event.agent, started_ms=event.at_ms, last_ms=event.at_ms)
         if before is not None:
             session.verdict, session.verdict_until_ms = before.verdict, before.verdict_until_ms
-            session.recent_ids = before.recent_ids
+            session.answered = before.answered
             session.minted, session.revoked = before.minted, before.revoked
             session.recent_ids, session.standing = before.recent_ids, before.standing
             session.attested_agent = before.attested_agent
@@ -280,10 +281,11 @@ class Judge:
 
     def _fact(self, workflow: Workflow, event: AnyEvent, seen_ms: int) -> Decision | None:
         """What is no operation, yet changes how operations are judged."""
-        self.tally.facts += 1
         match event:
             case Release():
                 return self._decisions.release(workflow, event, seen_ms)
+            case Disposition():
+                return self._dispose(workflow, event, seen_ms)
             case Delegation() | SessionStart():
                 self._delegate(workflow, event, event.parent_session)
             case SessionEnd():
@@ -304,6 +306,19 @@ class Judge:
             session = self._begin(workflow, event, "")
         noticed = [word for attend in attending if (word := attend(session, workflow, event)) is not None]
         return self._decisions.due(workflow, session, event, noticed, seen_ms) if noticed else None
+
+    def _dispose(self, workflow: Workflow, event: Disposition, seen_ms: int) -> Decision | None:
+        """An analyst's word, once, however often it is delivered."""
+        session = workflow.sessions.get(event.session)
+        if session is not None:
+            recent, key = session.recent_ids, f"{event.source}\0{event.id}"
+            if recent.get(key) == event.about:
+                return None
+            recent[key] = event.about
+            if len(recent) > RECENT_IDS_MAX:
+                del recent[next(iter(recent))]
+        by_agent = self._registry.agent(event.decided_by) is not None
+        return self._decisions.dispose(workflow, event, seen_ms, by_agent=by_agent)
 
     def _delegate(self, workflow: Workflow, event: Event, parent: str) -> None:
         session = workflow.sessions.get(event.session)

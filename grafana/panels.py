@@ -262,6 +262,19 @@ SIGHT = Row(
             warn=1,
         ),
         Panel(
+            title="What analysts said, by detector",
+            description="Dispositions of 7 days: false_positive are wrong stops and false alarms. A detector "
+            "that is wrong more often than right: raise its threshold, or take it out of may_stop. "
+            "Nothing here though there are stops: nobody says what came of them (chainbrake dispose).",
+            queries=(
+                Query(
+                    summed(f"increase({series('dispositions_total')}[7d])", "detector, verdict") + " > 0",
+                    "{{detector}} {{verdict}}",
+                ),
+            ),
+            width=24,
+        ),
+        Panel(
             title="Not enough seen",
             description="Share of judged events from agents in roles that the baseline does not know: "
             "learned detectors say nothing there, neither good nor bad. 100 % without a "

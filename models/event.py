@@ -26,6 +26,7 @@ EFFECTS_MAX = 8
 FACTS_MAX = 24
 TARGETS_MAX = 512
 MOVED_MAX = 256
+DETECTORS_MAX = 16
 
 
 class OpClass(StrEnum):
@@ -292,6 +293,21 @@ class Release(Event, frozen=True, kw_only=True, omit_defaults=True, tag="release
     """Why; goes to the hooks and into the record."""
 
 
+class Disposition(Event, frozen=True, kw_only=True, omit_defaults=True, tag="disposition"):
+    """An analyst's word on a stop or a finding: whether it was right. It lifts nothing, and stops nothing."""
+
+    about: Name
+    """Id of the command or finding that was looked into."""
+    true_positive: bool
+    """True if it was right; false for a false alarm, a wrong stop."""
+    decided_by: Name
+    """Who says so."""
+    reason: Text = ""
+    """Why; goes into the record."""
+    detectors: Annotated[tuple[Name, ...], Meta(max_length=DETECTORS_MAX)] = ()
+    """Whose findings it is about; needed only where the worker remembers that no more."""
+
+
 class SessionEnd(Event, frozen=True, kw_only=True, omit_defaults=True, tag="session_end"):
     """The run is over, by its own word or because it fell idle. It forgives nothing: see `docs/event.md`."""
 
@@ -308,6 +324,7 @@ AnyEvent = (
     | Registration
     | Join
     | Release
+    | Disposition
     | SessionEnd
 )
 

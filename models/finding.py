@@ -1,10 +1,19 @@
 """A finding: what a detector noticed, on which evidence, and how sure it is."""
 
+from enum import StrEnum
+
 from msgspec import Struct
 
 from models.event import Grade
 
 EVIDENCE_MAX = 16
+
+
+class Verdict(StrEnum):
+    """An analyst's word."""
+
+    TRUE_POSITIVE = "true_positive"
+    FALSE_POSITIVE = "false_positive"
 
 
 class Noticed(Struct, frozen=True, kw_only=True):
@@ -50,3 +59,11 @@ class Finding(Struct, frozen=True, kw_only=True, omit_defaults=True):
     tags: tuple[str, ...] = ()
     policy_version: str = ""
     model_version: str = ""
+    about: str = ""
+    """Of a disposition: the command or finding that was looked into."""
+    verdict: Verdict | None = None
+    """Of a disposition: what the analyst says."""
+    decided_by: str = ""
+    """Of a disposition: who says so."""
+    blamed: tuple[str, ...] = ()
+    """Of a disposition: the detectors that what it is about rests on."""

@@ -4,12 +4,14 @@ from typing import Any
 
 import msgspec
 
-from models.finding import Finding
+from models.finding import Finding, Verdict
 
 VERSION = "1.8.0"
 CLASS_UID = 2004
 CATEGORY_UID = 2
-ACTIVITY_CREATE = 1
+ACTIVITY_CREATE, ACTIVITY_UPDATE = 1, 2
+STATUS_NEW, STATUS_RESOLVED = 1, 4
+VERDICTS = {Verdict.FALSE_POSITIVE: (1, "False Positive"), Verdict.TRUE_POSITIVE: (2, "True Positive")}
 
 RULE, LEARNED = (1, "Rule"), (4, "Learning (ML/DL)")
 SEVERITY_HIGH = 4
@@ -17,18 +19,24 @@ LEARNED_PREFIX = "unusual_"
 
 
 def to_ocsf(finding: Finding) -> dict[str, Any]:
-    """The event; times in milliseconds, scores 0 to 100. The whole finding stands under `unmapped`."""
+    """The event; times in milliseconds, scores 0 to 100. The whole finding stands under `unmapped`.
+
+    A disposition is an update of what it is about, with the verdict of OCSF's incident profile.
+    """
+    activity, status, uid = ACTIVITY_CREATE, STATUS_NEW, finding.id
+    if finding.verdict is not None:
+        activity, status, uid = ACTIVITY_UPDATE, STATUS_RESOLVED, finding.about
     type_id, type_name = LEARNED if finding.detector.startswith(LEARNED_PREFIX) else RULE
     severity_id = _severity_id(finding.risk)
     return {
         "class_uid": CLASS_UID,
         "category_uid": CATEGORY_UID,
-        "activity_id": ACTIVITY_CREATE,
-        "type_uid": CLASS_UID * 100 + ACTIVITY_CREATE,
+        "activity_id": activity,
+        "type_uid": CLASS_UID * 100 + activity,
         "time": finding.at_ms,
         "severity_id": severity_id,
-        "status_id": 1,
-        "is_alert": severity_id >= SEVERITY_HIGH,
+        "status_id": status,
+        "is_alert": severity_id >= SEVERITY_HIGH and finding.verdict is None,
         "message": finding.reason,
         "confidence_score": round(finding.confidence * 100),
         "risk_score": round(finding.risk * 100),
@@ -37,9 +45,10 @@ def to_ocsf(finding: Finding) -> dict[str, Any]:
             "uid": finding.id,
             "correlation_uid": finding.workflow,
             "product": {"name": "chainbrake", "vendor_name": "chainbrake"},
+            **({"profiles": ["incident"]} if finding.verdict is not None else {}),
         },
         "finding_info": {
-            "uid": finding.id,
+            "uid": uid,
             "title": finding.detector,
             "desc": finding.reason,
             "analytic": {
@@ -60,6 +69,19 @@ def to_ocsf(finding: Finding) -> dict[str, Any]:
             }
         ],
         "unmapped": {"chainbrake": msgspec.to_builtins(finding)},
+        **_verdict(finding),
+    }
+
+
+def _verdict(finding: Finding) -> dict[str, Any]:
+    if finding.verdict is None:
+        return {}
+    verdict_id, verdict = VERDICTS[finding.verdict]
+    return {
+        "verdict_id": verdict_id,
+        "verdict": verdict,
+        "comment": finding.reason,
+        "assignee": {"name": finding.decided_by},
     }
 
 

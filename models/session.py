@@ -38,6 +38,9 @@ MEMORIES_MAX = 8
 SKEW_MS_MAX = 2_000
 """Clocks of two sources differ by so much, and one dates an act by its beginning, another by its end."""
 
+ANSWERED_MAX = 32
+"""Per session: findings and commands of which is known on whom they rest; the oldest go first."""
+
 STANDING_MAX = 16
 """Per session: ids of commands that a release names as lifted."""
 
@@ -298,6 +301,14 @@ class Session(Struct, array_like=True, gc=False):
     """Systems and issuers that were new for its job, and were told of."""
     shape: list[int] = field(default_factory=list)
     """What it did so far, counted: see `models/baselines/shape.py`."""
+    answered: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    """Id of a finding or command against it: the detectors it rests on, for whoever says it was wrong."""
+
+    def answer(self, name: str, detectors: tuple[str, ...]) -> None:
+        """Remember on whom a finding or a command rests."""
+        self.answered[name] = detectors
+        if len(self.answered) > ANSWERED_MAX:
+            del self.answered[next(iter(self.answered))]
 
 
 class Workflow(Struct, array_like=True, gc=False):

@@ -18,6 +18,7 @@ from stream.baseline_files import load_baseline
 from stream.build import fold_build
 from stream.commands.evaluate import evaluate
 from stream.commands.models import models
+from stream.commands.stops import dispose, release
 from stream.options import (
     BaselinePath,
     ChainsPath,
@@ -45,6 +46,8 @@ hooks = typer.Typer(no_args_is_help=True, help="Enforcement hooks: they act on c
 app.add_typer(hooks, name="hook")
 app.add_typer(models, name="models")
 app.command()(evaluate)
+app.command()(release)
+app.command()(dispose)
 
 out = Console(highlight=False, soft_wrap=True)
 errors = Console(stderr=True, highlight=False, soft_wrap=True)
@@ -346,21 +349,6 @@ def ingest(
     out.print(_counted(dict(ingesting.counted)))
     if ingesting.names_to_add:
         out.print(f"names to add: {_counted(ingesting.names_to_add)}")
-
-
-@app.command()
-def release(
-    session: Annotated[str, typer.Argument(help="the session whose stop is lifted")],
-    workflow: Annotated[str, typer.Option(help="the workflow it belongs to (it is in the command)")],
-    by: Annotated[str, typer.Option(help="who decided that")],
-    reason: Annotated[str, typer.Option(help="why; goes to the hooks and into the record")] = "",
-    kafka: Kafka = None,
-) -> None:
-    """Lift a stop."""
-    from stream.enforcement.release import send_release  # noqa: PLC0415 - needs the Kafka client
-
-    event = send_release(_settings(kafka=kafka), workflow, session, by, reason)
-    out.print(f"release of {session} in {workflow} asked for: event {event} is on the actions topic")
 
 
 @app.command()

@@ -9,7 +9,7 @@ from functools import cache
 
 from detectors.catalog import Knowledge, detectors
 from detectors.ceilings import Ceilings
-from detectors.decision import INHERITED, SELF_RELEASE
+from detectors.decision import INHERITED, SELF_DISPOSITION, SELF_RELEASE
 from detectors.policy import Policy
 from models.registry import EMPTY
 from stream.chain_files import builtin_names
@@ -161,8 +161,9 @@ def _detectors() -> Iterator[str]:
         yield f"| {_linked([name])} | {stops} | {', '.join(tags)} |"
     yield ""
     yield (
-        f"Beside them `{SELF_RELEASE}`, which tells of an agent that asked for its own workflow's release, "
-        f"and `{INHERITED}`, which carries a parent's risk to whom it delegates to: both alert only.\n"
+        f"Beside them `{SELF_RELEASE}` and `{SELF_DISPOSITION}`, which tell of an agent that asked for its "
+        f"own workflow's release or judged a stop in it, "
+        f"and `{INHERITED}`, which carries a parent's risk to whom it delegates to: all alert only.\n"
     )
 
 

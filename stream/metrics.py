@@ -13,8 +13,12 @@ from detectors.catalog import NAMES
 from models.acknowledgement import Certainty, Hit
 from models.command import Action
 from models.errors import Unreadable
+from models.finding import Verdict
 from stream.ingest.sources import SOURCES
 from stream.model_registry.announcement import Slot
+
+UNTOLD = "untold"
+"""Of a disposition of which nobody says, and the worker does not remember, on whose findings it is."""
 
 REGISTRY = CollectorRegistry()
 disable_created_metrics()  # type: ignore[no-untyped-call]  # each counter and histogram would have a second series that nothing reads
@@ -53,6 +57,12 @@ DEAD_LETTERS = _counter(
     "dead_letters_total", "Records that could not be judged, by reason", reason=Unreadable
 )
 FINDINGS = _counter("findings_total", "Findings, by detector", detector=(*NAMES, "stop_unacknowledged"))
+DISPOSITIONS = _counter(
+    "dispositions_total",
+    "What analysts said of stops and findings, by each detector that these rest on, and verdict",
+    detector=(*NAMES, UNTOLD),
+    verdict=Verdict,
+)
 COMMANDS = _counter("commands_total", "Commands decided, by action", action=ORDERED)
 COMMANDS_DEGRADED = _counter("commands_degraded_total", "Stops degraded to step-up by budget or protection")
 COMMANDS_RESENT = _counter("commands_resent_total", "Commands sent again for want of an acknowledgement")

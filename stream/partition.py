@@ -89,6 +89,9 @@ class Partition:
         for message in messages:
             if isinstance(message, Finding):
                 metrics.FINDINGS.labels(message.detector).inc()
+                if message.verdict is not None:
+                    for detector in message.blamed or (metrics.UNTOLD,):
+                        metrics.DISPOSITIONS.labels(detector, message.verdict).inc()
                 continue
             metrics.COMMANDS.labels(message.action).inc()
             if message.degraded_from is not None:  # by the budget, or by a protection in the judge

@@ -1,7 +1,8 @@
 """Recorded sessions, judged as they are read: who may teach, and why the others may not.
 
-What was stopped or challenged never teaches, nor what a rule marks; an analyst's word (`Disposition`) is the
-only way back. A weak finding of a detector that goes by habits is another matter: see `teachers`.
+What was stopped or challenged never teaches, nor what a rule marks. An analyst's word (`Disposition`) is the
+only way back: that it was a false alarm covers all that came before it, that it was none outweighs it. A
+weak finding of a detector that goes by habits is another matter: see `teachers`.
 """
 
 from bisect import bisect_right
@@ -11,7 +12,7 @@ from collections.abc import Iterable
 from msgspec import Struct
 from msgspec.structs import replace
 
-from detectors.decision import Decision
+from detectors.decision import SELF_DISPOSITION, Decision
 from detectors.judge import Judge
 from detectors.policy import Policy
 from models.baselines.baseline import Baseline
@@ -19,7 +20,7 @@ from models.cloudevent import read_line
 from models.command import RANK, STOPS, Action, Command
 from models.errors import UnreadableEventError
 from models.event import AnyEvent, Join, Operation
-from models.finding import Finding
+from models.finding import Finding, Verdict
 from models.registry import EMPTY, Registry
 from stream.kept import Workflows, compact
 from stream.sources.recorded_run import RecordedRun
@@ -48,6 +49,9 @@ BY_HABIT = frozenset(
 
 UNINFORMED = frozenset({"unapproved_change", "credential_for_another", "secret_then_change"})
 """Those of them that hold everything unfamiliar against a job that is new to them."""
+
+DISPOSED = "disposed:true_positive"
+"""An analyst looked, and it was no false alarm."""
 
 NOBODY: frozenset[str] = frozenset()
 
@@ -130,6 +134,21 @@ class Alert(Struct, frozen=True):
     detector: str
 
 
+class Ordered(Struct, frozen=True):
+    """A command that was due."""
+
+    at_ms: int
+    action: Action
+
+
+class Word(Struct, frozen=True):
+    """What an analyst said of a stop or finding."""
+
+    at_ms: int
+    right: bool
+    decided_by: str
+
+
 class Informed:
     """The judge of a live baseline, who knows what the jobs were used to until now."""
 
@@ -166,9 +185,10 @@ class Recorded:
         self._cut_ms = cut_ms
         self._workflows = Workflows()
         self._runs: dict[Key, list[Operation]] = {}
-        self._suspects: dict[Key, Action] = {}
-        """The strongest action that was due."""
+        self._ordered: dict[Key, list[Ordered]] = defaultdict(list)
         self._alerts: dict[Key, list[Alert]] = defaultdict(list)
+        self._words: dict[Key, dict[str, Word]] = defaultdict(dict)
+        """What analysts said last, by what it is about."""
         self._names: dict[str, str] = {}
         self._position = 0
 
@@ -216,22 +236,38 @@ class Recorded:
         for command in commands:
             if command.action is not Action.RELEASE_SESSION:
                 key = (command.workflow, command.session)
-                known = self._suspects.get(key, command.action)
-                self._suspects[key] = max(known, command.action, key=RANK.__getitem__)
+                self._ordered[key].append(Ordered(command.at_ms, command.action))
         for finding in findings:
-            if finding.confidence and finding.risk >= self._alert_min and finding.detector not in but:
-                alert = Alert(finding.at_ms, finding.detector)
-                self._alerts[finding.workflow, finding.session].append(alert)
+            key = (finding.workflow, finding.session)
+            if finding.verdict is not None:
+                right = finding.verdict is Verdict.TRUE_POSITIVE
+                self._words[key][finding.about] = Word(finding.at_ms, right, finding.decided_by)
+            elif finding.detector in but or not finding.confidence:
+                continue
+            elif finding.risk >= self._alert_min or finding.detector == SELF_DISPOSITION:
+                self._alerts[key].append(Alert(finding.at_ms, finding.detector))
 
     def _parts(self, key: Key, run: list[Operation]) -> list[Told]:
         parts = [run] if self._cut_ms is None else cut(run, self._cut_ms)
-        if key in self._suspects:
-            return [Told(_as_run(part), f"rules:{self._suspects[key]}") for part in parts]
+        words = self._said(key)
+        if any(word.right for word in words):
+            return [Told(_as_run(part), DISPOSED) for part in parts]
+        forgiven_ms = max((word.at_ms for word in words), default=-1)
+        due = [each.action for each in self._ordered.get(key, ()) if each.at_ms > forgiven_ms]
+        if due:
+            strongest = max(due, key=RANK.__getitem__)
+            return [Told(_as_run(part), f"rules:{strongest}") for part in parts]
         begins = [part[0].at_ms for part in parts]
         heard: dict[int, set[str]] = defaultdict(set)
         for alert in self._alerts.get(key, ()):
-            heard[max(0, bisect_right(begins, alert.at_ms) - 1)].add(alert.detector)
+            if alert.at_ms > forgiven_ms:
+                heard[max(0, bisect_right(begins, alert.at_ms) - 1)].add(alert.detector)
         return [_told(part, heard[place]) for place, part in enumerate(parts)]
+
+    def _said(self, key: Key) -> list[Word]:
+        """What analysts said; nobody's own word counts who turned out, later, to act in the workflow."""
+        workflow = self._workflows.of(key[0])
+        return [word for word in self._words.get(key, {}).values() if not workflow.owns(word.decided_by)]
 
     def _move(self, event: Join) -> None:
         """What belongs to another session was sent again there: here it does not teach."""

@@ -22,6 +22,7 @@ from models.event import (
     Approval,
     CredentialKind,
     Delegation,
+    Disposition,
     Grade,
     Join,
     OpClass,
@@ -142,6 +143,12 @@ def join(seconds: float, **changed: Any) -> Join:
 def release(seconds: float, **changed: Any) -> Release:
     """A human lifts the stop."""
     return Release(**_fact("release", seconds, {"decided_by": HUMAN, **changed}))
+
+
+def disposition(seconds: float, about: str, *, right: bool = False, **changed: Any) -> Disposition:
+    """An analyst's word on a stop: a false alarm, unless the test says otherwise."""
+    fields = {"id": f"disposition-{about}@{seconds:g}", "decided_by": HUMAN, **changed}
+    return Disposition(about=about, true_positive=right, **_fact("disposition", seconds, fields))
 
 
 def end(seconds: float, **changed: Any) -> SessionEnd:

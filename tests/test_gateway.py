@@ -300,7 +300,7 @@ def test_an_approval_keeps_the_date_it_was_given() -> None:
     assert (approval.at_ms, approval.seen_ms, approval.source) == (NOW_MS - 60_000, NOW_MS, SOURCE)
 
 
-@pytest.mark.parametrize("kind", ["release", "operation", "unheard-of"])
+@pytest.mark.parametrize("kind", ["release", "disposition", "operation", "unheard-of"])
 def test_only_facts_are_taken_for_facts(kind: str) -> None:
     """Who may lift a stop does not ask an agent's gateway for it."""
     body = {"kind": kind, "workflow": "w", "session": "s", "decided_by": "me", "agent": "a", "operation": "x"}

@@ -17,6 +17,7 @@ from models.event import (
     Approval,
     ApprovalRequest,
     Delegation,
+    Disposition,
     Event,
     Grade,
     Join,
@@ -205,6 +206,9 @@ def _words(event: Event) -> tuple[str, str]:
             said = f"what ran as {event.session} turned out to be {event.into_session}"
         case Release():
             said = f"released by {event.decided_by}: {event.reason}"
+        case Disposition():
+            word = "right" if event.true_positive else "a false alarm"
+            said, about = f"{event.decided_by} says that it was {word}: {event.reason}", event.about
         case _:
             said = type(event).__name__.replace("Session", "session ").lower()
     return escape(said), about

@@ -57,12 +57,12 @@ def evaluate(
     """All figures of the recordings. Raises `InputError` for what cannot be read."""
     labels = labels_of(inputs.source, inputs.files, inputs.labels)
     budget = policy.wrong_stops_per_1000_sessions / 1000
-    return evaluated(_runs(inputs, bar), baseline, budget, labels, inputs.source, live)
+    return evaluated(_runs(inputs, labels, bar), baseline, budget, labels, inputs.source, live)
 
 
-def _runs(inputs: Inputs, bar: Bar) -> Iterator[RecordedRun]:
+def _runs(inputs: Inputs, labels: Labels, bar: Bar) -> Iterator[RecordedRun]:
     if inputs.source == EVENTS:
-        return runs_of(lines(inputs.files, bar=bar))
+        return runs_of(lines(inputs.files, bar=bar), labels.add_disposition)
     if inputs.source in RUNS:
         return recorded_runs(inputs.source, inputs.files, bar)
     return resolved_runs(inputs.source, inputs.files, inputs.registry, bar)

@@ -1,6 +1,6 @@
 """Recorded sessions under one baseline: what each reached, where, and which promises that exceeds."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from msgspec import Struct
 
@@ -8,7 +8,7 @@ from models.baselines.baseline import Baseline
 from models.baselines.surprise import Expectation
 from models.cloudevent import read_line
 from models.errors import UnreadableEventError
-from models.event import Operation
+from models.event import Disposition, Operation
 from stream.evaluation.truth import Kind, Truth
 from stream.scoring import Rise, Scorer
 from stream.sources.recorded_run import RecordedRun
@@ -93,8 +93,13 @@ class Judge:
         return known[1], known[2]
 
 
-def runs_of(lines: Iterable[bytes]) -> Iterator[RecordedRun]:
-    """The sessions of our own events, in the order in which they began; what comes twice counts once."""
+def runs_of(
+    lines: Iterable[bytes], hear: Callable[[Disposition], None] = lambda _: None
+) -> Iterator[RecordedRun]:
+    """The sessions of our own events, in the order in which they began; what comes twice counts once.
+
+    `hear` is told what analysts said, all of it before the first session is given.
+    """
     sessions: dict[tuple[str, str], dict[tuple[str, str], Operation]] = {}
     for line in lines:
         try:
@@ -104,5 +109,7 @@ def runs_of(lines: Iterable[bytes]) -> Iterator[RecordedRun]:
         if isinstance(event, Operation):
             told = sessions.setdefault((event.workflow, event.session), {})
             told.setdefault((event.source, event.id), event)
+        elif isinstance(event, Disposition):
+            hear(event)
     for (_, session), told in sessions.items():
         yield RecordedRun(session, list(told.values()))

@@ -1,10 +1,11 @@
 """What is known of recorded sessions, read for measuring alone: nothing that learns or scores has it.
 
 Where the format tells it, it is taken from the recording: `kind` of agent runs, `label` of HDFS blocks,
-`index.json` beside scenarios. Else a file of labels says it, a session or a scenario an entry.
+`index.json` beside scenarios; among our own events analysts say it (dispositions). Else a file of labels says
+it, a session, a scenario or a disposition an entry.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
@@ -13,12 +14,15 @@ import msgspec
 from msgspec import Struct
 
 from models.errors import InputError
+from models.event import Disposition
+from models.session import called
 from stream.files import WIDE_BYTES_MAX, lines
 from stream.labels import Label
 from stream.sources.agent_runs import SESSIONS
 from stream.sources.recorded_run import RecordedRun
 
 INDEX = "index.json"
+KIND = str(Disposition.__struct_config__.tag)
 
 
 class Kind(StrEnum):
@@ -63,9 +67,11 @@ class Labels:
     def __init__(self) -> None:
         self._known: dict[tuple[str, str, str], Truth] = {}
         self._benign_files: set[str] = set()
+        self._said: dict[tuple[str, str], dict[str, Disposition]] = {}
+        """Workflow and session: the last word of analysts, by what it is about."""
 
     def __bool__(self) -> bool:
-        return bool(self._known or self._benign_files)
+        return bool(self._known or self._benign_files or self._said)
 
     def add(self, session: str, truth: Truth, *, workflow: str = "", file: str = "") -> None:
         """One session; what is added later counts."""
@@ -82,14 +88,32 @@ class Labels:
         for session in expect.act_on.sessions:
             self.add(session, Truth(Kind.MALICIOUS, first_bad_line=expect.earliest_fair), file=file)
 
+    def add_disposition(self, said: Disposition) -> None:
+        """An analyst's word; what is said later of the same command or finding counts."""
+        words = self._said.setdefault((said.workflow, said.session), {})
+        known = words.get(said.about)
+        if known is None or known.at_ms <= said.at_ms:
+            words[said.about] = said
+
     def of(self, run: RecordedRun) -> Truth | None:
-        """What is known of a run; None for nothing."""
+        """What is known of a run; None for nothing. A label outweighs what analysts said on the way."""
         workflow = run.operations[0].workflow if run.operations else ""
         file = Path(run.file).name
         for key in ((file, "", run.session), ("", workflow, run.session), ("", "", run.session)):
             if key in self._known:
                 return _placed(self._known[key], run)
-        return Truth(Kind.BENIGN) if file in self._benign_files else None
+        if file in self._benign_files:
+            return Truth(Kind.BENIGN)
+        return _disposed(run, self._said.get((workflow, run.session), {}).values())
+
+
+def _disposed(run: RecordedRun, said: Iterable[Disposition]) -> Truth | None:
+    """One stop that was right outweighs all false alarms; nobody vouches for a session of their own."""
+    acting = {called(name) for each in run.operations for name in (each.session, each.agent, each.principal)}
+    words = [each.true_positive for each in said if called(each.decided_by) not in acting]
+    if not words:
+        return None
+    return Truth(Kind.MALICIOUS if any(words) else Kind.BENIGN)
 
 
 def _placed(truth: Truth, run: RecordedRun) -> Truth:
@@ -137,7 +161,9 @@ def _read(path: Path, labels: Labels) -> None:
         entries = row["scenarios"] if isinstance(row.get("scenarios"), list) else [row]
         for entry in entries:
             try:
-                if "session" in entry:
+                if entry.get("kind") == KIND:
+                    labels.add_disposition(msgspec.convert(entry, Disposition))
+                elif "session" in entry:
                     told = msgspec.convert(entry, SessionLabel)
                     truth = Truth(WORDS[told.label.lower()], told.first_bad)
                     labels.add(told.session, truth, workflow=told.workflow)
