@@ -270,24 +270,6 @@ def test_a_baseline_is_trained_and_used(run: Run, tmp_path: Path) -> None:
     assert all(row["model"].startswith("baseline@") for row in rows)
 
 
-def test_training_tells_whom_it_left_out_and_heeds_the_live_baseline(run: Run, tmp_path: Path) -> None:
-    """By reason and agent: who is never learned from must not be found out by a missed alarm."""
-    live, following = tmp_path / "live.json", tmp_path / "next.json"
-    honest = [event for session in recorded(60) for event in session]
-    assert run("train", "-", "--out", live, stdin=lines(*honest)).code == 0
-    rogue = told(CHAIN, session="rogue", workflow="wr", agent_role=SLOW, agent="agent-of-nobody")
-    burst = [op("D", k, agent_role=SLOW, session="s9", workflow="w9", agent="hasty") for k in range(40)]
-    events = lines(*honest, *rogue, *burst)
-    ran = run("train", "-", "--baseline", live, "--out", following, stdin=events)
-    assert ran.code == 0
-    assert "1 (rules:kill_session)" in ran.out
-    shown = {
-        cells[0]: cells[1:] for line in ran.out.splitlines() if len(cells := line.strip("│ ").split()) > 2
-    }
-    assert "rules:kill_session" in shown["agent-of-nobody"]
-    assert any(word.startswith("alert:unusual_") for word in shown["hasty"])
-
-
 def test_recorded_runs_are_trained_on_and_scored(run: Run, tmp_path: Path) -> None:
     """One object a session, with the names that whoever measures it expects."""
     calls: list[dict[str, Any]] = [{"op": "look"}, {"op": "pay", "prov": {"to": ["user"]}}]

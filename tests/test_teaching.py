@@ -1,6 +1,9 @@
 """Who may teach a baseline: what alerts keep away, what an agent and a day may contribute, who is told."""
 
 import inspect
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import msgspec
@@ -11,6 +14,9 @@ from models.baselines.baseline import Baseline, Share, read_artifact
 from models.command import Action
 from models.event import AnyEvent, Operation, Origin
 from models.registry import EMPTY
+from stream.model_registry.announcement import Slot
+from stream.model_registry.objects import Objects
+from stream.model_registry.registry import ModelRegistry
 from stream.sources.recorded_run import RecordedRun
 from stream.teaching import BY_HABIT, Recorded, teachers
 from stream.training import DAY_MS, Trained, capped, train, train_runs
@@ -25,6 +31,7 @@ from tests.builders import (
     clerk_run,
     op,
     origin,
+    recorded,
     slow_run,
     told,
     trained,
@@ -184,3 +191,50 @@ def test_the_baseline_says_who_taught_it_and_who_was_left_out(tmp_path: Path) ->
         Share(AGENT, 40, {"alert:faster_than_human": 10}),
         Share("agent-8", 5, {}),
     ]
+
+
+def chainbrake(*arguments: str | Path) -> str:
+    """What the command prints, on a wide terminal."""
+    command = [str(Path(sys.executable).with_name("chainbrake")), *map(str, arguments)]
+    done = subprocess.run(command, check=True, capture_output=True, env={**os.environ, "COLUMNS": "200"})
+    return done.stdout.decode()
+
+
+def write(path: Path, *events: AnyEvent) -> Path:
+    """As a file."""
+    path.write_bytes(b"".join(msgspec.json.encode(event) + b"\n" for event in events))
+    return path
+
+
+def hurried() -> list[AnyEvent]:
+    """Looks around forty times as fast as its kind does: no rule minds."""
+    return [op("D", k, agent_role=SLOW, session="s9", workflow="w9", agent="hasty") for k in range(40)]
+
+
+def test_the_command_tells_whom_it_left_out_and_heeds_the_live_baseline(tmp_path: Path) -> None:
+    """By reason and agent: who is never learned from must not be found out by a missed alarm."""
+    usual = [event for session in recorded(40) for event in session]
+    honest = write(tmp_path / "honest.ndjson", *usual)
+    live = tmp_path / "live.json"
+    assert "whom something was left out" not in chainbrake("train", honest, "--out", live)
+    rogue = told(CHAIN, session="rogue", workflow="wr", agent_role=SLOW, agent="agent-of-nobody")
+    events = write(tmp_path / "next.ndjson", *usual, *rogue, *hurried())
+    said = chainbrake("train", events, "--baseline", live, "--out", tmp_path / "next.json")
+    assert "1 (rules:kill_session)" in said
+    rows = {row.split()[1]: row for row in said.splitlines() if row.startswith("│")}
+    assert "1 rules:kill_session" in rows["agent-of-nobody"]
+    assert "1 alert:unusual_" in rows["hasty"]
+    assert "hasty" not in chainbrake("train", events, "--out", tmp_path / "alone.json")
+
+
+def test_a_registry_of_baselines_guards_with_the_live_one_unless_told_not_to(tmp_path: Path) -> None:
+    """What is put to work next has not learned from what the one at work alarms on."""
+    usual = [event for session in recorded(40) for event in session]
+    honest = write(tmp_path / "honest.ndjson", *usual)
+    events = write(tmp_path / "next.ndjson", *usual, *hurried())
+    place = ("--models", tmp_path / "models")
+    chainbrake("models", "train", honest, *place)
+    registry = ModelRegistry(Objects(str(tmp_path / "models")), TRUSTED)
+    registry.fill(Slot.LIVE, next(iter(registry.versions())), "ann", "first")
+    assert "hasty" in chainbrake("models", "train", events, *place)
+    assert "hasty" not in chainbrake("models", "train", events, "--ignore-live", *place)
