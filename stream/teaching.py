@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from msgspec import Struct
 from msgspec.structs import replace
 
+from detectors.approvals import answered_ms
 from detectors.decision import SELF_DISPOSITION, Decision
 from detectors.judge import Judge
 from detectors.policy import Policy
@@ -19,7 +20,7 @@ from models.baselines.baseline import Baseline
 from models.cloudevent import read_line
 from models.command import RANK, STOPS, Action, Command
 from models.errors import UnreadableEventError
-from models.event import AnyEvent, Join, Operation
+from models.event import AnyEvent, Approval, Join, Operation
 from models.finding import Finding, Verdict
 from models.registry import EMPTY, Registry
 from stream.kept import Workflows, compact
@@ -33,6 +34,9 @@ BY_HABIT = frozenset(
         "unusual_velocity",
         "unusual_transition",
         "unusual_provenance",
+        "unusual_shape",
+        "unusual_approval",
+        "unfamiliar_system",
         "unfamiliar_act",
         "workload_elsewhere",
         "mass_secret_read",
@@ -43,6 +47,7 @@ BY_HABIT = frozenset(
         "three_systems",
         "borrowed_workload",
         "opened_outside",
+        "scouted_credential",
     }
 )
 """Detectors that ask what a job is used to: of a job that is new to them they know nothing."""
@@ -189,6 +194,8 @@ class Recorded:
         self._alerts: dict[Key, list[Alert]] = defaultdict(list)
         self._words: dict[Key, dict[str, Word]] = defaultdict(dict)
         """What analysts said last, by what it is about."""
+        self._answered: dict[Key, list[tuple[int, int]]] = defaultdict(list)
+        """When each approval came, and after how long (ms)."""
         self._names: dict[str, str] = {}
         self._position = 0
 
@@ -222,6 +229,10 @@ class Recorded:
                 run.append(compact(event, self._names, run))
         elif isinstance(event, Join):
             self._move(event)
+        elif isinstance(event, Approval):
+            took_ms = answered_ms(workflow, event.id)
+            if took_ms is not None:
+                self._answered[event.workflow, event.session].append((event.at_ms, took_ms))
 
     def told(self) -> list[Told]:
         """All sessions, each in the order in which it was told, with what speaks against it.
@@ -251,18 +262,25 @@ class Recorded:
         parts = [run] if self._cut_ms is None else cut(run, self._cut_ms)
         words = self._said(key)
         if any(word.right for word in words):
-            return [Told(_as_run(part), DISPOSED) for part in parts]
+            return [Told(self._as_run(part), DISPOSED) for part in parts]
         forgiven_ms = max((word.at_ms for word in words), default=-1)
         due = [each.action for each in self._ordered.get(key, ()) if each.at_ms > forgiven_ms]
         if due:
             strongest = max(due, key=RANK.__getitem__)
-            return [Told(_as_run(part), f"rules:{strongest}") for part in parts]
+            return [Told(self._as_run(part), f"rules:{strongest}") for part in parts]
         begins = [part[0].at_ms for part in parts]
         heard: dict[int, set[str]] = defaultdict(set)
         for alert in self._alerts.get(key, ()):
             if alert.at_ms > forgiven_ms:
                 heard[max(0, bisect_right(begins, alert.at_ms) - 1)].add(alert.detector)
-        return [_told(part, heard[place]) for place, part in enumerate(parts)]
+        return [_told(self._as_run(part), heard[place]) for place, part in enumerate(parts)]
+
+    def _as_run(self, run: list[Operation]) -> RecordedRun:
+        """With how long the approvals took that came while it went on."""
+        first, last = run[0], run[-1]
+        answers = self._answered.get((first.workflow, first.session), ())
+        took_ms = (took_ms for at_ms, took_ms in answers if first.at_ms <= at_ms <= last.at_ms)
+        return RecordedRun(first.session, run, answered_ms=tuple(took_ms))
 
     def _said(self, key: Key) -> list[Word]:
         """What analysts said; nobody's own word counts who turned out, later, to act in the workflow."""
@@ -283,13 +301,9 @@ def is_weak(command: Command) -> bool:
     )
 
 
-def _told(run: list[Operation], heard: set[str]) -> Told:
+def _told(run: RecordedRun, heard: set[str]) -> Told:
     marked = sorted(heard - BY_HABIT)
-    return Told(_as_run(run), f"alert:{marked[0]}" if marked else "", frozenset(heard))
-
-
-def _as_run(run: list[Operation]) -> RecordedRun:
-    return RecordedRun(run[0].session, run)
+    return Told(run, f"alert:{marked[0]}" if marked else "", frozenset(heard))
 
 
 def cut(run: list[Operation], idle_ms: int) -> list[list[Operation]]:

@@ -163,7 +163,7 @@ def test_wrong_stops_are_counted_by_detector() -> None:
     """What a team that is woken at night wants to know; and a stop that rests on two counts for both."""
     before = [counted(name, Verdict.FALSE_POSITIVE) for name in ("read_then_write_chain", "untold")]
     events, command = stopped()
-    partition = Partition(0, Claim("e", 0, "t"), "t", 0)
+    partition = Partition(0, Claim(1, 0, "t"), "t", 0)
     found = [
         *judged([*events, disposition(100, command)]).findings,
         *judged([disposition(100, "long-ago")]).findings,

@@ -72,6 +72,7 @@ LABELS = {
         "of",
         "detector",
         "action",
+        "verdict",
         "outcome",
         "certainty",
         "dependency",

@@ -16,7 +16,8 @@ from detectors.policy import Policy
 from models.baselines.learning import learn
 from models.event import OpClass, Operation, Origin, Provenance, SystemKind
 from stream import kept
-from stream.training import Recorded, train
+from stream.teaching import Recorded
+from stream.training import train
 from tests.builders import CLERK, FAST, RARE, ROTATOR, SIGNER, SLOW
 from tests.builders import recorded as honest_runs
 

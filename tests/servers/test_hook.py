@@ -94,6 +94,17 @@ def test_a_rogue_chain_is_refused_its_next_call_and_a_release_lifts_that(
     )
     until(lambda: not refused(gateway, "rogue"), SOON_S, "the released session may go on")
 
+    by = ("--workflow", "wf-rogue", "--by", "ann@example.org")
+    deployment.run("dispose", "rogue", *by, "--about", command, "--false-positive")
+
+    def on_record() -> bool:
+        records = [json.loads(record.value) for record in deployment.read("findings")]
+        return any(record.get("verdict_id") == 1 for record in records)
+
+    until(on_record, SOON_S, "the word that it was a false alarm is on record")
+    wrong = 'chainbrake_dispositions_total{detector="read_then_write_chain",verdict="false_positive"} 1.0'
+    assert wrong in worker.get("/metrics")[1]
+
 
 def test_a_refused_call_is_on_the_log_as_denied(deployment: Deployment, gateway: Gateway) -> None:
     """The monitor must see that a stopped agent goes on trying."""
