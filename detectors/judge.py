@@ -281,6 +281,7 @@ class Judge:
 
     def _fact(self, workflow: Workflow, event: AnyEvent, seen_ms: int) -> Decision | None:
         """What is no operation, yet changes how operations are judged."""
+        self.tally.facts += 1
         match event:
             case Release():
                 return self._decisions.release(workflow, event, seen_ms)
