@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable, Iterator
+from difflib import get_close_matches
 from functools import cache
 from importlib.resources import files
 
@@ -25,20 +26,30 @@ from stream.yaml_places import Document, Place, documents
 BUILTIN = "detectors.chains.builtin"
 FAULTS_SHOWN_MAX = 20
 
+TEXTS = "valid is a text, or a list of texts"
+PAIRS = "valid are pairs such as {target: look.target}: a field here, and step.field of an earlier step"
+CHAIN = "valid is a chain with name, title, steps and within"
+STEP = "valid is a step such as {id: look, class: discovery}"
+
 VALID = {
-    "absent": f"valid is a list of at most {STEPS_MAX}",
+    "absent": f"valid is a list of at most {STEPS_MAX}, such as [{{class: exchange, after: look}}]",
     "after": "valid is the id of a step, or a list of them",
     "confidence": "valid is a number above 0, up to 1",
     "count": f"valid is a number from 1 to {COUNT_MAX}",
+    "differs": PAIRS,
     "enabled": "valid are true and false",
+    "facts": "valid are pairs of a fact and its patterns, in quotes if they are numbers: {count: '5'}",
     "grade": "valid are attested, observed, inferred",
     "id": "valid are small letters, digits and _, beginning with a letter",
     "name": "valid are small letters, digits and _, beginning with a letter",
     "order": "valid are listed, any",
     "proven": "valid are true and false",
     "response": f"valid are {', '.join(RESPONSES)}",
+    "same": PAIRS,
     "scope": "valid are session, agent, principal, workflow",
     "steps": f"valid is a list of 1 to {STEPS_MAX} steps",
+    "tags": "valid is a list of texts, such as [T1098.003, ASI03]",
+    "title": "valid is a text of up to 256 characters",
     "vouched": "valid are true and false",
     "within": "valid is a number and a unit: ms, s, m, h or d, such as 90s, 10m or 2h",
 }
@@ -47,6 +58,20 @@ VALID = {
 PLACE = re.compile(r" - at `(?:key in )?\$(.*)`$")
 UNKNOWN_KEY = re.compile(r"unknown field `(.+?)`")
 MISSING_KEY = re.compile(r"missing required field `(.+?)`")
+WRITTEN = re.compile(r"Expected `str` matching regex .*|Invalid enum value .*")
+PLAIN_WORDS = {
+    "`object`": "keys and values",
+    "`array`": "a list",
+    "`str`": "a text",
+    "`str | array`": "texts",
+    "`int`": "a whole number",
+    "`float`": "a number",
+    "`bool`": "true or false",
+    "`bool | null`": "true or false",
+    "`null`": "nothing",
+    "`date`": "a date",
+}
+SHOWN_MAX = 40
 
 
 @cache
@@ -66,7 +91,11 @@ def builtin_names() -> tuple[str, ...]:
 
 def declarations(path: str, content: bytes) -> Iterator[tuple[Declaration, Document]]:
     """Every chain of a file. Raises `RuleError` that lists what is wrong."""
+    found_any = False
     for document in documents(path, content):
+        found_any = True
+        if isinstance(document.content, dict) and {"detection", "correlation"} & set(document.content):
+            raise RuleError(document.fault((), "a Sigma rule, and no chain; valid is --sigma for this file"))
         try:
             chain = msgspec.convert(document.content, Declaration)
         except msgspec.ValidationError as error:
@@ -75,6 +104,8 @@ def declarations(path: str, content: bytes) -> Iterator[tuple[Declaration, Docum
         if found:
             raise RuleError("\n".join(found[:FAULTS_SHOWN_MAX]))
         yield chain, document
+    if not found_any:
+        raise RuleError(f"{path}:1:1: nothing in it; {CHAIN}")
 
 
 def checked(chain: Declaration, document: Document, policy: Policy, taken: set[str]) -> Declaration:
@@ -125,16 +156,35 @@ def _explained(document: Document, message: str) -> str:
     said = message[: found.start()] if found else message
     unknown, missing = UNKNOWN_KEY.search(said), MISSING_KEY.search(said)
     if unknown:
-        keys = ", ".join(_keys(place))
-        return document.fault((*place, unknown.group(1)), f"no such key; valid are {keys}")
+        return document.fault((*place, unknown.group(1)), _unknown_key(unknown.group(1), _keys(place)))
     if missing:
-        return document.fault(place, f"{missing.group(1)} is missing; {_valid(missing.group(1))}")
+        return document.fault(place, f"{missing.group(1)} is missing; {_valid((missing.group(1),))}")
+    return document.fault(place, f"{_plainly(said, document.at(place))}; {_valid(place)}")
+
+
+def _unknown_key(key: str, keys: list[str]) -> str:
+    near = get_close_matches(key, keys, 1)
+    meant = f"did you mean {near[0]}? " if near else ""
+    return f"no such key; {meant}valid are {', '.join(keys)}"
+
+
+def _plainly(said: str, given: object) -> str:
+    """What was said of a value, in the words of whoever wrote it."""
+    if WRITTEN.fullmatch(said):
+        return f"{str(given)[:SHOWN_MAX]!r} is not one"
+    for word, plain in PLAIN_WORDS.items():
+        said = said.replace(f"Expected {word}", f"expected {plain}").replace(f"got {word}", f"it is {plain}")
+    return said
+
+
+def _valid(place: Place) -> str:
     words = [part for part in place if isinstance(part, str)]
-    return document.fault(place, f"{said}; {_valid(words[-1] if words else '')}")
-
-
-def _valid(key: str) -> str:
-    return VALID.get(key, "valid is a text, or a list of texts; see docs/chains.md")
+    if not words:
+        return CHAIN
+    if place[:1] == ("steps",) and words == ["steps"] and len(place) > 1:
+        return STEP
+    around = words[-2] if len(words) > 1 and words[-2] in ("same", "differs", "facts") else ""
+    return VALID.get(words[-1]) or VALID.get(around, TEXTS)
 
 
 def _keys(place: Place) -> list[str]:

@@ -13,7 +13,7 @@ from rich.markup import escape
 
 from detectors.catalog import NAMES
 from detectors.policy import write_policy
-from models.errors import ChainbrakeError
+from models.errors import ChainbrakeError, RuleError
 from stream.baseline_files import load_baseline
 from stream.build import fold_build
 from stream.commands.evaluate import evaluate
@@ -57,6 +57,10 @@ def main() -> None:
     """Run; what we raise on purpose is a message and exit code 2, everything else a traceback."""
     try:
         app()
+    except RuleError as error:  # a line for each mistake, each with its place
+        for line in str(error).splitlines():
+            errors.print(f"[red]error:[/red] {escape(line.strip())}")
+        sys.exit(2)
     except ChainbrakeError as error:
         said = "; ".join(
             line.strip() for line in str(error).splitlines()

@@ -11,6 +11,7 @@ from models.errors import RuleError
 FILE_BYTES_MAX = 1_048_576
 NODES_MAX = 20_000
 DEPTH_MAX = 24
+NOTHING = "tag:yaml.org,2002:null"
 
 Place = tuple[str | int, ...]
 
@@ -23,6 +24,17 @@ class Document(Struct, frozen=True):
     """As plain data."""
     places: dict[Place, tuple[int, int]]
     """Key or index, from the outside in: line and column, from 1 on."""
+
+    def at(self, place: Place) -> Any:
+        """What stands there; None where nothing does."""
+        found = self.content
+        for part in place:
+            inside = isinstance(found, dict) and part in found
+            inside = inside or (isinstance(found, list) and isinstance(part, int) and part < len(found))
+            if not inside:
+                return None
+            found = found[part]
+        return found
 
     def fault(self, place: Place, message: str) -> str:
         """The message, with the file, line and column of the nearest thing that is there."""
@@ -40,13 +52,17 @@ def documents(path: str, content: bytes) -> Iterator[Document]:
         raise RuleError(f"{path}: {len(content)} bytes; valid are up to {FILE_BYTES_MAX}")
     try:
         for node in yaml.compose_all(content, Loader=yaml.SafeLoader):
-            if node is not None:
+            if node.tag != NOTHING:
                 places = dict(_walk(node, (), [0], path))
                 yield Document(path, _plain(node), places)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         where = f":{mark.line + 1}:{mark.column + 1}" if mark else ""
         raise RuleError(f"{path}{where}: no YAML: {error.problem or error.context}") from error
+    except yaml.reader.ReaderError as error:
+        before = content[: error.position]
+        line, column = before.count(b"\n") + 1, len(before) - before.rfind(b"\n")
+        raise RuleError(f"{path}:{line}:{column}: no YAML: {error.reason}; valid is UTF-8") from error
     except (
         yaml.YAMLError,
         UnicodeDecodeError,
@@ -78,6 +94,8 @@ def _walk(
         known: set[str] = set()
         for key, value in node.value:
             at = (key.start_mark.line + 1, key.start_mark.column + 1)
+            if not isinstance(key, yaml.ScalarNode):
+                raise RuleError(f"{path}:{at[0]}:{at[1]}: a key is a list or a mapping; valid is a text")
             if key.value in known:
                 raise RuleError(f"{path}:{at[0]}:{at[1]}: {key.value} stands there twice; only one is valid")
             known.add(key.value)

@@ -6,6 +6,7 @@ from difflib import get_close_matches
 from detectors.chains import fields
 from detectors.chains.declaration import (
     DURATION_MS_MAX,
+    AbsenceDeclaration,
     Condition,
     Declaration,
     StepDeclaration,
@@ -33,6 +34,7 @@ WORDS: dict[str, tuple[str, ...]] = {
 """Keys whose values are words of ours."""
 
 KEYS = {"op_class": "class"}
+CONDITIONS = frozenset(Condition.__struct_fields__) - {"outcome", "vouched", "own", "proven", "habit"}
 
 
 def faults(chain: Declaration) -> Iterator[Fault]:
@@ -47,14 +49,27 @@ def faults(chain: Declaration) -> Iterator[Fault]:
     for place, absence in enumerate(chain.absent):
         here = ("absent", place)
         yield from _of_condition(here, absence, ids, {absence.after} if absence.after else set())
-        for key in ("after", "before"):
-            named = getattr(absence, key)
-            yield from _unknown((*here, key), [named] if named else [], ids, "step")
+        yield from _of_absence(here, chain, absence)
     yield from _unknown(("by",), listed_texts(chain.by), fields.NAMES, "field")
     yield from _too_long(("within",), chain.within)
     if chain.response is Action.RELEASE_SESSION:
         yield ("response",), f"release_session is no response to risk; valid are {', '.join(RESPONSES)}"
     yield from _of_order(chain)
+
+
+def _of_absence(here: Place, chain: Declaration, absence: AbsenceDeclaration) -> Iterator[Fault]:
+    """The steps that it lies between: there have to be some, and something between them."""
+    ids = [step.id for step in chain.steps]
+    after, before = absence.after, absence.before
+    for key, named in (("after", after), ("before", before)):
+        yield from _unknown((*here, key), [named] if named else [], ids, "step")
+    if before not in ids:
+        return
+    place = ids.index(before)
+    if after in ids and (after == before or before in _before(chain, ids.index(after))):
+        yield (*here, "before"), f"{before} is done by the time {after} is: nothing lies between"
+    elif not after and chain.order == "listed" and place == 0 and chain.steps[0].count == 1:
+        yield (*here, "before"), f"{before} is the first step: nothing of the chain lies before it"
 
 
 def remarks(chain: Declaration) -> Iterator[Fault]:
@@ -64,6 +79,15 @@ def remarks(chain: Declaration) -> Iterator[Fault]:
             ("scope",),
             f"follows each {chain.scope} within one workflow; what it does in several is not put together",
         )
+    for place, step in enumerate(chain.steps):
+        here: Place = ("steps", place)
+        if step.within is not None and milliseconds(step.within) > milliseconds(chain.within):
+            yield (*here, "within"), f"is longer than the whole chain has, which is {chain.within}"
+        if not any(getattr(step, key) for key in CONDITIONS):
+            yield (
+                here,
+                f"{step.id} is every operation that ended in {step.outcome}: nothing else is said of it",
+            )
 
 
 def _before(chain: Declaration, place: int) -> set[str]:
@@ -85,6 +109,10 @@ def _of_condition(here: Place, condition: Condition, ids: list[str], done: set[s
     for key, words in WORDS.items():
         yield from _unknown((*here, KEYS.get(key, key)), _texts(condition, key), words, KEYS.get(key, key))
     yield from _unknown((*here, "facts"), condition.facts, fields.FACTS, "fact")
+    unwanted = set(_texts(condition, "without"))
+    for effect in _texts(condition, "effects"):
+        if effect in unwanted:
+            yield (*here, "without"), f"{effect} is wanted by `effects`: no operation is both"
     for key in ("same", "differs"):
         for mine, other in getattr(condition, key).items():
             where: Place = (*here, key, mine)
@@ -107,7 +135,7 @@ def _of_step(here: Place, chain: Declaration, place: int) -> Iterator[Fault]:
     yield from _unknown((*here, "after"), after, others, "step")
     if after and chain.order == "listed":
         yield (*here, "after"), "steps come in the order listed; with `order: any` only `after` orders them"
-    elif step.id in _before(chain, place):
+    elif step.id in _before(chain, place) and step.id not in after:
         yield (*here, "after"), f"{step.id} would have to come before itself"
     if step.within is not None:
         yield from _too_long((*here, "within"), step.within)

@@ -38,6 +38,35 @@ MISTAKES = {
     "no name": ("name: mine", "", "title", "name is missing"),
     "a bad name": ("name: mine", "name: My Chain", "name", "valid are small letters"),
     "no YAML": ("within: 1h", "within: [", "", "no YAML"),
+    "a duration that is a number": ("within: 1h", "within: 3600", "within", "it is a whole n"),
+    "a step in one word": (
+        "{id: look, class: discovery}", "discovery", "discovery", "such as {id: look, class:"),
+    "steps by name": (
+        "steps:", "steps: {look: {class: discovery}}\nabsent:", "steps", "a list of 1 to 8 steps"),
+    "a bond in one word": (
+        "role_mapping]", "role_mapping], same: target", "same", "pairs such as {target: look."),
+    "a fact that is a number": (
+        "role_mapping]", "role_mapping], facts: {count: 5}", "facts", "in quotes if"),
+    "tags in one word": ("within: 1h", "within: 1h\ntags: T1098", "tags", "valid is a list of texts"),
+    "an outcome": (
+        "role_mapping]", "role_mapping], outcome: success", "outcome", "valid are ok, denied, error"),
+    "nothing behind a key": ("class: discovery", "class: ", "class", "it is nothing; valid is a text"),
+    "a key of another part": (
+        "within: 1h", "within: 1h\nabsent:\n  - {count: 2}", "count", "valid are after, agent"),
+    "nothing in between": (
+        "within: 1h", "within: 1h\nabsent:\n  - {class: other, after: grant, before: look}",
+        "before: look", "nothing lies between"),
+    "nothing before the first": (
+        "within: 1h", "within: 1h\nabsent:\n  - {class: other, before: look}",
+        "before: look", "is the first step"),
+    "an effect that is and is not": (
+        "role_mapping]", "role_mapping], effects: admin, without: admin", "without",
+        "no operation is both"),
+    "a step that comes before itself": (
+        "class: discovery", "class: discovery, after: look", "after", "valid are grant"),
+    "a key that is a list": ("within: 1h", "within: 1h\n? [a]\n: b", "[a]", "a key is a list"),
+    "a Sigma rule": (
+        "name: mine", "logsource: {product: aws}\ndetection: {}", "logsource", "valid is --sigma"),
 }  # fmt: skip
 
 
@@ -52,6 +81,19 @@ def test_a_mistake_is_told_with_file_line_and_column_and_what_would_be_valid(wha
         list(declarations("mine.yaml", text.encode()))
     assert str(refused.value).startswith(f"mine.yaml:{line}:{column}: ")
     assert valid in str(refused.value)
+
+
+@pytest.mark.parametrize("nothing", ["", "\n", "# a remark\n", "---\n---\n"])
+def test_a_file_with_nothing_in_it_is_a_mistake(nothing: str) -> None:
+    """Not a silence: whoever names a file wants something of it."""
+    with pytest.raises(RuleError, match=r"^mine.yaml:1:1: nothing in it; valid is a chain"):
+        list(declarations("mine.yaml", nothing.encode()))
+
+
+def test_bytes_that_are_no_text_have_a_place() -> None:
+    """As anything else that is no YAML."""
+    with pytest.raises(RuleError, match=r"^mine.yaml:3:8: no YAML: .*; valid is UTF-8"):
+        list(declarations("mine.yaml", CHAIN.encode().replace(b"looked", b"\xe9")))
 
 
 def test_a_count_among_which_others_may_come_is_refused_where_it_cannot_be_followed() -> None:
