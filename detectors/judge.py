@@ -303,7 +303,9 @@ class Judge:
     ) -> Decision | None:
         """Ask the detectors that attend to such a fact."""
         session = workflow.sessions.get(event.session)
-        if session is None:
+        if session is None and type(event) is SessionEnd:  # nothing to remember of what is over
+            session = Session(id=event.session, agent=event.agent, last_ms=event.at_ms)
+        elif session is None:
             session = self._begin(workflow, event, "")
         noticed = [word for attend in attending if (word := attend(session, workflow, event)) is not None]
         return self._decisions.due(workflow, session, event, noticed, seen_ms) if noticed else None

@@ -63,18 +63,19 @@ class Follower:
                     fills |= part.bit
                 else:
                     forbids |= part.bit
-        return self._follow(workflow, event, step, fills, forbids) if fills or forbids else None
+        return self.follow(workflow, event, step, fills, forbids) if fills or forbids else None
 
-    def _follow(
+    def follow(
         self, workflow: Workflow, event: Operation, step: Step, fills: int, forbids: int
     ) -> Noticed | None:
+        """Take in what is known to fill or to forbid."""
         followed = "" if self._follows_all else self._whom(event)
         if followed is None:
             return None
         if forbids and self._hosted.exact:
             fills = 0  # what a negated rule matches, is no part of a match
         values = tuple([read(event) for read in self._compared]) if self._compared else ()
-        hit = Hit(step, fills, forbids, values, event.act, _weight(event) if self._weighs else 1)
+        hit = Hit(step, fills, forbids, values, step.act, _weight(event) if self._weighs else 1)
         tracks = workflow.tracks.get(self._track_name)
         track = tracks.get(followed) if tracks is not None else None
         if track is None:

@@ -8,7 +8,7 @@ from detectors.chains.conditions import Look, Test
 from detectors.chains.fields import Field
 from detectors.chains.shape import Shape
 from models.command import Action
-from models.event import Grade, OpClass, Operation
+from models.event import Event, Grade, OpClass, Operation
 
 
 class Part(Struct, frozen=True, kw_only=True):
@@ -16,7 +16,7 @@ class Part(Struct, frozen=True, kw_only=True):
 
     bit: int
     is_step: bool = True
-    classes: frozenset[OpClass]
+    classes: frozenset[OpClass] = frozenset()
     is_named: Callable[[str], bool] | None = None
     """Whether an operation's name is right; None for any name."""
     looks: tuple[Look, ...] = ()
@@ -25,6 +25,9 @@ class Part(Struct, frozen=True, kw_only=True):
     """Asked of each operation."""
     habit: bool | None = None
     """Whether it has to be a habit of its job, or must be none; None for either."""
+    kind: type[Event] = Operation
+    is_fact: Callable[[Event], bool] | None = None
+    """Asked of an event that is no operation, where it is about such."""
 
     @property
     def asks(self) -> bool:

@@ -1,13 +1,14 @@
 """Hosts a declared chain as a detector: what it listens to, and whom it asks."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
+from typing import cast
 
 from detectors.chains.following import Follower
-from detectors.chains.hosted import Hosted
+from detectors.chains.hosted import Hosted, Part
 from detectors.chains.registers import LATE_MS
 from detectors.detector import Detector, Inspect
-from models.event import Operation
+from models.event import AnyEvent, Operation
 from models.finding import Noticed
 from models.session import Session, Step, Workflow
 
@@ -21,8 +22,10 @@ class DeclaredChain(Detector):
         self.tags = hosted.tags  # type: ignore[misc]
         self.takes_claims = hosted.exact  # type: ignore[misc]
         self.listens_to = frozenset().union(*(part.classes for part in hosted.parts))  # type: ignore[misc]
+        self.attends = frozenset(part.kind for part in hosted.parts) - {Operation}  # type: ignore[misc]
         self._hosted = hosted
-        self._inspect = Follower(hosted, is_habit, late_ms).inspect
+        self._follower = Follower(hosted, is_habit, late_ms)
+        self._inspect = self._follower.inspect
 
     def inspector(self, event: Operation) -> Inspect | None:
         """See `Detector.inspector`. What the looks decide, is decided here."""
@@ -30,11 +33,45 @@ class DeclaredChain(Detector):
             return None
         parts = [part for part in self._hosted.parts if part.may_be(event)]
         asked = tuple(part for part in parts if part.asks)
-        fills = sum(part.bit for part in parts if part.is_step and not part.asks)
-        forbids = sum(part.bit for part in parts if not part.is_step and not part.asks)
+        fills = _bits(part for part in parts if part.is_step and not part.asks)
+        forbids = _bits(part for part in parts if not part.is_step and not part.asks)
         return partial(self._inspect, asked, fills, forbids) if parts else None
 
     def inspect(self, session: Session, workflow: Workflow, event: Operation, step: Step) -> Noticed | None:
         """See `Detector.inspect`."""
         ask = self.inspector(event)
         return ask(session, workflow, event, step) if ask is not None else None
+
+    def attend(self, session: Session, workflow: Workflow, event: AnyEvent) -> Noticed | None:
+        """See `Detector.attend`."""
+        if event.grade not in self._hosted.grades:
+            return None
+        parts = [part for part in self._hosted.parts if type(event) is part.kind]
+        met = [part for part in parts if part.is_fact is not None and part.is_fact(event)]
+        fills = _bits(part for part in met if part.is_step)
+        forbids = _bits(part for part in met if not part.is_step)
+        if not met:
+            return None
+        told = cast("Operation", event)  # what a chain reads of it, it has
+        return self._follower.follow(workflow, told, _told(event, session), fills, forbids)
+
+
+def _bits(parts: Iterable[Part]) -> int:
+    """Several rules may be one step."""
+    return sum({part.bit for part in parts})
+
+
+def _told(event: AnyEvent, session: Session) -> Step:
+    """What to remember of an event that is no operation."""
+    kind = str(event.__struct_config__.tag)
+    about = str(getattr(event, "operation", ""))
+    return Step(
+        event.at_ms,
+        event.id,
+        session.id,
+        operation=f"{kind} of {about}" if about else kind,
+        target=str(getattr(event, "target", "")),
+        principal=event.principal,
+        grade=event.grade,
+        source=event.source,
+    )

@@ -1,7 +1,7 @@
 """From a Sigma rule to what is hosted: a shape, and predicates for its parts."""
 
 from collections.abc import Callable, Iterable, Iterator
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
 import msgspec
 from msgspec import Meta, Struct
@@ -14,9 +14,9 @@ from detectors.chains.hosted import Hosted, Part
 from detectors.chains.shape import Shape, Stage
 from detectors.policy import Policy
 from models.command import Action
-from models.event import Grade, OpClass, Operation
+from models.event import Event, Grade, OpClass, Operation
 from stream.sigma.correlations import TEMPORAL, Wanted, counting, temporal, ways
-from stream.sigma.mapping import SOURCES, Value
+from stream.sigma.mapping import NO_SOURCES, OURS, SOURCES, Value, kind_of
 from stream.sigma.predicates import (
     NameTest,
     Predicate,
@@ -49,8 +49,18 @@ class Known(Struct, frozen=True):
     classes: frozenset[OpClass]
     is_named: NameTest | None
 
+    def is_of(self, event: Event) -> bool:
+        """Whether it is an event of the rule's kind, and as the rule says."""
+        return type(event) is (kind_of(self.product) or Operation) and self.matches(cast("Operation", event))
+
     def part(self, bit: int, *, is_step: bool = True) -> Part:
         """As a step, or as what must not happen."""
+        kind = kind_of(self.product)
+        if kind is not None:
+            matches = self.matches
+            return Part(
+                bit=bit, is_step=is_step, kind=kind, is_fact=lambda event: matches(cast("Any", event))
+            )
         return Part(
             bit=bit,
             is_step=is_step,
@@ -93,11 +103,15 @@ class Compiler:
                 shape = Shape(stages=(Stage(),), within_ms=1)
                 yield self._told(rule, name, (detection.part(1),), shape)
             return
+        for alias in rule.aliases:
+            for reference, field in alias.mapping.items():
+                known(field, self._referred(reference.reference).product)
         within_ms = rule.timespan.seconds * 1000
         if within_ms > self._memory_ms:
             raise Refused(
                 f"timespan {rule.timespan.spec} is longer than a silent workflow is remembered; valid are up "
-                f"to {self._memory_ms // 1000}s, and more with a longer `idle_ms` in the policy"
+                f"to {self._memory_ms // 1000}s, and more with a longer `idle_ms` in the policy",
+                "timespan",
             )
         if rule.type in TEMPORAL:
             for number, way in enumerate(ways(rule)):
@@ -107,7 +121,8 @@ class Compiler:
         else:
             valid = ", ".join(each.name.lower() for each in (*TEMPORAL, *COUNTS))
             raise Refused(
-                f"correlations of the type {rule.type.name.lower()} are not executed; valid are {valid}"
+                f"correlations of the type {rule.type.name.lower()} are not executed; valid are {valid}",
+                "type",
             )
 
     def _temporal(
@@ -159,7 +174,7 @@ class Compiler:
     def _referred(self, name: str) -> Known:
         rule = self._rules.get(name)
         if isinstance(rule, SigmaCorrelationRule):
-            raise Refused(f"it correlates {name}, which is a correlation; valid are detection rules")
+            raise Refused(f"it correlates {name}, which is a correlation; valid are detection rules", name)
         if rule is None:
             raise Refused(f"rule {name} is in none of the files")
         return self._known(rule)
@@ -168,10 +183,17 @@ class Compiler:
         logsource = rule.logsource
         product = logsource.product or ""
         sources = SOURCES.get((product, logsource.service))
+        why = NO_SOURCES.get(logsource.service or "") if product == OURS else None
+        if why is not None:
+            raise Refused(f"no rule can be about {logsource.service}: {why}", str(logsource.service))
         if sources is None or logsource.category is not None:
             valid = ", ".join("/".join(filter(None, each)) for each in SOURCES)
             given = "/".join(filter(None, (product, logsource.service, logsource.category)))
-            raise Refused(f"log source {given} is none of ours; valid are product/service {valid}")
+            raise Refused(
+                f"log source {given} is none of ours; valid are product/service {valid}", "logsource"
+            )
+        if product == OURS and logsource.service:
+            product = f"{OURS}/{logsource.service}"
         conditions = [each.parsed for each in rule.detection.parsed_condition]
         if len(conditions) != 1 or conditions[0] is None:
             raise Refused(f"it has {len(conditions)} conditions; valid is one")
@@ -197,13 +219,13 @@ class Compiler:
             for reference, field in alias.mapping.items()
         }
         every = [(self._referred(each), aliases.get(each, name)) for each in _referenced(rule)]
-        reads = [(each.matches, known(field, each.product).read) for each, field in every]
+        reads = [(each.is_of, known(field, each.product).read) for each, field in every]
         if len({(field, each.product) for each, field in every}) == 1:
             return _same_for_all(reads[0][1])
 
         def read(event: Operation) -> str:
-            for matches, value_of in reads:
-                if matches(event):
+            for is_of, value_of in reads:
+                if is_of(event):
                     value = value_of(event)
                     return ",".join(value) if isinstance(value, tuple) else str(value)
             return ""
@@ -236,9 +258,9 @@ def _wishes(rule: Rule) -> Wishes:
         wishes = msgspec.convert(rule.custom_attributes.get("chainbrake", {}), Wishes)
     except msgspec.ValidationError as error:
         valid = ", ".join(Wishes.__struct_fields__)
-        raise Refused(f"chainbrake: {error}; valid keys are {valid}") from error
+        raise Refused(f"chainbrake: {error}; valid keys are {valid}", "chainbrake") from error
     if wishes.response is Action.RELEASE_SESSION:
-        raise Refused("chainbrake: release_session is no response to risk")
+        raise Refused("chainbrake: release_session is no response to risk", "response")
     return wishes
 
 

@@ -100,10 +100,14 @@ def least(condition: SigmaCorrelationCondition) -> int:
         case _:
             raise Refused(
                 f"{condition.op.name.lower()} is only known when the window is over, and a stop must not "
-                f"wait for that; valid are gte and gt"
+                f"wait for that; valid are gte and gt",
+                condition.op.name.lower(),
             )
     if not isinstance(number, int) or not 1 <= number <= COUNT_MAX:
-        raise Refused(f"it has to count to {number}; valid is a whole number from 1 to {COUNT_MAX}")
+        raise Refused(
+            f"it has to count to {number}; valid is a whole number from 1 to {COUNT_MAX}",
+            str(condition.count),
+        )
     return number
 
 

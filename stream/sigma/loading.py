@@ -14,10 +14,12 @@ from detectors.chains.hosted import Hosted
 from detectors.policy import ChainOverride, Policy
 from models.errors import RuleError
 from stream.sigma.compiling import Compiler
+from stream.sigma.faulting import named_by, refused, untold
 from stream.sigma.predicates import Refused
 from stream.yaml_places import Document, documents
 
 Rule = SigmaRule | SigmaCorrelationRule
+RULE = "no rule; valid has a `detection` or a `correlation`"
 
 
 class Loaded(Struct, frozen=True):
@@ -41,41 +43,48 @@ def load_sigma(found: Iterable[tuple[str, bytes]], policy: Policy, taken: set[st
     try:
         SigmaCollection([each.rule for each in loaded])
     except SigmaError as error:
-        raise RuleError(
-            f"{', '.join(dict.fromkeys(each.document.path for each in loaded))}: {error}"
-        ) from error
+        documents_ = [each.document for each in loaded]
+        meant = next((each for each in documents_ if named_by(each, error)), None)
+        if meant is not None:
+            raise RuleError(refused(meant, error)) from error
+        raise RuleError(f"{', '.join(dict.fromkeys(each.path for each in documents_))}: {error}") from error
     compiler = Compiler([each.rule for each in loaded], policy)
     for each in loaded:
         name = f"sigma:{each.name}"[:256]
         if name in taken:
-            raise _refused(each, "another rule has this name; valid is a name of its own")
+            taken_name = Refused("another rule has this name; valid is a name of its own", each.name)
+            raise RuleError(refused(each.document, taken_name))
         taken.add(name)
         try:
             hosted = tuple(compiler.hosted(each.rule, name))
         except (Refused, SigmaError) as error:
-            raise _refused(each, str(error)) from error
+            raise RuleError(refused(each.document, error)) from error
         yield from _obeying(hosted, policy)
 
 
-def _refused(loaded: Loaded, reason: str) -> RuleError:
-    return RuleError(loaded.document.fault((), f"rule {loaded.name}: {reason}"))
-
-
 def _read(path: str, content: bytes) -> Iterator[Loaded]:
+    found_any = False
     for document in documents(path, content):
+        found_any = True
         told = document.content
-        if not isinstance(told, dict) or not {"detection", "correlation"} & set(told):
-            raise RuleError(document.fault((), "no rule; valid has a `detection` or a `correlation`"))
-        if "action" in told or "filter" in told:
+        if isinstance(told, dict) and {"action", "filter"} & set(told):
+            key = "action" if "action" in told else "filter"
             raise RuleError(
-                document.fault((), "`action` and `filter` are not carried out; write the rule whole")
+                document.fault((key,), "`action` and `filter` are not carried out; write the rule whole")
             )
+        if isinstance(told, dict) and "steps" in told:
+            raise RuleError(document.fault((), "a chain, and no Sigma rule; valid is --chains for this file"))
+        if not isinstance(told, dict) or not {"detection", "correlation"} & set(told):
+            raise RuleError(document.fault((), RULE))
+        for mistake in untold(document):
+            raise RuleError(mistake)
         kind = SigmaCorrelationRule if "correlation" in told else SigmaRule
         try:
             yield Loaded(kind.from_dict(told), document)
         except (SigmaError, TypeError, AttributeError, KeyError) as error:
-            name = told.get("name") or told.get("title") or "without a name"
-            raise RuleError(document.fault((), f"rule {name}: {error}")) from error
+            raise RuleError(refused(document, error)) from error
+    if not found_any:
+        raise RuleError(f"{path}:1:1: nothing in it; {RULE}")
 
 
 def _obeying(hosted: Iterable[Hosted], policy: Policy) -> Iterator[Hosted]:

@@ -2,12 +2,27 @@
 
 from collections.abc import Callable
 from operator import attrgetter
+from typing import Any, cast
 
 from msgspec import Struct
 
-from detectors.chains.fields import FACTS, PLAIN
+from detectors.chains.fields import EFFECTS, FACTS, PLAIN
 from detectors.severity import listed
-from models.event import Operation
+from models.event import (
+    GRADES,
+    Approval,
+    ApprovalRequest,
+    CredentialKind,
+    Delegation,
+    Event,
+    OpClass,
+    Operation,
+    Outcome,
+    Registration,
+    SessionEnd,
+    SessionStart,
+    SystemKind,
+)
 
 Value = str | int | bool | tuple[str, ...]
 
@@ -19,7 +34,18 @@ class Field(Struct, frozen=True):
     of_name: Callable[[str], Value] | None = None
     """The same from an operation's name alone, where that is all there is to it."""
     is_class: bool = False
+    words: tuple[str, ...] = ()
+    """All that it can hold, where these are words of ours."""
 
+
+WORDS: dict[str, tuple[str, ...]] = {
+    "op_class": tuple(OpClass),
+    "outcome": tuple(Outcome),
+    "system_kind": tuple(SystemKind),
+    "credential_kind": tuple(CredentialKind),
+    "grade": GRADES,
+    "effects": EFFECTS,
+}
 
 ALIASES = {
     "session.uid": "session",
@@ -35,8 +61,38 @@ ALIASES = {
 }
 """Names of OCSF, which some prefer."""
 
+OURS = "chainbrake"
+KINDS: dict[str, type[Event]] = {
+    "approval": Approval,
+    "approval_request": ApprovalRequest,
+    "delegation": Delegation,
+    "registration": Registration,
+    "session_start": SessionStart,
+    "session_end": SessionEnd,
+}
+"""Services of the product chainbrake: events that are no operations."""
+
+NO_SOURCES = {
+    "release": "a release lets its session be, and starts everything that is followed anew",
+    "join": "a join only says where events belong, and these are judged again there",
+}
+"""Kinds of events that no rule can be about, and why."""
+
+HINTS = {
+    "errorCode": "what came of a call is its `outcome`: ok, denied or error",
+    "errorMessage": "what came of a call is its `outcome`: ok, denied or error",
+    "userIdentity": "whoever called is `principal`, `credential` and `agent`",
+    "requestParameters": "what a call is about is `target`, `beneficiary` and `granted`",
+    "responseElements": "what a call made is `target`, `minted` and `effects`",
+    "requestObject": "what a call is about is `target`, `beneficiary` and `granted`",
+    "TargetResources": "what a call is about is `target`, `beneficiary` and `granted`",
+    "properties.": "what a call is about is `target`, `beneficiary` and `granted`",
+}
+"""Beginning of a provider's field: where the event keeps the like of it."""
+
 SOURCES: dict[tuple[str, str | None], tuple[str, ...]] = {
-    ("chainbrake", None): (),
+    (OURS, None): (),
+    **{(OURS, kind): () for kind in KINDS},
     ("aws", None): ("aws.cloudtrail",),
     ("aws", "cloudtrail"): ("aws.cloudtrail",),
     ("azure", None): ("entra.audit", "entra.signin"),
@@ -108,6 +164,11 @@ NATIVE: dict[str, dict[str, str | Callable[[str], str]]] = {
 
 def field_of(name: str, product: str) -> Field | None:
     """How to read a field in rules about a product; None if the event does not keep it."""
+    kind = kind_of(product)
+    return _of_operation(name, product) if kind is None else _of_fact(ALIASES.get(name, name), kind)
+
+
+def _of_operation(name: str, product: str) -> Field | None:
     native = NATIVE.get(product, {}).get(name)
     if callable(native):
         of_name = native
@@ -116,13 +177,40 @@ def field_of(name: str, product: str) -> Field | None:
     if ours == "operation":
         return Field(lambda event: event.operation, _whole)
     if ours == "effects":
-        return Field(lambda event: event.effects)
+        return Field(lambda event: event.effects, words=EFFECTS)
     if ours in PLAIN or ours in ("workload_proven", "at_ms"):
-        return Field(attrgetter(ours), is_class=ours == "op_class")
+        return Field(attrgetter(ours), is_class=ours == "op_class", words=WORDS.get(ours, ()))
     fact = ours.removeprefix("facts.")
     if fact in FACTS or ours != fact:
         return Field(lambda event: _values(event.facts.get(fact, "")))
     return None
+
+
+def _of_fact(name: str, kind: type[Event]) -> Field | None:
+    """A field of an event that is no operation; what is not said is empty."""
+    inner = name.removeprefix("facts.")
+    if inner != name and "facts" in kind.__struct_fields__:
+        return Field(lambda event: _values(cast("Any", event).facts.get(inner, "")))
+    if name in kind.__struct_fields__ and name != "facts":
+        read = attrgetter(name)
+        return Field(lambda event: "" if (held := read(event)) is None else held, words=WORDS.get(name, ()))
+    return None
+
+
+def kind_of(product: str) -> type[Event] | None:
+    """The kind of event that a rule is about; None for operations."""
+    return KINDS.get(product.removeprefix(f"{OURS}/")) if product.startswith(f"{OURS}/") else None
+
+
+def hint_of(name: str, product: str) -> str:
+    """Where to look for what a field of another name says."""
+    kinds = [word for word, kind in KINDS.items() if name in kind.__struct_fields__ and word not in product]
+    if kinds and product.partition("/")[0] == OURS:
+        return f"it is one of the log source {OURS}/{f' and {OURS}/'.join(kinds)}"
+    if name == "kind":
+        services = ", ".join(KINDS)
+        return f"an event's kind is its log source: {OURS} for operations, and its services {services}"
+    return next((hint for start, hint in HINTS.items() if name.startswith(start)), "")
 
 
 def _values(fact: str) -> Value:
@@ -132,4 +220,7 @@ def _values(fact: str) -> Value:
 
 def known_fields(product: str) -> tuple[str, ...]:
     """All that a rule about a product may name, beside `facts.NAME` for what one provider alone attests."""
+    kind = kind_of(product)
+    if kind is not None:
+        return tuple(name for name in kind.__struct_fields__ if name != "facts")
     return (*NATIVE.get(product, ()), *PLAIN, "effects", "workload_proven", *FACTS, *ALIASES)

@@ -31,7 +31,7 @@ from sigma.types import (
 )
 
 from models.event import OpClass, Operation
-from stream.sigma.mapping import Field, Value, field_of, known_fields
+from stream.sigma.mapping import Field, Value, field_of, hint_of, known_fields
 
 Predicate = Callable[[Operation], bool]
 Matcher = Callable[[Value], bool]
@@ -40,6 +40,11 @@ NameTest = Callable[[str], bool]
 
 class Refused(Exception):  # noqa: N818 - it is caught where file and rule are known
     """A part of a rule that cannot be executed, and why."""
+
+    def __init__(self, reason: str, about: str = "") -> None:
+        """`about` is the key or value that is meant, so that its place can be told."""
+        super().__init__(reason)
+        self.about = about
 
 
 def predicate_of(node: Any, product: str) -> Predicate:
@@ -57,19 +62,36 @@ def predicate_of(node: Any, product: str) -> Predicate:
         case ConditionFieldEqualsValueExpression():
             return _comparing(node, product)
         case ConditionValueExpression():
-            raise Refused(f"{node.value} is looked for in no field: an event is no text; name a field")
+            if isinstance(node.value, SigmaNull):
+                raise Refused("a detection says nothing; valid are fields and their values", "detection")
+            raise Refused(
+                f"{node.value} is looked for in no field: an event is no text; name a field", str(node.value)
+            )
     raise Refused(f"{type(node).__name__} is not known")
 
 
 def _comparing(node: ConditionFieldEqualsValueExpression, product: str) -> Predicate:
-    read = known(node.field, product).read
+    field = known(node.field, product)
+    read = field.read
+    _refuse_unknown_words(node.value, node.field, field.words)
     if isinstance(node.value, SigmaFieldReference):
         if node.value.starts_with or node.value.ends_with:
-            raise Refused(f"{node.field}: a part of another field cannot be compared")
+            raise Refused(f"{node.field}: a part of another field cannot be compared", node.field)
         other = known(node.value.field, product).read
         return lambda event: read(event) == other(event)
     matches = matcher_of(node.value, node.field)
     return lambda event: matches(read(event))
+
+
+def _refuse_unknown_words(value: Any, name: str, words: tuple[str, ...]) -> None:
+    """A word that no event ever holds: the rule would run, and never fire."""
+    if not words or not isinstance(value, SigmaString) or not all(isinstance(part, str) for part in value.s):
+        return
+    word = "".join(str(part) for part in value.s)
+    if word and word.casefold() not in words:
+        near = get_close_matches(word, words, 1)
+        meant = f"did you mean {near[0]}? " if near else ""
+        raise Refused(f"{word} is no {name}; {meant}valid are {', '.join(words)}", word)
 
 
 def known(name: str, product: str) -> Field:
@@ -79,7 +101,10 @@ def known(name: str, product: str) -> Field:
         names = known_fields(product)
         near = get_close_matches(name, names, 1)
         meant = f"did you mean {near[0]}? " if near else ""
-        raise Refused(f"field {name} is not kept in the event; {meant}valid are {', '.join(names)}")
+        elsewhere = f"{hint}; " if (hint := hint_of(name, product)) else ""
+        raise Refused(
+            f"field {name} is not kept in the event; {elsewhere}{meant}valid are {', '.join(names)}", name
+        )
     return found
 
 
@@ -116,7 +141,7 @@ def _of_one(value: Any, name: str) -> Callable[[Any], bool]:
             return _found(value)
         case SigmaString():
             return _texts(value, name)
-    raise Refused(f"{name}: a value of the kind {type(value).__name__} cannot be compared")
+    raise Refused(f"{name}: a value of the kind {type(value).__name__} cannot be compared", name)
 
 
 def _found(value: SigmaRegularExpression) -> Callable[[Any], bool]:
@@ -152,7 +177,7 @@ def _pattern(part: Any, name: str) -> str:
         return ".*"
     if part is SpecialChars.WILDCARD_SINGLE:
         return "."
-    raise Refused(f"{name}: a placeholder has no value here")
+    raise Refused(f"{name}: a placeholder has no value here", name)
 
 
 def _number(test: Callable[[float], bool]) -> Callable[[Any], bool]:

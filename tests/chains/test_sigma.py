@@ -190,6 +190,40 @@ REFUSED = {
 }  # fmt: skip
 
 
+PLACES = {
+    "a misspelt word": (detection("{op_class: secret_raed}"), "6:8", "did you mean secret_read?"),
+    "a misspelt modifier": (detection("{target|contians: x}"), "6:8", "Unknown modifier"),
+    "a wrong expression": (detection("{target|re: '('}"), "6:8", "is invalid"),
+    "a condition": (
+        detection("{agent: x}").replace("condition: it", "condition: it and"),
+        "7:3",
+        "valid are names",
+    ),
+    "a level": (detection("{agent: x}") + "level: severe\n", "8:1", "'severe' is not a valid"),
+    "a tag": (detection("{agent: x}") + "tags: [foo]\n", "8:1", "namespace"),
+    "an id": (detection("{agent: x}") + "id: 5\n", "8:1", "no text"),
+    "a timeframe": (detection("{agent: x}") + "  timeframe: 5m\n", "8:3", "a correlation's timespan"),
+    "nothing": ("# nothing\n", "1:1", "nothing in it"),
+    "a chain": ("name: m\ntitle: t\nsteps: [{id: a}]\nwithin: 1m\n", "1:1", "valid is --chains"),
+    "no rules": (correlation("temporal", "[]"), "28:1", "names no rules"),
+    "a rule that is not there": (correlation("temporal", "[a, z]"), "30:14", "'z' not found"),
+    "a group": (correlation("temporal", group_by="[sesion]"), "32:14", "did you mean session?"),
+    "a provider's field": (detection("{errorCode: x}", "aws"), "6:8", "is its `outcome`"),
+    "a list as a key": (detection("{agent: x}") + "? [a]\n: b\n", "8:3", "a key is a list"),
+    "an empty detection": (detection(""), "5:1", "a detection says nothing"),
+}
+
+
+@pytest.mark.parametrize("what", PLACES)
+def test_a_mistake_is_told_with_file_line_and_column(what: str) -> None:
+    """Of the key or the value that is meant."""
+    rules, place, reason = PLACES[what]
+    with pytest.raises(RuleError) as refused:
+        loaded(rules)
+    assert str(refused.value).startswith(f"rules.yml:{place}: ")
+    assert reason in str(refused.value)
+
+
 @pytest.mark.parametrize("what", REFUSED)
 def test_what_cannot_be_executed_is_refused_with_its_place_and_reason(what: str) -> None:
     """Nothing is dropped in silence."""
