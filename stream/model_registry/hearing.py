@@ -57,21 +57,42 @@ class Hearing:
         await self._consumer.stop()
 
     async def _poll(self) -> bool:
-        heard = False
-        for record in (await self._consumer.getmany(timeout_ms=POLL_MS)).get(self._tp, []):
-            try:
-                said = decode(record.value)
-            except InputError as error:
-                log.error(  # noqa: TRY400 - a traceback says nothing of a wrong record
-                    "announcement unreadable, passed over", offset=record.offset, error=str(error)
-                )
-                continue
-            if overtaken(said, self.last.get(said.slot)):
-                log.warning("announcement is older than what was heard", slot=said.slot, number=said.number)
-                continue
-            self.last[said.slot] = said
-            heard = True
+        """All that is there by now, so that of two promotions at once only the last is put to work."""
+        heard, records = False, await self._fetched(POLL_MS)
+        while records:
+            for record in records:
+                heard = self._takes(record) or heard
+            records = await self._fetched(0)
         return heard
+
+    async def _fetched(self, wait_ms: int) -> list[Any]:
+        """One record, or none: one that the client cannot decode must not take others with it."""
+        try:
+            found = await self._consumer.getmany(self._tp, timeout_ms=wait_ms, max_records=1)
+        except UnicodeDecodeError as error:  # in a header's name
+            offset = await self._consumer.position(self._tp)
+            self._pass_over(offset, error)
+            self._consumer.seek(self._tp, offset + 1)
+            return []
+        records: list[Any] = found.get(self._tp, [])
+        return records
+
+    def _takes(self, record: Any) -> bool:
+        """Whether it says something new."""
+        try:
+            said = decode(record.value)
+        except InputError as error:
+            self._pass_over(record.offset, error)
+            return False
+        if overtaken(said, self.last.get(said.slot)):
+            log.warning("announcement is older than what was heard", slot=said.slot, number=said.number)
+            return False
+        self.last[said.slot] = said
+        return True
+
+    @staticmethod
+    def _pass_over(offset: int, error: Exception) -> None:
+        log.error("announcement unreadable, passed over", offset=offset, error=str(error))
 
 
 def overtaken(said: Announcement, known: Announcement | None) -> bool:

@@ -10,6 +10,7 @@ from models.caep import from_caep
 from sandbox.kafka import Kafka
 from sandbox.valkey import Valkey
 from tests.servers.deployment import Deployment, Worker, until
+from tests.servers.test_worker import Undecodable
 from tests.servers.traffic import traffic
 from tests.test_model_registry import artifact
 
@@ -111,6 +112,28 @@ def test_what_cannot_be_trusted_changes_nothing(kafka: Kafka, valkey: Valkey, tm
         wait_for(late, second)
         assert late.metric("chainbrake_baseline_behind") == 0
         assert late.stop() == 0
+
+
+@pytest.mark.timeout(180)
+def test_garbage_on_the_topic_ends_no_worker(kafka: Kafka, valkey: Valkey, tmp_path: Path) -> None:
+    """Neither one that runs nor one that starts: what is said before and after it is heard."""
+    with deployed(kafka, valkey, tmp_path) as deployment:
+        first, second = added(deployment, 40), added(deployment, 60)
+        deployment.run("models", "promote", first)
+        worker = deployment.worker().wait_ready()
+        producer, topic = deployment.producer(), deployment.topic("models")
+        for value in (b"", b"{", b"\xff", None):
+            producer.send(topic, value, key=b"shadow")
+        for _ in range(3):
+            producer.send(topic, b"{}", key=b"live", headers=[(Undecodable("x"), b"")])
+        producer.flush()
+        producer.close()
+        deployment.run("models", "promote", second)
+        wait_for(worker, second)
+        late = deployment.worker().wait_ready()
+        assert runs_with(late, second)
+        assert late.log.read_text().count("announcement unreadable") >= 3
+        assert [worker.stop(), late.stop()] == [0, 0]
 
 
 @pytest.mark.timeout(180)
