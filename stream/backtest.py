@@ -53,6 +53,8 @@ class Run(Struct):
     stepped_up: set[str] = field(default_factory=set)
     commands: list[tuple[int, Command]] = field(default_factory=list)
     found: list[Finding] = field(default_factory=list)
+    lines: list[int] = field(default_factory=list)
+    """Of each finding: the 0-based line that led to it."""
 
     @property
     def scored(self) -> Scored | None:
@@ -101,6 +103,8 @@ class Backtest:
     ) -> None:
         declared = load_declared(policy) if declared is None else declared
         self._given = (policy, baseline, source, registry, declared)
+        self.own = declared.own
+        """Chains and rules of the user's files: what a backtest is mostly about."""
         self._labels = labels or {}
         self._clock_ns = clock_ns
         self.runs: list[Run] = []
@@ -130,6 +134,7 @@ class Backtest:
             for finding in decision.findings:
                 self._note(run, finding.detector, finding.session)
             run.found += decision.findings
+            run.lines += [arrival.index] * len(decision.findings)
             for command in decision.commands:
                 _obey(run, arrival.index, command)
         self.cost.whole_ns += self._clock_ns() - began_ns
@@ -147,10 +152,17 @@ class Backtest:
             fired.first_events.append(run.sessions.get(session, 0))
 
     def detectors(self) -> Iterator[dict[str, Any]]:
-        """One row per detector that fired, the most frequent first; shares are None without labels."""
+        """One row per detector that fired, the user's own first, fired or not; then the most frequent.
+
+        Shares are None without labels.
+        """
         labelled = {run.file: run.to_stop for run in self.runs if run.label is not None}
         bad = {name for name, to_stop in labelled.items() if to_stop}
-        for name, fired in sorted(self.fired.items(), key=lambda item: (-item[1].findings, item[0])):
+        silent = {name: Fired() for name in self.own if name not in self.fired}
+        for name, fired in sorted(
+            (self.fired | silent).items(),
+            key=lambda item: (item[0] not in self.own, -item[1].findings, item[0]),
+        ):
             known = [(file, session) for file, session in fired.sessions if file in labelled]
             right = [(file, session) for file, session in known if session in labelled[file]]
             yield {
@@ -159,10 +171,25 @@ class Backtest:
                 "findings": fired.findings,
                 "sessions": len(fired.sessions),
                 "files": len(fired.files),
-                "after_events_median": median(fired.first_events),
+                "after_events_median": median(fired.first_events) if fired.first_events else None,
                 "precision": _share(len(right), len(known)),
                 "recall": _share(len({file for file, _ in right}), len(bad)),
             }
+
+    def firings(self) -> Iterator[dict[str, Any]]:
+        """One row per finding of the user's own chains and rules: where it was, on whom, and why."""
+        for run in self.runs:
+            for line, finding in zip(run.lines, run.found, strict=True):
+                if finding.detector in self.own:
+                    yield {
+                        "kind": "finding",
+                        "detector": finding.detector,
+                        "file": run.file,
+                        "input_index": line,
+                        "session": finding.session,
+                        "right": None if run.label is None else finding.session in run.to_stop,
+                        "reason": finding.reason,
+                    }
 
     def endings(self) -> Iterator[dict[str, Any]]:
         """One row per kind and variant of label."""

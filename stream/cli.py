@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
 import typer
-from rich.console import Console
 from rich.markup import escape
 
 from detectors.catalog import NAMES
@@ -19,6 +18,7 @@ from stream.build import fold_build
 from stream.commands.evaluate import evaluate
 from stream.commands.models import models
 from stream.commands.stops import dispose, release
+from stream.console import errors, out
 from stream.options import (
     BaselinePath,
     ChainsPath,
@@ -48,9 +48,6 @@ app.add_typer(models, name="models")
 app.command()(evaluate)
 app.command()(release)
 app.command()(dispose)
-
-out = Console(highlight=False, soft_wrap=True)
-errors = Console(stderr=True, highlight=False, soft_wrap=True)
 
 
 def main() -> None:

@@ -39,7 +39,10 @@ def load_declared(policy: Policy, chains: str = "", sigma: str = "") -> Declared
     _know(policy, taken)
     if len(hosted) > CHAINS_MAX:
         raise RuleError(f"{len(hosted)} chains and rules; valid are up to {CHAINS_MAX}")
-    return Declared(tuple(hosted), digest.hexdigest()[:12] if own or paths else "", tuple(noted))
+    builtin = builtin_names()
+    names = tuple(dict.fromkeys(each.name for each in hosted if each.name not in builtin))
+    version = digest.hexdigest()[:12] if own or paths else ""
+    return Declared(tuple(hosted), version, tuple(noted), names)
 
 
 def _know(policy: Policy, taken: set[str]) -> None:

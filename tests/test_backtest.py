@@ -21,6 +21,7 @@ from stream.cli import main
 from stream.labels import Ending, Label, read_labels, scored
 from stream.recorded import EVENTS
 from stream.replay import Replay
+from stream.rule_files import load_declared
 from tests.builders import OFFICE, op, told
 from tests.ingest.scenarios import SCENARIOS, index, needed, registry
 
@@ -188,6 +189,41 @@ def test_the_command_prints_tables_or_rows(
     rows = [json.loads(line) for line in said("--json").splitlines()]
     assert {row["kind"] for row in rows} == {"file", "detector", "labels", "summary"}
     assert next(row for row in rows if row["kind"] == "file")["ending"] == "wrong stop"
+
+
+OWN = """
+name: looked_then_granted
+title: looked
+steps: [{id: a, class: discovery}, {id: b, class: privilege_change}]
+within: 1m
+---
+{name: never_so, title: never, steps: [{id: a, class: guardrail_change}], within: 1m}
+"""
+
+
+def test_ones_own_rules_come_first_with_where_they_fired_or_that_they_did_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Whoever writes a rule sees its lines, and that a rule which stays silent was asked."""
+    chains = tmp_path / "own.yaml"
+    chains.write_text(OWN)
+    test = Backtest(
+        Policy(), None, EVENTS, OFFICE, declared=load_declared(Policy(), str(chains)), clock_ns=ticking()
+    )
+    test.feed("bad", lines(BAD), STOP_S1)
+    first, second = list(test.detectors())[:2]
+    assert (first["detector"], first["findings"], first["recall"]) == ("looked_then_granted", 1, 1.0)
+    assert (second["detector"], second["findings"], second["recall"]) == ("never_so", 0, 0.0)
+    (row,) = test.firings()
+    assert (row["file"], row["input_index"], row["session"], row["right"]) == ("bad", 1, "s1", True)
+    (tmp_path / "bad.ndjson").write_bytes(b"\n".join(lines(BAD)))
+    command = ["chainbrake", "backtest", str(tmp_path / "bad.ndjson"), "--chains", str(chains)]
+    monkeypatch.setattr(sys, "argv", command)
+    with pytest.raises(SystemExit):
+        main()
+    said = capsys.readouterr().out
+    assert "bad.ndjson:2: looked_then_granted on s1: looked: iam:ListRoles, then iam:Attach" in said
+    assert "never_so" in said
 
 
 def scorer() -> ModuleType:

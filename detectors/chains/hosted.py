@@ -74,6 +74,8 @@ class Declared(Struct, frozen=True):
     """Digest of the users' files; empty where there are none."""
     remarks: tuple[str, ...] = ()
     """What in the users' files does less than it seems to, with its place."""
+    own: tuple[str, ...] = ()
+    """Names of those that are from the users' files."""
 
     @property
     def within_ms(self) -> int:

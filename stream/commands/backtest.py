@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from stream.backtest import Backtest
@@ -27,6 +28,10 @@ DETECTORS = {
     "recall": "recall",
 }
 """Column of the JSON: its heading."""
+SHOWN_MAX = 40
+THOUSAND = 1000
+LEGEND = """precision: of the sessions it fired on, those that a label wants stopped
+recall: of the files with such a session, those where it fired on one"""
 LABELS = {
     "of": "label",
     "variant": "variant",
@@ -55,11 +60,14 @@ def run(
             tested.add(path, bar)
     if json:
         encode = msgspec.json.Encoder().encode
-        for row in (*_files(tested), *tested.detectors(), *tested.endings(), tested.summary()):
+        rows = (*_files(tested), *tested.firings(), *tested.detectors(), *tested.endings(), tested.summary())
+        for row in rows:
             sys.stdout.write(encode(row).decode() + "\n")
         return
     out.print(_table("which detectors fired", DETECTORS, tested.detectors()))
+    _tell_firings(tested, out)
     if labels is not None:
+        out.print(LEGEND)
         out.print(_table("against the labels", LABELS, tested.endings()))
         for row in _files(tested):
             if row["ending"] not in (None, "right"):
@@ -67,6 +75,17 @@ def run(
     for name, value in tested.summary().items():
         if name != "kind":
             out.print(f"{name:28} {_cell(value)}")
+
+
+def _tell_firings(tested: Backtest, out: Console) -> None:
+    """Where the user's own rules fired: what whoever wrote one wants to see first."""
+    firings = list(tested.firings())
+    for row in firings[:SHOWN_MAX]:
+        judged = {None: "", True: " (right)", False: " (wrong)"}[row["right"]]
+        where = f"{row['file']}:{row['input_index'] + 1}"
+        out.print(escape(f"{where}: {row['detector']} on {row['session']}{judged}: {row['reason']}"))
+    if len(firings) > SHOWN_MAX:
+        out.print(f"... and {len(firings) - SHOWN_MAX} more, all of them with --json")
 
 
 def _files(tested: Backtest) -> Iterable[dict[str, Any]]:
@@ -87,7 +106,7 @@ def _files(tested: Backtest) -> Iterable[dict[str, Any]]:
 def _table(title: str, columns: dict[str, str], rows: Iterable[dict[str, Any]]) -> Table:
     table = Table(title=title)
     for place, heading in enumerate(columns.values()):
-        table.add_column(heading, no_wrap=place == 0)
+        table.add_column(heading, no_wrap=place == 0, overflow="fold")
     for row in rows:
         table.add_row(*(_cell(row[column]) for column in columns))
     return table
@@ -101,6 +120,6 @@ def _cell(value: Any) -> str:
         case dict():
             return ", ".join(f"{count} {name}" for name, count in value.items()) or "0"
         case float():
-            return f"{value:.3g}"
+            return f"{value:.3g}" if value < THOUSAND else f"{value:,.0f}"
         case _:
             return str(value)

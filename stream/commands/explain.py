@@ -130,6 +130,8 @@ def _head(story: Story) -> Iterator[str]:
 
 def _steps(story: Story, *, every: bool) -> Table:
     table = Table("time", "line", "what it did", "on", "how it ended", "vouched for by", "risk", box=None)
+    for column in table.columns:
+        column.overflow = "fold"  # a name that is cut off is no evidence
     quiet: list[Step] = []
     for step in story.steps:
         if not every and _uneventful(step):
