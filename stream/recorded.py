@@ -82,17 +82,19 @@ def arrivals(
     `clock` says when a line of a source arrives (ms); without one it arrives when it says it happened. A
     scenario's line says itself when it arrived.
     """
-    given = ((index, line) for index, line in enumerate(lines) if line)
     if source == EVENTS:
-        return _events(given)
+        return _events(lines)
+    given = ((index, line) for index, line in enumerate(lines) if line)
     if source == SCENARIO:
         return _scenario(given, pipeline)
     found = _records(given, source, pipeline, clock)
     return found if clock is not None else _by_second(found)
 
 
-def _events(given: Iterable[tuple[int, bytes]]) -> Arrivals:
-    for index, line in given:
+def _events(lines: Iterable[bytes]) -> Arrivals:
+    for index, line in enumerate(lines):
+        if not line:
+            continue
         try:
             event = read_line(line)
         except UnreadableEventError as error:

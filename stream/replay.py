@@ -119,7 +119,8 @@ class Replay:
         workflow = self._workflows.get(event.workflow)
         if workflow is None:
             workflow = self._workflows[event.workflow] = Workflow(event.workflow)
-        self._newest_ms = max(self._newest_ms, event.at_ms)
+        if event.at_ms > self._newest_ms:  # noqa: PLR1730 - a call to `max` for every event shows in the profile
+            self._newest_ms = event.at_ms
         try:
             decision = self._judge.fold(workflow, event, self._position, arrival.seen_ms)
         except Exception:  # noqa: BLE001 - a mistake in one detector is a dead letter here, as in the worker

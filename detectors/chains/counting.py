@@ -32,6 +32,7 @@ class Counter:
         self._own = tuple(slot for of, slot in shape.keys if of == step)
         """What other steps compare of it: its operations have to agree in that."""
         self._groups_max = groups_max(self._stage)
+        self._told_apart = bool(shape.keys)
         self.is_loose = step in shape.loose
         """Whether steps that it is not ordered with may come among its operations."""
         self._kept = sum(stage.count for stage in shape.stages) if self.is_loose else self._stage.count
@@ -46,6 +47,15 @@ class Counter:
         values = values_of(hit, self._stage.distinct)
         if not values:
             return []
+        if not self._told_apart:  # nothing is compared: all of it is one group
+            best = max(fitting, key=_start_ms) if fitting else None
+            things = registers.counted.get(move.number)
+            if things is None:
+                things = registers.counted[move.number] = {}
+            news = Counted(hit.step.at_ms, hit.step.event_id, best)
+            for value in values:
+                _renew(things, value, news, self._kept)
+            return [things]
         groups: dict[str, Partial | None] = {}
         for before in sorted(fitting, key=_start_ms):
             groups[self.group_of(hit, before)] = before

@@ -35,6 +35,8 @@ class Follower:
         self._weighs = not hosted.exact and any(stage.distinct is not None for stage in hosted.shape.stages)
         self._compared = hosted.compared
         self._follows_all = hosted.scope is None and not hosted.followed
+        alone = hosted.exact and hosted.scope is None and len(hosted.followed) == 1
+        self._by_one = hosted.followed[0] if alone else None
         self._track_name = hosted.name + hosted.part_of
         self._machine = Machine(hosted.shape, late_ms)
         self._over_ms = hosted.shape.within_ms + late_ms
@@ -89,6 +91,9 @@ class Follower:
 
     def _whom(self, event: Operation) -> str | None:
         """Which part of the workflow to follow; None where the record does not say it."""
+        if self._by_one is not None:
+            value = self._by_one(event)
+            return f"\0{value}" if value else None
         hosted = self._hosted
         scope = hosted.scope(event) if hosted.scope is not None else ""
         if not hosted.followed:

@@ -124,9 +124,10 @@ class Machine:
         self, registers: Registers, into: Registers, hit: Hit, moves: tuple[Move, ...]
     ) -> Partial | None:
         """Do what can be done from these registers; what it leads to is kept in `into`."""
-        for step, bit in self._loose.items():
-            if hit.fills & bit:
-                self._counters[step].take(registers, self._first_moves[step], hit, [])
+        if self._loose:
+            for step, bit in self._loose.items():
+                if hit.fills & bit:
+                    self._counters[step].take(registers, self._first_moves[step], hit, [])
         best: Partial | None = None
         for move in moves:
             if move.step in self._counters:

@@ -16,12 +16,13 @@ from detectors.policy import Policy
 from models.command import Action
 from models.event import Event, Grade, OpClass, Operation
 from stream.sigma.correlations import TEMPORAL, Wanted, counting, temporal, ways
-from stream.sigma.mapping import NO_SOURCES, OURS, SOURCES, Value, kind_of
+from stream.sigma.mapping import NO_SOURCES, OURS, SOURCES, Field, kind_of
 from stream.sigma.predicates import (
     NameTest,
     Predicate,
     Refused,
     classes_of,
+    is_by_look,
     known,
     name_test_of,
     predicate_of,
@@ -48,6 +49,8 @@ class Known(Struct, frozen=True):
     matches: Predicate
     classes: frozenset[OpClass]
     is_named: NameTest | None
+    by_look: bool
+    """Whether what operations look like decides it."""
 
     def is_of(self, event: Event) -> bool:
         """Whether it is an event of the rule's kind, and as the rule says."""
@@ -66,7 +69,8 @@ class Known(Struct, frozen=True):
             is_step=is_step,
             classes=self.classes,
             is_named=self.is_named,
-            tests=(_test(self.matches),),
+            looks=(self.matches,) if self.by_look else (),
+            tests=() if self.by_look else (_test(self.matches),),
         )
 
 
@@ -205,7 +209,8 @@ class Compiler:
             def matches(event: Operation) -> bool:
                 return event.source in sources and inner(event)
 
-        return Known(product, matches, classes_of(node, product), name_test_of(node, product))
+        by_look = not sources and kind_of(product) is None and is_by_look(node, product)
+        return Known(product, matches, classes_of(node, product), name_test_of(node, product), by_look)
 
     def _grouping(self, rule: SigmaCorrelationRule) -> tuple[Read, ...]:
         return tuple(self._read(rule, name) for name in rule.group_by or ())
@@ -221,7 +226,8 @@ class Compiler:
         every = [(self._referred(each), aliases.get(each, name)) for each in _referenced(rule)]
         reads = [(each.is_of, known(field, each.product).read) for each, field in every]
         if len({(field, each.product) for each, field in every}) == 1:
-            return _same_for_all(reads[0][1])
+            (each, field), *_ = every
+            return _same_for_all(known(field, each.product))
 
         def read(event: Operation) -> str:
             for is_of, value_of in reads:
@@ -233,7 +239,11 @@ class Compiler:
         return read
 
 
-def _same_for_all(value_of: Callable[[Operation], Value]) -> Read:
+def _same_for_all(field: Field) -> Read:
+    value_of = field.read
+    if field.is_text:
+        return cast("Read", value_of)
+
     def read(event: Operation) -> str:
         value = value_of(event)
         return ",".join(value) if isinstance(value, tuple) else str(value)

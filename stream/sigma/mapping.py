@@ -34,6 +34,10 @@ class Field(Struct, frozen=True):
     of_name: Callable[[str], Value] | None = None
     """The same from an operation's name alone, where that is all there is to it."""
     is_class: bool = False
+    by_look: bool = False
+    """Whether it is part of what operations look like: a test of it is made once for all that look alike."""
+    is_text: bool = False
+    """Whether it is a plain text, whatever the event."""
     words: tuple[str, ...] = ()
     """All that it can hold, where these are words of ours."""
 
@@ -46,6 +50,11 @@ WORDS: dict[str, tuple[str, ...]] = {
     "grade": GRADES,
     "effects": EFFECTS,
 }
+
+LOOKED_AT = frozenset(
+    {"op_class", "outcome", "target_kind", "grade", "system_kind", "credential_kind", "workload_proven"}
+)
+"""Fields that `detectors/asking.py` goes by, beside the operation's name and its effects."""
 
 ALIASES = {
     "session.uid": "session",
@@ -172,14 +181,20 @@ def _of_operation(name: str, product: str) -> Field | None:
     native = NATIVE.get(product, {}).get(name)
     if callable(native):
         of_name = native
-        return Field(lambda event: of_name(event.operation), of_name)
+        return Field(lambda event: of_name(event.operation), of_name, by_look=True)
     ours = native or ALIASES.get(name, name)
     if ours == "operation":
-        return Field(lambda event: event.operation, _whole)
+        return Field(lambda event: event.operation, _whole, by_look=True, is_text=True)
     if ours == "effects":
-        return Field(lambda event: event.effects, words=EFFECTS)
+        return Field(lambda event: event.effects, by_look=True, words=EFFECTS)
     if ours in PLAIN or ours in ("workload_proven", "at_ms"):
-        return Field(attrgetter(ours), is_class=ours == "op_class", words=WORDS.get(ours, ()))
+        return Field(
+            attrgetter(ours),
+            is_class=ours == "op_class",
+            by_look=ours in LOOKED_AT,
+            is_text=ours in PLAIN and ours not in WORDS,
+            words=WORDS.get(ours, ()),
+        )
     fact = ours.removeprefix("facts.")
     if fact in FACTS or ours != fact:
         return Field(lambda event: _values(event.facts.get(fact, "")))

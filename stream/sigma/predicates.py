@@ -214,6 +214,19 @@ def _within(network: IPv4Network | IPv6Network) -> Callable[[Any], bool]:
     return is_so
 
 
+def is_by_look(node: Any, product: str) -> bool:
+    """Whether it is the same for all operations that look alike (`detectors/asking.py`)."""
+    match node:
+        case ConditionAND() | ConditionOR() | ConditionNOT():
+            return all(is_by_look(each, product) for each in node.args)
+        case ConditionFieldEqualsValueExpression():
+            fields = [node.field]
+            if isinstance(node.value, SigmaFieldReference):
+                fields.append(node.value.field)
+            return all(known(field, product).by_look for field in fields)
+    return False
+
+
 def classes_of(node: Any, product: str) -> frozenset[OpClass]:
     """Op classes that can fulfil it: the others are never asked about it."""
     every = frozenset(OpClass)

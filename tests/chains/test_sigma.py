@@ -1,10 +1,15 @@
 """Sigma: what a detection rule matches, what it may lead to, and what is refused."""
 
-import pytest
+from typing import Any
 
+import pytest
+from msgspec.structs import replace
+
+from detectors.asking import look_of
 from detectors.policy import ChainOverride, Policy
 from models.errors import RuleError
-from models.event import Grade, Outcome
+from models.event import CredentialKind, Grade, OpClass, Outcome, SystemKind
+from stream.sigma.mapping import LOOKED_AT
 from tests.builders import op
 from tests.chains.hosting import judging
 from tests.chains.sigma_rules import ORDERED, THREE, act, correlation, detection, heard, loaded
@@ -240,3 +245,31 @@ def test_the_policy_changes_a_rule_by_its_name() -> None:
     assert judging(loaded(ORDERED, policy)).fold(acts).findings == []
     off = Policy(chains={"sigma:it": ChainOverride(enabled=False)})
     assert loaded(ORDERED, off) == ()
+
+
+def test_what_looks_alike_is_decided_once_and_only_by_what_a_look_holds() -> None:
+    """A field that a look does not hold would be decided for operations that differ in it."""
+    event = op("V", 0)
+    others: dict[str, Any] = {
+        "op_class": OpClass.OTHER,
+        "outcome": Outcome.DENIED,
+        "target_kind": "user",
+        "grade": Grade.ATTESTED,
+        "system_kind": SystemKind.VAULT,
+        "credential_kind": CredentialKind.STATIC,
+        "workload_proven": True,
+    }
+    assert set(others) == LOOKED_AT
+    for name, other in others.items():
+        assert look_of(replace(event, **{name: other})) != look_of(event)
+    (hosted,) = loaded(detection("{op_class: privilege_change, operation|startswith: iam, effects: admin}"))
+    assert [bool(part.tests) for part in hosted.parts] == [False]
+    for condition in (
+        "{op_class: privilege_change, target: role/app}",
+        "{issuer: x}",
+        "{operation|fieldref: target}",
+    ):
+        (hosted,) = loaded(detection(condition))
+        assert [bool(part.tests) for part in hosted.parts] == [True], condition
+    (hosted,) = loaded(detection("{eventName: AttachRolePolicy}", "aws"))
+    assert [bool(part.tests) for part in hosted.parts] == [True], "its source is no part of a look"
