@@ -333,14 +333,17 @@ class Judge:
 
     def _end(self, workflow: Workflow, event: SessionEnd) -> None:
         ended = workflow.sessions.get(event.session)
-        if ended is not None and max(ended.verdict_until_ms, ended.last_ms + self._idle_ms) <= event.at_ms:
-            self._over(ended)
+        if ended is None or event.at_ms < ended.last_ms + self._idle_ms:
+            return
+        self._over(ended)
+        if ended.verdict_until_ms <= event.at_ms:
             self._leave(workflow, ended)
 
     def _over(self, session: Session) -> None:
-        """Nothing more comes of it: it says whether sessions still are what was learned from."""
+        """Nothing more comes of it: it says whether sessions still are what was learned from, and says so once."""
         if self.drift is not None:
             self.drift.ended(session)
+        session.model = ""
 
     def _join(self, workflow: Workflow, event: Join) -> None:
         """What it did is judged again where it belongs; here nothing is held against it any more."""

@@ -303,6 +303,8 @@ class Session(Struct, array_like=True, gc=False):
     """What it did so far, counted: see `models/baselines/shape.py`."""
     answered: dict[str, tuple[str, ...]] = field(default_factory=dict)
     """Id of a finding or command against it: the detectors it rests on, for whoever says it was wrong."""
+    unmeasured: int = 0
+    """Operations that it had done before that baseline began to measure it."""
 
     def answer(self, name: str, detectors: tuple[str, ...]) -> None:
         """Remember on whom a finding or a command rests."""

@@ -202,6 +202,8 @@ class Partition:
     def fell_idle(self, idle_s: float, at_most: int) -> list[SessionEnd]:
         """Ends of sessions in workflows that nothing happened in for so long; each is told once.
 
+        A stop outlives the end: whoever it stands against is kept, and only measured no more (`Session.model`).
+
         By the clock, and only the owner of a partition that has caught up may ask: how long ago something
         was judged says how long it is quiet, which its own dates do not when a feed is behind.
         """
@@ -213,8 +215,10 @@ class Partition:
             del self.touched[name]
             workflow = self.workflows.get(name)
             if workflow is not None and name not in self._dirty:
-                quiet = (_end(workflow, session, idle_s) for session in workflow.sessions.values())
-                ends += [end for end in quiet if workflow.sessions[end.session].verdict_until_ms <= end.at_ms]
+                quiet = [(session, _end(workflow, session, idle_s)) for session in workflow.sessions.values()]
+                ends += [
+                    end for session, end in quiet if session.verdict_until_ms <= end.at_ms or session.model
+                ]
         return ends
 
 

@@ -9,10 +9,13 @@ from models.baselines.baseline import Baseline
 from models.baselines.calibration import HIGHEST_MAX, peaks_of
 from models.baselines.drift import P_EDGES, WINDOW, WINDOW_MIN, Drift, Window, p_shares
 from models.baselines.paces import CLASSES, EDGES_MS, pace_class, paces_of, shares
-from models.event import Operation
+from models.command import Action
+from models.event import AnyEvent, Operation, SessionEnd
 from models.session import Session
-from tests.builders import AGENT, START_MS
-from tests.test_model_registry import artifact, loaded
+from stream.partition import Partition
+from stream.store import Claim
+from tests.builders import AGENT, CHAIN, START_MS, Judged, told
+from tests.test_model_registry import artifact, loaded, runs
 
 
 def test_shares_of_p_values_are_those_of_the_held_out_sessions() -> None:
@@ -117,3 +120,39 @@ def test_sessions_as_learned_are_calm_and_others_are_not() -> None:
     before = calm.sessions
     calm.ended(strange)
     assert calm.sessions == before
+
+
+def idle_ends(judged: Judged) -> list[AnyEvent]:
+    """What the owner of the partition says once nothing happened for two hours."""
+    partition = Partition(0, Claim(1, 0, ""), "topic", 0)
+    partition.workflows = judged.workflows
+    partition.touched = dict.fromkeys(judged.workflows, -1e9)
+    return list(partition.fell_idle(7_200.0, 1_000))
+
+
+def test_a_session_that_was_stopped_is_told_of_once() -> None:
+    """Those over their limit are what the promise is about; the stop stands on, and nothing is told again."""
+    baseline = loaded(artifact(300))
+    judged = Judged(baseline=baseline).fold(told(CHAIN, agent_role="deployer"))
+    drift = judged.judge.drift
+    assert drift is not None
+    (end,) = idle_ends(judged)
+    assert isinstance(end, SessionEnd)
+    judged.fold([end])
+    assert drift.sessions == 1
+    assert judged.session().verdict is not Action.OBSERVE
+    assert idle_ends(judged) == []
+    judged.fold([end])
+    assert drift.sessions == 1
+
+
+def test_a_session_that_a_baseline_saw_the_end_of_only_is_passed_over() -> None:
+    """Its highest score is that of a part: compared with whole sessions it would always look calm."""
+    first, second = loaded(artifact(300)), loaded(artifact(301))
+    judged, (parted, whole) = Judged(baseline=first).fold(runs(1)[0][:1]), runs(2)
+    judged.judge = Judged(baseline=second).judge
+    judged.fold([*parted[1:], *whole])
+    judged.fold(idle_ends(judged))
+    drift = judged.judge.drift
+    assert drift is not None
+    assert drift.sessions == 1, "only the one that it measured from the first operation on"

@@ -139,7 +139,7 @@ class Expectation:
 
     def _begin_anew(self, session: Session) -> None:
         """Another baseline measured it so far, or none: what it did is context, and no evidence."""
-        session.model = self._model
+        session.model, session.unmeasured = self._model, session.events - 1
         session.surprise = session.origins = session.repeated = session.peak = 0.0
 
     def fold(self, session: Session, event: Operation) -> None:
