@@ -340,7 +340,7 @@ class Judge:
             self._leave(workflow, ended)
 
     def _over(self, session: Session) -> None:
-        """Nothing more comes of it: it says whether sessions still are what was learned from, and says so once."""
+        """Nothing more comes of it: it says, once, whether sessions still are what was learned from."""
         if self.drift is not None:
             self.drift.ended(session)
         session.model = ""

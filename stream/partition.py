@@ -202,7 +202,7 @@ class Partition:
     def fell_idle(self, idle_s: float, at_most: int) -> list[SessionEnd]:
         """Ends of sessions in workflows that nothing happened in for so long; each is told once.
 
-        A stop outlives the end: whoever it stands against is kept, and only measured no more (`Session.model`).
+        A stop outlives the end: the session is kept, and only measured no more (`Session.model`).
 
         By the clock, and only the owner of a partition that has caught up may ask: how long ago something
         was judged says how long it is quiet, which its own dates do not when a feed is behind.

@@ -4,9 +4,10 @@ import json
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from msgspec.structs import replace
 from typer.testing import CliRunner
 
@@ -16,6 +17,7 @@ from models.baselines.signing import Signer
 from models.errors import ArtifactError, InputError, ModelRegistryError
 from models.event import Operation
 from stream.cli import app
+from stream.model_registry import announcing
 from stream.model_registry.announcement import Act, Announcement, Slot, decode, encode
 from stream.model_registry.diff import difference
 from stream.model_registry.hearing import overtaken
@@ -24,6 +26,7 @@ from stream.model_registry.registry import ModelRegistry, standing
 from tests.builders import AGENT, SIGNER, START_MS, TRUSTED
 
 PATH = Path("baseline.json")
+STRANGER = Signer(Ed25519PrivateKey.from_private_bytes(bytes(range(1, 33))))
 CHAINBRAKE = str(Path(sys.executable).with_name("chainbrake"))
 
 
@@ -88,11 +91,8 @@ def test_what_is_not_there_is_said(registry: ModelRegistry) -> None:
 
 def test_nothing_gets_in_that_workers_would_refuse(registry: ModelRegistry) -> None:
     """Unsigned by anybody trusted, changed, of another format: the registry is as it was."""
-    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey  # noqa: PLC0415
-
-    stranger = Signer(Ed25519PrivateKey.from_private_bytes(bytes(range(1, 33))))
     good = artifact(40)
-    for wrong in (artifact(40, stranger), good.replace(b"iam:GetRole", b"iam:GetRule"), b"{}", b""):
+    for wrong in (artifact(40, STRANGER), good.replace(b"iam:GetRole", b"iam:GetRule"), b"{}", b""):
         with pytest.raises(ArtifactError):
             registry.put(wrong, PATH)
     assert registry.versions() == []
@@ -110,6 +110,33 @@ def test_a_file_changed_in_the_registry_is_not_read(tmp_path: Path) -> None:
     file.write_bytes(other[:-20])
     with pytest.raises(ArtifactError):
         registry.read(version)
+
+
+def test_a_file_that_workers_refuse_is_not_called_kept(tmp_path: Path) -> None:
+    """Half copied, or signed by a key that nobody trusts any more: adding it again cannot mend that."""
+    registry = ModelRegistry(Objects(str(tmp_path)), TRUSTED)
+    content = artifact(40)
+    version = registry.put(content, PATH).version
+    (file,) = (tmp_path / "baselines").iterdir()
+    for wrong in (content[:500], b"", artifact(40, STRANGER)):
+        file.write_bytes(wrong)
+        with pytest.raises(ModelRegistryError, match=r"workers refuse it: .*Remove"):
+            registry.put(content, PATH)
+    file.unlink()
+    assert registry.put(content, PATH).version == version
+
+
+def test_a_file_where_a_folder_should_be_is_no_promotion_by_somebody_else(tmp_path: Path) -> None:
+    """Nor is anything said to be kept that is not."""
+    (tmp_path / "history").write_text("")
+    registry = ModelRegistry(Objects(str(tmp_path)), TRUSTED)
+    registry.put(artifact(40), PATH)
+    with pytest.raises(ModelRegistryError, match="Not a directory"):
+        registry._objects.create("history/1.json", b"")  # noqa: SLF001
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "baselines").write_text("")
+    with pytest.raises(ModelRegistryError, match="Not a directory"):
+        ModelRegistry(Objects(str(tmp_path / "other")), TRUSTED).put(artifact(40), PATH)
 
 
 def test_what_is_announced_must_be_the_very_file(registry: ModelRegistry) -> None:
@@ -253,3 +280,31 @@ def test_what_nobody_could_be_told_does_not_stand_in_the_history(place: Path) ->
         assert "no Kafka broker answers at 127.0.0.1:1" in done.stderr
     registry = ModelRegistry(Objects(str(place / "models")), TRUSTED)
     assert registry.history() == []
+
+
+def test_what_stands_in_the_history_was_told_though_the_next_step_fails(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The shadow is promoted, and somebody else is quicker in taking it out of its slot."""
+    registry = ModelRegistry(Objects(str(place / "models")), TRUSTED)
+    version = registry.put(artifact(40), PATH).version
+    registry.fill(Slot.SHADOW, version, "ann", "")
+    announced: list[Announcement] = []
+
+    class Heard:
+        """What the broker would have."""
+
+        def __init__(self, _: object) -> None: ...
+        def __enter__(self) -> Self:
+            return self
+
+        def __exit__(self, *_: object) -> None: ...
+        def tell(self, announcement: Announcement) -> None:
+            announced.append(announcement)
+            if announcement.slot is Slot.LIVE:
+                number = announcement.number + 1
+                (place / "models" / "history" / f"{number:08}.json").write_bytes(b"")
+
+    monkeypatch.setattr(announcing, "Announcer", Heard)
+    assert said("promote", version).exit_code != 0
+    assert [(entry.slot, entry.version) for entry in announced] == [(Slot.LIVE, version)]

@@ -87,7 +87,7 @@ class Drift:
         self._exceeded = Window(2)
 
     def ended(self, session: Session) -> None:
-        """A session is over; one that this baseline did not measure from its first operation is passed over."""
+        """A session is over; one that this baseline did not measure from its beginning is passed over."""
         if session.model != self._version or session.unmeasured or not session.events:
             return
         backing = self._model.expectation(session.agent, session.agent_role).backing(self._share)

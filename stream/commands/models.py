@@ -4,7 +4,7 @@ import getpass
 import os
 import sys
 import tempfile
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -227,12 +227,11 @@ def promote(
     registry, who = model_registry(settings), by or _user()
     chosen = registry.find(version)
 
-    def decide() -> list[Announcement]:
-        entries = [registry.fill(Slot.LIVE, chosen, who, reason)]
+    def decide() -> Iterator[Announcement]:
+        yield registry.fill(Slot.LIVE, chosen, who, reason)
         beside = registry.last(Slot.SHADOW)
         if beside is not None and beside.version == chosen:
-            entries.append(registry.fill(Slot.SHADOW, None, who, f"{chosen} is live now"))
-        return entries
+            yield registry.fill(Slot.SHADOW, None, who, f"{chosen} is live now")
 
     _put_to_work(settings, decide)
 
@@ -256,14 +255,14 @@ def announce_again(place: Place = None, kafka: Kafka = None) -> None:
     _put_to_work(settings, lambda: said)
 
 
-def _put_to_work(settings: Settings, decide: Callable[[], list[Announcement]]) -> None:
+def _put_to_work(settings: Settings, decide: Callable[[], Iterable[Announcement]]) -> None:
+    """Each is told before the next is decided: what stands in the history must not wait for that."""
     from stream.model_registry.announcing import Announcer  # noqa: PLC0415 - needs the Kafka client
 
     with Announcer(settings) as announcer:
-        entries = decide()
-        announcer.tell(entries)
-    for entry in entries:
-        out.print(escape(_told(entry)))
+        for entry in decide():
+            announcer.tell(entry)
+            out.print(escape(_told(entry)))
 
 
 def _rows(registry: "ModelRegistry") -> Iterable[dict[str, object]]:

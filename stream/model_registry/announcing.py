@@ -1,6 +1,5 @@
 """Telling the workers: the last word of each slot onto the announcement topic."""
 
-from collections.abc import Iterable
 from types import TracebackType
 from typing import Self
 
@@ -27,12 +26,11 @@ class Announcer:
             self._publisher.close()
             raise
 
-    def tell(self, announcements: Iterable[Announcement]) -> None:
-        """Publish, and wait until the broker has them. Raises `StateError`."""
+    def tell(self, announcement: Announcement) -> None:
+        """Publish, and wait until the broker has it. Raises `StateError`."""
+        record = Record(self._topic, key_of(announcement), encode(announcement), [])
         try:
-            for announcement in announcements:
-                record = Record(self._topic, key_of(announcement), encode(announcement), [])
-                self._publisher.send(record).get(timeout=DELIVER_MS_MAX / 1000)
+            self._publisher.send(record).get(timeout=DELIVER_MS_MAX / 1000)
         except KafkaError as error:
             raise StateError(
                 f"it stands in the registry, but {self._topic} did not take it: {error}. Workers keep what "

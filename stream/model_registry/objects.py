@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from errno import ENOTDIR
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -67,7 +68,10 @@ class Objects:
 
 def _create(path: Path, content: bytes) -> None:
     """Under another name first; a link, unlike a move, never replaces what is there."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except FileExistsError as error:  # no folder: not to be taken for the file that somebody else wrote
+        raise NotADirectoryError(ENOTDIR, os.strerror(ENOTDIR), str(path.parent)) from error
     part = path.with_name(f".{path.name}.{uuid4().hex[:12]}.part")
     try:
         with part.open("xb") as file:

@@ -15,7 +15,7 @@ from msgspec import Struct
 
 from models.baselines.baseline import Baseline, read_artifact
 from models.baselines.signing import Trusted
-from models.errors import InputError, ModelRegistryError
+from models.errors import ChainbrakeError, InputError, ModelRegistryError
 from stream.model_registry.announcement import Act, Announcement, Slot, decode, encode
 from stream.model_registry.objects import Objects
 
@@ -43,10 +43,18 @@ class ModelRegistry:
     def put(self, content: bytes, path: Path) -> Baseline:
         """Keep a baseline. Once is enough: the same again changes nothing.
 
-        Raises `ArtifactError` for one that workers would refuse, `ModelRegistryError`.
+        Raises `ArtifactError` for one that workers would refuse, `ModelRegistryError`; also where a file lies
+        in its place that they would refuse: half copied, or signed with a key of former days.
         """
         baseline = read_artifact(content, path, self._trusted)
-        self._objects.create(_file(baseline.version), content)
+        if not self._objects.create(_file(baseline.version), content):
+            try:
+                self.read(baseline.version)
+            except ChainbrakeError as error:
+                raise ModelRegistryError(
+                    f"{baseline.version} is there already, and workers refuse it: {error}. "
+                    f"Remove {self.url}/{_file(baseline.version)}, then add it again"
+                ) from error
         return baseline
 
     def versions(self) -> list[str]:
@@ -132,7 +140,10 @@ class ModelRegistry:
         entries = self.history()
         before = next((entry.version for entry in reversed(entries) if entry.slot is slot), None)
         if before == version:
-            raise ModelRegistryError(f"{self.url}: {version or 'nothing'} is {slot} already")
+            raise ModelRegistryError(
+                f"{self.url}: {version or 'nothing'} is {slot} already; if workers do not have it, "
+                f"tell them again: chainbrake models announce"
+            )
         entry = Announcement(
             slot=slot,
             act=act,
