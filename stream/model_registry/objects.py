@@ -51,13 +51,15 @@ class Objects:
                     self._files.pipe_file(path, content, mode="create")
             except FileExistsError:
                 return False
+            except FileNotFoundError as error:  # no such bucket
+                raise ModelRegistryError(f"registry of baselines {self.url}: {error}") from error
         return True
 
     @contextmanager
     def _told(self) -> Iterator[None]:
         try:
             yield
-        except (FileNotFoundError, FileExistsError):
+        except (FileNotFoundError, FileExistsError, ModelRegistryError):
             raise
         except ImportError as error:
             raise ModelRegistryError(f"{self.url}: {error}") from error
