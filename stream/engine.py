@@ -96,7 +96,8 @@ class Engine(Service):  # type: ignore[misc]  # mode is not typed
         return Judge(self.policy, baseline, self.registry, self.declared)
 
     def _change(self, slot: Slot, baseline: Baseline | None) -> None:
-        """Put another baseline to work: from the next slice of events on."""
+        """Put another baseline to work: from the next slice of events on. Raises where none can."""
+        judge = self._judge(baseline)
         if slot is Slot.LIVE:
             model = baseline.version if baseline is not None else "none"
             mode = "shadow" if self.policy.shadow else "enforce"
@@ -105,12 +106,12 @@ class Engine(Service):  # type: ignore[misc]  # mode is not typed
         if self._reader is None:
             return
         if slot is Slot.LIVE:
-            self._reader.change(self._judge(baseline))
+            self._reader.change(judge)
         elif baseline is None:
             self._reader.shadow = None
         else:
             share, at_most = self.settings.shadow_share, self.settings.workflows_max
-            self._reader.shadow = Shadow(self._judge(baseline), share, at_most)
+            self._reader.shadow = Shadow(judge, share, at_most)
 
     async def _ingest(self, outbox: Outbox) -> None:
         """Read raw topics beside, where there are any."""

@@ -7,6 +7,7 @@ leaves the worker; it is counted and logged.
 
 import time
 from collections.abc import Callable
+from typing import Any
 from zlib import crc32
 
 import msgspec
@@ -16,6 +17,7 @@ from msgspec import Struct
 from detectors.decision import Decision
 from detectors.judge import Judge
 from models.command import Action, Command
+from models.event import AnyEvent
 from models.session import Workflow
 from stream import metrics
 from stream.intake import Arrived
@@ -81,6 +83,8 @@ class Shadow:
         self._workflows: dict[str, Workflow] = {}
         self._comparison = Comparison(lambda action, told: metrics.SHADOW_VERDICTS.labels(action, told).inc())
         self._published = 0
+        self._failed = 0
+        """Events since the last settling: a traceback for each would delay the live one."""
 
     def prepare(self, partition: Partition, events: list[Arrived]) -> list[Arrived]:
         """Before the live one judges these: those that are followed, with a state to go on from."""
@@ -94,18 +98,14 @@ class Shadow:
 
     def follow(self, followed: list[Arrived], decided: list[tuple[str, Decision]]) -> None:
         """After the live one has decided."""
-        ours, fold, now_s = self._workflows, self.judge.fold, time.monotonic()
+        ours, now_s = self._workflows, time.monotonic()
         names = {event.workflow for event, _, _ in followed}
         for name, ordered in decided:
             if name in names:
                 for command in ordered.commands:
                     self._comparison.note("live", command, now_s)
         for event, record, seen_ms in followed:
-            try:
-                decision = fold(ours[event.workflow], event, record.offset, seen_ms)
-            except Exception:  # it must not stop the live one
-                log.exception("shadow failed", offset=record.offset)
-                continue
+            decision = self._decision(ours[event.workflow], event, record, seen_ms)
             if decision is None:
                 continue
             for finding in decision.findings:
@@ -115,11 +115,23 @@ class Shadow:
         while len(ours) > self._workflows_max:
             del ours[next(iter(ours))]
 
+    def _decision(self, workflow: Workflow, event: AnyEvent, record: Any, seen_ms: int) -> Decision | None:
+        try:
+            return self.judge.fold(workflow, event, record.offset, seen_ms)
+        except Exception:  # it must not stop the live one
+            if not self._failed:
+                log.exception("shadow failed", offset=record.offset, partition=record.partition)
+            self._failed += 1
+            return None
+
     def publish(self) -> None:
         """Count what has settled, and tell of differences."""
         events = self.judge.tally.events
         metrics.SHADOW_EVENTS.inc(events - self._published)
         self._published = events
+        if self._failed > 1:
+            log.error("shadow failed on more events", events=self._failed - 1)
+        self._failed = 0
         for each in self._comparison.settle(time.monotonic())[:LOGGED_MAX]:
             command = each.command
             log.info(

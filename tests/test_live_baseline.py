@@ -1,11 +1,13 @@
 """Between two baselines: bits are not mixed, a shadow follows the live one, and differences are counted."""
 
+import asyncio
 from types import SimpleNamespace
 from typing import Any
 
 import msgspec
 import pytest
 from msgspec.structs import replace
+from structlog.testing import capture_logs
 
 from detectors.judge import Judge
 from detectors.policy import Policy
@@ -13,8 +15,11 @@ from models.baselines.surprise import score_of
 from models.command import Action, Command
 from models.event import AnyEvent
 from models.session import Session, Workflow
+from stream.model_registry.announcement import Act, Announcement, Slot
+from stream.model_registry.slots import Slots
 from stream.partition import Partition
 from stream.scoring import Scorer
+from stream.settings import Settings
 from stream.shadow import SETTLE_S, Comparison, Shadow
 from stream.sources.recorded_run import RecordedRun
 from stream.store import Claim
@@ -110,7 +115,8 @@ def test_verdicts_meet_within_a_minute_in_whatever_order() -> None:
 def arrived(events: list[AnyEvent], start: int) -> list[Any]:
     """As they come out of the intake."""
     return [
-        (event, SimpleNamespace(offset=start + number), event.at_ms) for number, event in enumerate(events)
+        (event, SimpleNamespace(offset=start + number, partition=0), event.at_ms)
+        for number, event in enumerate(events)
     ]
 
 
@@ -179,3 +185,59 @@ def test_a_shadow_forgets_the_workflows_longest_known() -> None:
         moved = [replace(event, workflow=name) for event in told(CHAIN)]
         judge_beside(shadow, live, partition_of(name), arrived(moved, 0))
     assert list(shadow._workflows) == [f"w{number}" for number in range(15, 20)]  # noqa: SLF001
+
+
+def test_a_shadow_that_fails_stops_nothing_and_does_not_flood_the_log() -> None:
+    """One traceback a settling; how many there were is said."""
+    shadow, partition = Shadow(Judge(Policy(), None), 1.0, 10), partition_of("w1")
+
+    def fails(*_: object) -> None:
+        raise RuntimeError
+
+    shadow.judge.fold = fails  # type: ignore[method-assign,assignment]
+    with capture_logs() as logs:
+        for _ in range(2):
+            events = arrived(told(CHAIN) * 25, 0)
+            assert judge_beside(shadow, Judge(Policy(), None), partition, events)
+            partition = partition_of("w1")
+            shadow.publish()
+    assert [(row["event"], row.get("events")) for row in logs] == 2 * [
+        ("shadow failed", None),
+        ("shadow failed on more events", 99),
+    ]
+
+
+def test_a_baseline_that_breaks_our_own_code_leaves_what_ran_at_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever is raised while it is fetched, read or put to work: it is refused, said, and tried again."""
+    said = Announcement(
+        slot=Slot.LIVE, act=Act.FILL, number=1, version="baseline@000000000000", by="ann", at_ms=1
+    )
+    running, other = loaded(artifact(40)), loaded(artifact(60))
+    fetched: list[Any] = [RuntimeError("store"), other, other]
+    put: list[Any] = []
+
+    def announced(_: object) -> Any:
+        found = fetched.pop(0)
+        if isinstance(found, Exception):
+            raise found
+        return found
+
+    def change(_: Slot, baseline: Any) -> None:
+        put.append(baseline)
+        if len(put) == 1:
+            raise KeyError
+
+    async def follow() -> list[Any]:
+        slots, filled = Slots(Settings(), "topic", running, change), []
+        slots._hearing.last[Slot.LIVE] = said  # noqa: SLF001
+        for _ in range(3):
+            await slots._fill(Slot.LIVE)  # noqa: SLF001
+            filled.append(slots.filled[Slot.LIVE])
+            slots._again_s.clear()  # noqa: SLF001
+        await slots.close()
+        return filled
+
+    registry = SimpleNamespace(announced=announced)
+    monkeypatch.setattr("stream.model_registry.slots.model_registry", lambda _: registry)
+    assert asyncio.run(follow()) == [running, running, other]
+    assert put == [other, other]

@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, Self
 
 import pytest
@@ -228,6 +229,18 @@ def test_a_registry_that_cannot_be_opened_says_so(tmp_path: Path) -> None:
     for url in ("nosuchstore://bucket", str(tmp_path / "file")):
         with pytest.raises(ModelRegistryError):
             ModelRegistry(Objects(url), TRUSTED).put(artifact(40), PATH)
+
+
+def test_a_bucket_that_is_not_there_is_a_message(tmp_path: Path) -> None:
+    """S3 raises what a folder raises for a missing file."""
+    objects = Objects(f"memory://{tmp_path.name}")
+
+    def missing(*_: object, **__: object) -> None:
+        raise FileNotFoundError("The specified bucket does not exist")
+
+    objects._files = SimpleNamespace(pipe_file=missing)  # noqa: SLF001
+    with pytest.raises(ModelRegistryError, match="bucket does not exist"):
+        objects.create("history/1.json", b"")
 
 
 def test_a_difference_names_who_is_known_now_and_what_moved() -> None:

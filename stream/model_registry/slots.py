@@ -71,25 +71,22 @@ class Slots(Service):  # type: ignore[misc]  # mode is not typed
         if said is None or said == self._done.get(slot) or time.monotonic() < self._again_s.get(slot, 0.0):
             return
         began_s = time.perf_counter()
+        before = self.filled[slot]
         try:
             baseline = await self._baseline(slot, said)
+            if baseline is not before:
+                self._change(slot, baseline)
         except ChainbrakeError as error:
-            self._again_s[slot] = time.monotonic() + AGAIN_S
-            self._tell(slot, behind=True)
-            metrics.BASELINE_CHANGES.labels(slot, "refused").inc()
-            log.error(  # noqa: TRY400 - the message says it all
-                "announced baseline cannot be put to work, what ran goes on",
-                slot=slot,
-                announced=said.version,
-                running=_version(self.filled[slot]),
-                error=str(error),
-            )
+            self._refuse(slot, said, error)
+            return
+        except Exception as error:  # a mistake of ours, or of a store's client: no reason to judge nothing
+            log.exception("announced baseline failed")
+            self._refuse(slot, said, error)
             return
         self._done[slot] = said
         self._again_s.pop(slot, None)
-        before, self.filled[slot] = self.filled[slot], baseline
+        self.filled[slot] = baseline
         if baseline is not before:
-            self._change(slot, baseline)
             metrics.BASELINE_CHANGES.labels(slot, "changed").inc()
             log.warning(
                 "another baseline is at work",
@@ -110,6 +107,18 @@ class Slots(Service):  # type: ignore[misc]  # mode is not typed
         if running is not None and running.version == said.version:
             return running
         return await asyncio.to_thread(lambda: model_registry(self._settings).announced(said))
+
+    def _refuse(self, slot: Slot, said: Announcement, error: Exception) -> None:
+        self._again_s[slot] = time.monotonic() + AGAIN_S
+        self._tell(slot, behind=True)
+        metrics.BASELINE_CHANGES.labels(slot, "refused").inc()
+        log.error(
+            "announced baseline cannot be put to work, what ran goes on",
+            slot=slot,
+            announced=said.version,
+            running=_version(self.filled[slot]),
+            error=str(error) or repr(error),
+        )
 
     def _tell(self, slot: Slot, *, behind: bool) -> None:
         metrics.BASELINE_BEHIND.labels(slot).set(behind)
