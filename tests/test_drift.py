@@ -4,17 +4,19 @@ import random
 from itertools import pairwise
 
 import pytest
+from msgspec.structs import replace
 
-from models.baselines.baseline import Baseline
+from models.baselines.baseline import Baseline, write_artifact
 from models.baselines.calibration import HIGHEST_MAX, peaks_of
 from models.baselines.drift import P_EDGES, WINDOW, WINDOW_MIN, Drift, Window, p_shares
+from models.baselines.learning import learn
 from models.baselines.paces import CLASSES, EDGES_MS, pace_class, paces_of, shares
 from models.command import Action
 from models.event import AnyEvent, Operation, SessionEnd
 from models.session import Session
 from stream.partition import Partition
 from stream.store import Claim
-from tests.builders import AGENT, CHAIN, START_MS, Judged, told
+from tests.builders import AGENT, CHAIN, SIGNER, START_MS, Judged, told
 from tests.test_model_registry import artifact, loaded, runs
 
 
@@ -156,3 +158,23 @@ def test_a_session_that_a_baseline_saw_the_end_of_only_is_passed_over() -> None:
     drift = judged.judge.drift
     assert drift is not None
     assert drift.sessions == 1, "only the one that it measured from the first operation on"
+
+
+def test_two_witnesses_of_every_act_are_no_other_pace() -> None:
+    """A session counts what both tell; so does what its pace is compared with."""
+    told_twice = [
+        [
+            replace(event, id=f"{event.id}-{source}", source=source, act=event.id)
+            for event in run
+            for source in ("one", "two")
+        ]
+        for run in runs(WINDOW_MIN, pause_ms=6_000)
+    ]
+    baseline = loaded(write_artifact(*learn(told_twice, {}), SIGNER))
+    judged = Judged(baseline=baseline)
+    for run in told_twice:
+        judged.fold(run)
+    judged.fold(idle_ends(judged))
+    drift = judged.judge.drift
+    assert drift is not None
+    assert drift.pace_index() == pytest.approx(0.0)

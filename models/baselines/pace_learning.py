@@ -60,7 +60,7 @@ def learn_pace(runs: Sequence[Run], once: Sequence[Run]) -> dict[str, CohortPace
         return {}
     peaks = np.array([rate_peaks(run) for run in once])
     pauses = [_pauses_ms(run) for run in runs]
-    spans = [(len(run), _lasted_ms(run)) for run in once]
+    spans = [(len(run), _lasted_ms(run)) for run in runs]  # a session counts what every witness tells
     sessions = [(run[0].agent, run[0].agent_role) for run in once]
     prior = _Prior(sessions, peaks)
     cohorts = _cohorts(sessions)
