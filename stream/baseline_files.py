@@ -1,21 +1,30 @@
-"""Baselines as files: every command that takes one reads it here, and nothing unsigned gets past."""
+"""Baselines by path or version: every command that takes one reads it here, and nothing unsigned passes."""
 
 from pathlib import Path
 
 from models.baselines.baseline import Baseline, read_artifact
 from models.errors import ArtifactError
 from stream.keys import trusted_keys
+from stream.model_registry.announcement import Slot
+from stream.model_registry.places import model_registry
+from stream.model_registry.registry import PREFIX
 from stream.settings import Settings
 
 
 def load_baseline(settings: Settings) -> Baseline | None:
-    """The baseline at the path that is set; None for an empty one.
+    """The baseline at the path that is set, or that one of the registry; None for an empty path.
 
-    Raises `ArtifactError` for one that cannot be trusted, `SigningError` for keys that are wrong.
+    `live`, `shadow` and `baseline@` with a version's first digits are of the registry, unless a file is
+    called so. Raises `ArtifactError` for one that cannot be trusted, `SigningError` for keys that are wrong,
+    `ModelRegistryError` for one that is not in the registry.
     """
-    if not settings.baseline:
+    told = settings.baseline
+    if not told:
         return None
-    path = Path(settings.baseline)
+    path = Path(told)
+    if (told in tuple(Slot) or told.startswith(PREFIX)) and not path.exists():
+        registry = model_registry(settings)
+        return registry.read(registry.find(told)).baseline
     try:
         content = path.read_bytes()
     except OSError as error:

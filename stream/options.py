@@ -34,7 +34,12 @@ Recordings = Annotated[
     ),
 ]
 PolicyPath = Annotated[str | None, typer.Option("--policy", help="policy file (YAML)")]
-BaselinePath = Annotated[str | None, typer.Option("--baseline", help="baseline made by `chainbrake train`")]
+BaselinePath = Annotated[
+    str | None,
+    typer.Option(
+        "--baseline", help="file made by `chainbrake train`; or of the registry: live, shadow, baseline@…"
+    ),
+]
 RegistryPath = Annotated[str | None, typer.Option("--registry", help="registry file (YAML or JSON)")]
 ChainsPath = Annotated[str | None, typer.Option("--chains", help="chain file, or folder of them (YAML)")]
 SigmaPath = Annotated[str | None, typer.Option("--sigma", help="Sigma rules: a file, or a folder of them")]

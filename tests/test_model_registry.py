@@ -17,6 +17,7 @@ from models.baselines.learning import learn
 from models.baselines.signing import Signer
 from models.errors import ArtifactError, InputError, ModelRegistryError
 from models.event import Operation
+from stream.baseline_files import load_baseline
 from stream.cli import app
 from stream.model_registry import announcing
 from stream.model_registry.announcement import Act, Announcement, Slot, decode, encode
@@ -24,6 +25,7 @@ from stream.model_registry.diff import difference
 from stream.model_registry.hearing import overtaken
 from stream.model_registry.objects import Objects
 from stream.model_registry.registry import ModelRegistry, standing
+from stream.settings import Settings
 from tests.builders import AGENT, SIGNER, START_MS, TRUSTED
 
 PATH = Path("baseline.json")
@@ -321,3 +323,22 @@ def test_what_stands_in_the_history_was_told_though_the_next_step_fails(
     monkeypatch.setattr(announcing, "Announcer", Heard)
     assert said("promote", version).exit_code != 0
     assert [(entry.slot, entry.version) for entry in announced] == [(Slot.LIVE, version)]
+
+
+def test_every_command_takes_a_baseline_of_the_registry(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By the name that commands and findings give it, and by its slot; a file of that name comes first."""
+    registry = ModelRegistry(Objects(str(place / "models")), TRUSTED)
+    version, other = (registry.put(artifact(number), PATH).version for number in (40, 60))
+    registry.fill(Slot.LIVE, version, "ann", "")
+    for told in (version, version[:14], "live"):
+        done = CliRunner().invoke(app, ["check", "--baseline", told])
+        assert done.exit_code == 0
+        assert version in done.stdout
+    for told in ("shadow", "baseline@", "baseline@ffffffffffff"):
+        with pytest.raises(ModelRegistryError):
+            load_baseline(Settings(baseline=told, models=str(place / "models")))
+    monkeypatch.chdir(place)
+    (place / "live").write_bytes(registry.read(other).content)
+    found = load_baseline(Settings(baseline="live", models=str(place / "models")))
+    assert found is not None
+    assert found.version == other
