@@ -1,6 +1,8 @@
 """Between two baselines: bits are not mixed, a shadow follows the live one, and differences are counted."""
 
 import asyncio
+import threading
+import time
 from types import SimpleNamespace
 from typing import Any
 
@@ -11,6 +13,9 @@ from structlog.testing import capture_logs
 
 from detectors.judge import Judge
 from detectors.policy import Policy
+from models.baselines.baseline import write_artifact
+from models.baselines.cohorts import EVERYBODY, role_key
+from models.baselines.learning import learn
 from models.baselines.surprise import score_of
 from models.command import Action, Command
 from models.event import AnyEvent
@@ -23,7 +28,7 @@ from stream.settings import Settings
 from stream.shadow import SETTLE_S, Comparison, Shadow
 from stream.sources.recorded_run import RecordedRun
 from stream.store import Claim
-from tests.builders import AGENT, CHAIN, told
+from tests.builders import AGENT, CHAIN, SIGNER, told
 from tests.test_model_registry import artifact, loaded, runs
 
 
@@ -241,3 +246,24 @@ def test_a_baseline_that_breaks_our_own_code_leaves_what_ran_at_work(monkeypatch
     monkeypatch.setattr("stream.model_registry.slots.model_registry", lambda _: registry)
     assert asyncio.run(follow()) == [running, running, other]
     assert put == [other, other]
+
+
+def test_others_get_their_turn_while_a_large_baseline_is_read() -> None:
+    """A worker judges on: no step of the reading takes a large part of it, in our own CPU time."""
+    header, payload = learn(runs(40), {})
+    (habit,) = payload.habits.values()
+    everybody = payload.pace[EVERYBODY]
+    payload.pace |= {role_key(f"job-{number}"): everybody for number in range(4_000)}
+    payload.habits |= {f"job-{number}": habit for number in range(4_000)}
+    content, read = write_artifact(header, payload, SIGNER), []
+    reading = threading.Thread(target=lambda: read.append(loaded(content)))
+    began_s = last_s = time.process_time()
+    reading.start()
+    longest_s = 0.0
+    while reading.is_alive():
+        time.sleep(0.0005)
+        now_s = time.process_time()
+        longest_s, last_s = max(longest_s, now_s - last_s), now_s
+    whole_s = time.process_time() - began_s
+    assert len(read[0].pace.cohorts) > 4_000
+    assert longest_s < 0.4 * whole_s, (longest_s, whole_s)

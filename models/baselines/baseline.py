@@ -12,6 +12,7 @@ from typing import Annotated
 
 import msgspec
 from msgspec import Meta, Raw, Struct
+from msgspec.structs import asdict
 
 from models.baselines.cohorts import EVERYBODY
 from models.baselines.counts import GAPS_MS, ORDER, SurpriseCounts
@@ -55,6 +56,13 @@ class Payload(Struct, kw_only=True):
     """Shapes of sessions; None is "not enough seen"."""
     haste: dict[str, Raw] = {}
     """Cohort: how fast the fastest approval of each session came."""
+
+
+class _Parts(Payload, kw_only=True):
+    """The same, with cohorts and jobs as they stand in the file."""
+
+    pace: dict[str, Raw]  # type: ignore[assignment]
+    habits: dict[str, Raw] = {}  # type: ignore[assignment]
 
 
 class Share(Struct):
@@ -133,13 +141,27 @@ def read_artifact(content: bytes, path: Path, trusted: Trusted) -> Baseline:
         _check_features(header, path)
         if sha256(bytes(file.payload)).hexdigest() != header.checksum:
             raise ArtifactError(f"{path}: its checksum does not fit its content; fetch or train it again")
-        payload = msgspec.json.decode(file.payload, type=Payload)
+        payload = _payload(file.payload)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise ArtifactError(f"{path}: not a baseline: {error}; fetch or train it again") from error
     baseline = Baseline(header, payload)
     for wrong in _wrong(payload, baseline.surprise.counts):
         raise ArtifactError(f"{path}: {wrong}; train it again")
     return baseline
+
+
+_pace = msgspec.json.Decoder(CohortPace).decode
+_habit = msgspec.json.Decoder(Habit).decode
+
+
+def _payload(told: Raw) -> Payload:
+    """Job by job: in one call nothing else of a worker would get a turn, for 0.24 s at 10,000 jobs."""
+    parts = msgspec.json.decode(told, type=_Parts)
+    jobs = {
+        "pace": {key: _pace(raw) for key, raw in parts.pace.items()},
+        "habits": {name: _habit(raw) for name, raw in parts.habits.items()},
+    }
+    return Payload(**{**asdict(parts), **jobs})
 
 
 class _Named(Struct, kw_only=True):
