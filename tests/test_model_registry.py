@@ -170,6 +170,18 @@ def test_promotion_and_rollback_are_a_stack(registry: ModelRegistry) -> None:
     assert standing(history) == []
 
 
+def test_nothing_needs_be_live(registry: ModelRegistry) -> None:
+    """However many were promoted before; there is nothing to go back to then."""
+    one, two = (registry.put(artifact(number), PATH).version for number in (40, 41))
+    for version in (one, two):
+        registry.fill(Slot.LIVE, version, "ann", "")
+    off = registry.fill(Slot.LIVE, None, "ann", "keys were stolen")
+    assert (off.act, off.version, off.previous) == (Act.EMPTY, None, two)
+    with pytest.raises(ModelRegistryError, match="nothing is live"):
+        registry.roll_back("ann", "")
+    assert registry.fill(Slot.LIVE, one, "ann", "").previous is None
+
+
 def test_slots_do_not_disturb_each_other(registry: ModelRegistry) -> None:
     """A shadow that comes and goes is no step of the live one."""
     one, two = (registry.put(artifact(number), PATH).version for number in (40, 41))
@@ -223,6 +235,8 @@ def test_an_announcement_that_was_overtaken_is_passed_over() -> None:
     assert not overtaken(said, said)
     assert not overtaken(said, None)
     assert not overtaken(replace(said, number=1, registry="b"), said)
+    lost = replace(said, number=1, at_ms=said.at_ms + 1)
+    assert not overtaken(lost, said), "the registry began anew in its old place"
 
 
 def test_a_registry_that_cannot_be_opened_says_so(tmp_path: Path) -> None:
@@ -287,7 +301,7 @@ def test_what_nobody_could_be_told_does_not_stand_in_the_history(place: Path) ->
     """Without a broker a promotion fails as a whole."""
     (place / "b.json").write_bytes(artifact(40))
     version = said("add", str(place / "b.json")).stdout.split()[0]
-    for words in (("promote", version), ("shadow", version)):
+    for words in (("promote", version), ("promote", "--off"), ("shadow", version)):
         done = subprocess.run(
             [CHAINBRAKE, "models", *words], capture_output=True, text=True, check=False, timeout=60
         )

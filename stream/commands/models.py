@@ -216,21 +216,27 @@ def shadow(
 
 @models.command()
 def promote(
-    version: Version,
+    version: Annotated[
+        str | None, typer.Argument(help="a version or its first digits; or live, or shadow")
+    ] = None,
+    *,
+    off: Annotated[bool, typer.Option("--off", help="none is live any more, whatever was before")] = False,
     by: By = "",
     reason: Reason = "",
     place: Place = None,
     kafka: Kafka = None,
 ) -> None:
     """Put a baseline to work: every worker changes to it between two batches, without a restart."""
+    if (version is None) is not off:
+        raise typer.BadParameter("name a version, or say --off", param_hint="VERSION")
     settings = _settings(place, kafka)
     registry, who = model_registry(settings), by or _user()
-    chosen = registry.find(version)
+    chosen = registry.find(version) if version is not None else None
 
     def decide() -> Iterator[Announcement]:
         yield registry.fill(Slot.LIVE, chosen, who, reason)
         beside = registry.last(Slot.SHADOW)
-        if beside is not None and beside.version == chosen:
+        if chosen is not None and beside is not None and beside.version == chosen:
             yield registry.fill(Slot.SHADOW, None, who, f"{chosen} is live now")
 
     _put_to_work(settings, decide)

@@ -98,6 +98,8 @@ class Hearing:
 def overtaken(said: Announcement, known: Announcement | None) -> bool:
     """Whether the registry had said something later of the slot: two who promote may overtake each other.
 
-    Another registry counts anew.
+    Another registry counts anew; so does one that was lost, or restored from an older copy, in its old place.
     """
-    return known is not None and said.registry == known.registry and said.number < known.number
+    if known is None or said.registry != known.registry:
+        return False
+    return said.number < known.number and said.at_ms <= known.at_ms
