@@ -3,10 +3,12 @@
 import json
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, Self
 
+import msgspec
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from msgspec.structs import replace
@@ -356,3 +358,27 @@ def test_every_command_takes_a_baseline_of_the_registry(place: Path, monkeypatch
     found = load_baseline(Settings(baseline="live", models=str(place / "models")))
     assert found is not None
     assert found.version == other
+
+
+def test_what_was_learned_is_not_lost_with_a_registry_that_takes_nothing(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is kept, and the message says where; a store of no known kind is refused before the work begins."""
+    recording, left = place / "day.ndjson", place / "tmp"
+    lines = [msgspec.json.encode(event) for run in runs(40) for event in run]
+    recording.write_bytes(b"\n".join(lines) + b"\n")
+    (place / "models").mkdir()
+    (place / "models" / "baselines").write_text("a file, no folder")
+    left.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(left))
+    refused = said("train", str(recording), "--models", "nosuchstore://bucket")
+    assert isinstance(refused.exception, ModelRegistryError)
+    assert list(left.iterdir()) == []
+    failed = said("train", str(recording))
+    assert isinstance(failed.exception, ModelRegistryError)
+    assert "What was learned: chainbrake models add" in str(failed.exception)
+    (kept,) = left.glob("*/baseline.json")
+    (place / "models" / "baselines").unlink()
+    assert said("add", str(kept)).exit_code == 0
+    assert said("train", str(recording)).exit_code == 0
+    assert list(left.glob("*/baseline.json")) == [kept]

@@ -2,6 +2,7 @@
 
 import getpass
 import os
+import shutil
 import sys
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
@@ -109,10 +110,18 @@ def train(
     signing(out, settings)  # the registry trusts the key that is made
     into = model_registry(settings)
     live = None if ignore_live else _live(into)
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "baseline.json"
+    folder = Path(tempfile.mkdtemp(prefix="chainbrake-"))
+    path, version = folder / "baseline.json", ""
+    try:
         run_train(out, files, source, path, settings, live)
         version = into.put(path.read_bytes(), path).version
+    except ChainbrakeError as error:
+        if not path.exists():
+            raise
+        raise ModelRegistryError(f"{error}. What was learned: chainbrake models add {path}") from error
+    finally:
+        if version or not path.exists():
+            shutil.rmtree(folder, ignore_errors=True)
     out.print(f"{version} is in {into.url}; beside the live one with: chainbrake models shadow {version}")
 
 
