@@ -19,7 +19,7 @@ UV_COMPILE := $(LOCKER)/bin/uv pip compile --upgrade --universal --python-versio
 	--generate-hashes --no-header --no-annotate --no-emit-index-url --no-emit-find-links --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help venv compiled demo test test-fast test-corpus test-servers figures lint schema scorecard corpus bench lock clean
+.PHONY: help venv compiled demo test test-fast test-corpus test-servers figures drill lint schema scorecard corpus bench lock clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## */  make \1\t/' | expand -t 24
@@ -63,6 +63,9 @@ test-servers: $(INSTALLED)  ## against a real Kafka and Valkey
 
 figures: $(INSTALLED)  ## measures docs/baselines.md anew, where ../shared is at hand; minutes
 	CHAINBRAKE_FIGURES=1 $(BIN)/pytest -q tests/test_figures.py
+
+drill: $(INSTALLED)  ## poisons the history of an invented agent, and looks what is still found; writes docs/poisoning.md
+	$(BIN)/python -m benchmarks.poisoning --write docs/poisoning.md
 
 lint: $(INSTALLED)  ## ruff and mypy
 	$(BIN)/ruff check .
