@@ -45,9 +45,6 @@ app = typer.Typer(
 hooks = typer.Typer(no_args_is_help=True, help="Enforcement hooks: they act on commands and acknowledge.")
 app.add_typer(hooks, name="hook")
 app.add_typer(models, name="models")
-app.command()(evaluate)
-app.command()(release)
-app.command()(dispose)
 
 
 def main() -> None:
@@ -284,6 +281,9 @@ def score(
     )
 
 
+app.command()(evaluate)
+
+
 @app.command()
 def explain(
     files: Files,
@@ -350,6 +350,10 @@ def ingest(
     out.print(_counted(dict(ingesting.counted)))
     if ingesting.names_to_add:
         out.print(f"names to add: {_counted(ingesting.names_to_add)}")
+
+
+app.command()(release)
+app.command()(dispose)
 
 
 @app.command()
