@@ -84,6 +84,7 @@ class Judge:
         self._decisions = Decisions(policy, baseline.version if baseline is not None else "", declared)
         self._pace = baseline.pace if baseline is not None else None
         share = policy.wrong_stops_per_1000_sessions / 1000
+        self.baseline = baseline
         self.drift = Drift(baseline, share) if baseline is not None else None
 
     def fold(self, workflow: Workflow, event: AnyEvent, position: int, seen_ms: int) -> Decision | None:

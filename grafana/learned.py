@@ -33,6 +33,15 @@ LEARNED = Row(
             width=6,
         ),
         Panel(
+            title="Parts of a baseline that cannot be read",
+            description="Cohorts and limits that were asked for and have the wrong shape, although whoever "
+            "signed the file vouched for it: they count as never seen, and their jobs are judged by what is "
+            "broader. Train it again with the build that runs here.",
+            queries=(Query(series("baseline_unreadable_parts"), "{{instance}} {{slot}}"),),
+            width=24,
+            bad=1,
+        ),
+        Panel(
             title="Drift",
             description="How far the last sessions are from those that were learned from (population "
             "stability index), by surprise and by pace. Below 0.1 is stable; above 0.25 train again. A gap: "

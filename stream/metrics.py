@@ -109,6 +109,11 @@ BASELINE_CHANGES = _counter(
     slot=Slot,
     result=("changed", "refused"),
 )
+BASELINE_UNREADABLE = _gauge(
+    "baseline_unreadable_parts",
+    "Cohorts and limits of a slot's baseline that were asked for and have the wrong shape: as if never seen",
+    "slot",
+)
 DRIFT_SESSIONS = _gauge(
     "drift_sessions", "Last sessions that drift is told from; fewer than 200 say nothing yet", "slot"
 )
@@ -147,6 +152,7 @@ SOURCE_SILENT = _gauge("source_silent_seconds", "Since a source that has talked 
 
 for _slot in Slot:
     BASELINE_BEHIND.labels(_slot).set(0)
+    BASELINE_UNREADABLE.labels(_slot).set(0)
     DRIFT_SESSIONS.labels(_slot).set(0)
     CALIBRATION_ERROR.labels(_slot).set(nan)
     for _of in ("surprise", "pace"):

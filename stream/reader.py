@@ -31,7 +31,7 @@ from stream.saver import Saver
 from stream.settings import Settings
 from stream.shadow import Shadow
 from stream.store import Store
-from stream.tally import publish_drift, publish_tally
+from stream.tally import publish_baseline, publish_tally
 from stream.topics import RECORD_BYTES_MAX, Topics
 
 log = structlog.stdlib.get_logger(__name__)
@@ -227,8 +227,8 @@ class Reader(Service):  # type: ignore[misc]  # mode is not typed
     def publish(self) -> None:
         """What the gauges and counters say by now."""
         self._published = publish_tally(self._judge.tally, self._published)
-        publish_drift(Slot.LIVE, self._judge.drift)
-        publish_drift(Slot.SHADOW, self.shadow.judge.drift if self.shadow is not None else None)
+        publish_baseline(Slot.LIVE, self._judge)
+        publish_baseline(Slot.SHADOW, self.shadow.judge if self.shadow is not None else None)
         if self.shadow is not None:
             self.shadow.publish()
         metrics.WORKFLOWS.set(sum(len(partition.workflows) for partition in self.partitions.values()))

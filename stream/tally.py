@@ -4,8 +4,8 @@ from math import nan
 
 from msgspec.structs import asdict, replace
 
+from detectors.judge import Judge
 from detectors.tally import Tally
-from models.baselines.drift import Drift
 from stream import metrics
 from stream.model_registry.announcement import Slot
 
@@ -25,8 +25,10 @@ def publish_tally(now: Tally, before: Tally) -> Tally:
     return replace(now)
 
 
-def publish_drift(slot: Slot, drift: Drift | None) -> None:
-    """How far the last sessions are from what a slot's baseline expects."""
+def publish_baseline(slot: Slot, judge: Judge | None) -> None:
+    """How far the last sessions are from what a slot's baseline expects, and what of it cannot be read."""
+    baseline, drift = (judge.baseline, judge.drift) if judge is not None else (None, None)
+    metrics.BASELINE_UNREADABLE.labels(slot).set(baseline.unreadable if baseline is not None else 0)
     found = (drift.surprise_index(), drift.pace_index(), drift.calibration_error()) if drift else (None,) * 3
     surprise, pace, error = (nan if value is None else value for value in found)
     metrics.DRIFT_SESSIONS.labels(slot).set(drift.sessions if drift else 0)

@@ -88,11 +88,14 @@ def peaks(file: dict[str, Any]) -> list[Any]:
 )
 def test_a_cohort_that_cannot_be_read_counts_as_never_seen(change: Callable[[list[Any]], Any]) -> None:
     """It is read when first asked for, long after the file was accepted: the worker must judge on."""
-    model = read_artifact(changed(lambda file: change(cohort(file))), PATH, TRUSTED).surprise
+    baseline = read_artifact(changed(lambda file: change(cohort(file))), PATH, TRUSTED)
+    model = baseline.surprise
+    assert baseline.unreadable == 0
     intact = trained().surprise
     events = operations(slow_run("s", 1))
     assert reached(model.expectation(AGENT, SLOW), events).score > 0.0
     assert model.counts.cohorts.get(role_key(SLOW)) is None
+    assert baseline.unreadable == 1
     assert intact.counts.cohorts.get(role_key(SLOW)) is not None
     assert model.counts.cohorts[role_key(FAST)] == intact.counts.cohorts[role_key(FAST)]
 

@@ -28,7 +28,7 @@ from models.baselines.shape_file import PackedShape, unpacked_shape
 from models.baselines.shape_model import FAR, NEAR, PRIOR_SESSIONS, SPREAD_MIN, ShapeModel
 from models.baselines.signing import Signature, Signer, Trusted
 from models.baselines.surprise import RESULTS_MAX, SurpriseModel
-from models.baselines.surprise_file import PackedSurprise, peaks_from, unpacked
+from models.baselines.surprise_file import PackedSurprise, peaks_from, unpacked, unreadable
 from models.errors import ArtifactError
 
 FORMAT = "chainbrake-baseline"
@@ -115,6 +115,11 @@ class Baseline:
         self.shape = ShapeModel(unpacked_shape(payload.shape)) if payload.shape is not None else None
         """None is "not enough seen"."""
         self.haste = Haste(peaks_from(payload.haste))
+
+    @property
+    def unreadable(self) -> int:
+        """Parts that were asked for and have the wrong shape: as if never seen."""
+        return unreadable(self.surprise.counts)
 
 
 def write_artifact(header: Header, payload: Payload, signer: Signer) -> bytes:

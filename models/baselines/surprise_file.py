@@ -57,6 +57,13 @@ def unpacked(told: PackedSurprise) -> SurpriseCounts:
     )
 
 
+def unreadable(counts: SurpriseCounts) -> int:
+    """Parts that were asked for and could not be read."""
+    calibrations = (counts.score, counts.score_with_end, counts.sequence)
+    parts = (counts.cohorts, *(part for each in calibrations for part in (each.known, each.new)))
+    return sum(len(part.refused) for part in parts if isinstance(part, Lazy))
+
+
 def packed_calibration(calibration: Calibration) -> PackedCalibration:
     """As it stands in the file."""
     return PackedCalibration(known=packed_peaks(calibration.known), new=packed_peaks(calibration.new))
