@@ -86,7 +86,7 @@ def count_members(by_key: Members) -> Cohorts:
     """All cohorts, each packed as soon as it is counted: so they take a tenth of the memory."""
     names = Names()
     packed = {key: pack(counted(key, sessions), names) for key, sessions in by_key.items()}
-    return Cohorts(packed, names.all)
+    return Cohorts(packed, list(names))
 
 
 def counted(key: str, sessions: Sequence[Member]) -> CohortCounts:

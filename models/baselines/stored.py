@@ -74,19 +74,12 @@ class Lazy(Mapping[str, Part], Generic[Part]):
         return len(self.packed)
 
 
-class Names:
-    """The strings of a file, each told once and then by its number."""
+class Names(dict[str, int]):
+    """The strings of a file, each told once and then by its number: `names[name]`, in the order they came."""
 
-    def __init__(self) -> None:
-        self.all: list[str] = []
-        self._places: dict[str, int] = {}
-
-    def place(self, name: str) -> int:
-        """Its number."""
-        place = self._places.get(name)
-        if place is None:
-            place = self._places[name] = len(self.all)
-            self.all.append(name)
+    def __missing__(self, name: str) -> int:
+        """The next number."""
+        place = self[name] = len(self)
         return place
 
 
@@ -116,16 +109,15 @@ _decoder = msgspec.json.Decoder(_Cohort)
 
 def pack(cohort: CohortCounts, names: Names) -> Raw:
     """A cohort as it stands in the file."""
-    place = names.place
     told = [
         cohort.sessions,
         _packed_history(cohort.after, names),
         {
-            place(operation): {place(name): _packed_argument(counts, names) for name, counts in row.items()}
+            names[operation]: {names[name]: _packed_argument(counts, names) for name, counts in row.items()}
             for operation, row in cohort.arguments.items()
         },
         cohort.gaps,
-        {place(symbol): row for symbol, row in cohort.repeats.items()},
+        {names[symbol]: row for symbol, row in cohort.repeats.items()},
     ]
     return Raw(_encoder.encode(told))
 
@@ -133,7 +125,7 @@ def pack(cohort: CohortCounts, names: Names) -> Raw:
 def _flat(row: Row, names: Names) -> list[int]:
     told: list[int] = []
     for symbol, times in row.items():
-        told += (names.place(symbol), times)
+        told += (names[symbol], times)
     return told
 
 
@@ -143,7 +135,7 @@ def _packed_history(history: History, names: Names) -> list[Any]:
         return [row]
     return [
         row,
-        {names.place(name): _packed_history(longer, names) for name, longer in history.older.items()},
+        {names[name]: _packed_history(longer, names) for name, longer in history.older.items()},
     ]
 
 
@@ -151,7 +143,7 @@ def _packed_argument(counts: ArgumentCounts, names: Names) -> list[Any]:
     if not counts.sources:
         return [_flat(counts.origins, names)]
     fields, shapes = (
-        {names.place(key): _flat(row, names) for key, row in rows.items()}
+        {names[key]: _flat(row, names) for key, row in rows.items()}
         for rows in (counts.fields, counts.shapes)
     )
     return [_flat(counts.origins, names), _flat(counts.sources, names), fields, shapes]
