@@ -13,9 +13,10 @@ import pytest
 from msgspec.structs import replace
 
 from detectors.policy import Policy
+from models.attested import Fact
 from models.baselines.learning import learn
 from models.event import OpClass, Operation, Origin, Provenance, SystemKind
-from stream import kept
+from stream import kept, teaching
 from stream.teaching import Recorded
 from stream.training import train
 from tests.builders import CLERK, FAST, RARE, ROTATOR, SIGNER, SLOW
@@ -115,6 +116,34 @@ def test_what_is_kept_of_events_teaches_what_the_events_teach() -> None:
     assert {run[0].agent_role for run in honest} == {FAST, SLOW, RARE, CLERK, ROTATOR}
     same = [whole[run[0].workflow, run[0].session] for run in honest]
     assert learn(honest, {})[1] == learn(same, {})[1]
+
+
+def facts(place: int) -> list[Fact]:
+    """As many of them as an event may have, others for the next."""
+    every = list(Fact)
+    return [every[(place + k) % len(every)] for k in range(min(20, len(every)))]
+
+
+def test_learning_misses_nothing_of_what_is_not_kept(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """From whole events, with every fact and label there is, the same is learned."""
+    told = (msgspec.json.decode(line) for line in history(40, 2, 2))
+    lines = [
+        msgspec.json.encode(
+            {
+                **event,
+                "system": f"system {place % 7}",
+                "system_kind": ("iam", "ci", "vault")[place % 3],
+                "on_behalf_of": f"person {place % 5}",
+                "act": f"act {place // 2}",
+                "facts": {fact: f"{fact} {place % 11}" for fact in facts(place)},
+            }
+        )
+        for place, event in enumerate(told)
+    ]
+    train(lines, Policy(), tmp_path / "kept", SIGNER)
+    monkeypatch.setattr(teaching, "compact", lambda event, _names, _run: event)
+    train(lines, Policy(), tmp_path / "whole", SIGNER)
+    assert (tmp_path / "kept").read_bytes() == (tmp_path / "whole").read_bytes()
 
 
 @at_leisure
