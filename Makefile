@@ -50,13 +50,13 @@ $(COMPILED)/.installed: pyproject.toml constraints-compile.txt tools/compiled_fo
 demo: $(INSTALLED)  ## a real broker, store, worker and hook, and chains being cut
 	$(BIN)/python -m demo
 
-test: test-fast test-corpus test-servers  ## everything
+test: lint test-fast test-corpus test-servers  ## everything
 
-test-fast: lint  ## what needs no server: under a minute
-	$(BIN)/pytest -m "not servers and not corpus"
+test-fast: $(INSTALLED)  ## what needs no server: under a minute
+	$(BIN)/pytest -n auto --dist worksteal -m "not servers and not corpus and not slow"
 
-test-corpus: $(INSTALLED)  ## recorded traffic (from ../shared, where that is) and mutations of it
-	$(BIN)/pytest -m corpus
+test-corpus: $(INSTALLED)  ## recorded traffic (from ../shared, where that is), mutations of it, and what takes seconds
+	$(BIN)/pytest -n auto --dist worksteal -m "corpus or slow"
 
 test-servers: $(INSTALLED)  ## against a real Kafka and Valkey
 	$(BIN)/pytest -m servers

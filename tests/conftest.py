@@ -1,5 +1,6 @@
 """Servers that all tests share: use topics and key prefixes of your own, and leave them running."""
 
+import os
 from collections.abc import Iterator
 
 import pytest
@@ -8,6 +9,8 @@ from sandbox.kafka import Kafka
 from sandbox.valkey import Valkey
 from stream.keys import DEVELOPMENT, private_pem
 from tests.builders import PRIVATE
+
+os.environ["COLUMNS"] = "200"  # whatever the terminal is like, and whether there is one
 
 
 @pytest.fixture(scope="session", autouse=True)

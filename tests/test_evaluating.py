@@ -143,6 +143,7 @@ def test_without_the_extra_it_is_said_in_one_line(monkeypatch: pytest.MonkeyPatc
                 require_extra()
 
 
+@pytest.mark.slow
 def test_two_runs_give_the_same_bytes(tmp_path: Path) -> None:
     """Training, figures and report, in processes that hash differently; and --json is one object alone."""
     events = tmp_path / "events.ndjson"

@@ -121,6 +121,7 @@ def measured(by: str) -> dict[str, float]:
 
 
 @needs_runs
+@pytest.mark.corpus
 @pytest.mark.timeout(300)
 def test_hijacked_runs_of_known_jobs_are_told_from_honest_ones() -> None:
     """By models never seen in training; and most that read an injection and resisted are let be."""
@@ -132,6 +133,7 @@ def test_hijacked_runs_of_known_jobs_are_told_from_honest_ones() -> None:
 
 
 @needs_runs
+@pytest.mark.corpus
 @pytest.mark.timeout(300)
 def test_jobs_never_seen_are_judged_by_what_their_agent_does() -> None:
     """Worse than known ones, and far better than nothing."""

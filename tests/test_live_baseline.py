@@ -20,6 +20,7 @@ from models.baselines.surprise import score_of
 from models.command import Action, Command
 from models.event import AnyEvent
 from models.session import Session, Workflow
+from stream import collector
 from stream.model_registry.announcement import Act, Announcement, Slot
 from stream.model_registry.slots import Slots
 from stream.partition import Partition
@@ -257,13 +258,14 @@ def test_others_get_their_turn_while_a_large_baseline_is_read() -> None:
     payload.habits |= {f"job-{number}": habit for number in range(4_000)}
     content, read = write_artifact(header, payload, SIGNER), []
     reading = threading.Thread(target=lambda: read.append(loaded(content)))
-    began_s = last_s = time.process_time()
-    reading.start()
     longest_s = 0.0
-    while reading.is_alive():
-        time.sleep(0.0005)
-        now_s = time.process_time()
-        longest_s, last_s = max(longest_s, now_s - last_s), now_s
+    with collector.settled():  # as in a worker: else it is the collector that takes long
+        began_s = last_s = time.process_time()
+        reading.start()
+        while reading.is_alive():
+            time.sleep(0.0005)
+            now_s = time.process_time()
+            longest_s, last_s = max(longest_s, now_s - last_s), now_s
     whole_s = time.process_time() - began_s
     assert len(read[0].pace.cohorts) > 4_000
     assert longest_s < 0.4 * whole_s, (longest_s, whole_s)

@@ -2,9 +2,12 @@
 
 from pathlib import Path
 
+import pytest
+
 from benchmarks.poisoning import TRIED, drill, page
 
 
+@pytest.mark.slow
 def test_what_is_repeated_patiently_is_still_found_with_guards_and_not_without(tmp_path: Path) -> None:
     """At 1 %, 5 % and 20 % of one agent's history; honest sessions keep their peace."""
     outcomes = drill(tmp_path)

@@ -287,6 +287,7 @@ def held_out(jobs: int, seed: int) -> tuple[HeldOut, Any]:
     return learn_held_out([operations(run) for run in runs])[1], runs
 
 
+@pytest.mark.slow
 def test_steady_sessions_are_no_alarm_by_the_chance_of_another_forest() -> None:
     """All sessions of a job are alike: the forest that judges must not find them odder than any before."""
     steady = [
@@ -306,6 +307,7 @@ def test_steady_sessions_are_no_alarm_by_the_chance_of_another_forest() -> None:
     assert counts.sessions[role_key("job0")] == 100
 
 
+@pytest.mark.slow
 def test_honest_sessions_exceed_a_limit_as_seldom_as_promised() -> None:
     """Of sessions that never taught, on jobs that did: at most the share, but for chance."""
     out, _ = held_out(12, 1)

@@ -1,13 +1,11 @@
 """Ranges of a topic as arguments: how they are told, and how they fail. See tests/servers for real ones."""
 
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
 from models.errors import InputError
-from sandbox.ports import free_port
 from stream.files import lines
 from stream.topic_range import asked, at_broker
 
@@ -42,15 +40,6 @@ def test_what_cannot_be_meant_is_refused(path: str, says: str) -> None:
     """Before any broker is asked."""
     with pytest.raises(InputError, match=says):
         list(lines([path]))
-
-
-def test_no_broker_is_one_line() -> None:
-    """With its address."""
-    command = [CHAINBRAKE, "replay", f"kafka://127.0.0.1:{free_port()}/x"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == 2
-    assert "error: no Kafka broker answers at 127.0.0.1:" in done.stderr
-    assert "Traceback" not in done.stderr
 
 
 def test_a_file_may_be_called_like_a_topic(tmp_path: Path) -> None:

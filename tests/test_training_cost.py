@@ -73,6 +73,7 @@ def origin(draw: random.Random, ids: list[str]) -> Provenance:
     )
 
 
+@pytest.mark.slow
 def test_what_is_kept_of_an_event_is_small(monkeypatch: pytest.MonkeyPatch) -> None:
     """Two origins included, and a share of its workflow, which is packed once it has been silent."""
     monkeypatch.setattr(kept, "WORKFLOWS_MAX", 1)
@@ -87,6 +88,7 @@ def test_what_is_kept_of_an_event_is_small(monkeypatch: pytest.MonkeyPatch) -> N
     assert taken / events < 1_100
 
 
+@pytest.mark.slow
 def test_a_workflow_is_the_same_after_a_silence(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """However many others were active meanwhile: the same sessions teach, and the same is learned."""
     by_turns = sorted(history(40, 2, 1), key=lambda line: msgspec.json.decode(line)["id"][7:9])
@@ -96,6 +98,7 @@ def test_a_workflow_is_the_same_after_a_silence(monkeypatch: pytest.MonkeyPatch,
     assert (tmp_path / "packed").read_bytes() == (tmp_path / "whole").read_bytes()
 
 
+@pytest.mark.slow
 def test_what_is_kept_of_events_teaches_what_the_events_teach() -> None:
     """Whatever learning reads of an event is kept: systems and their kinds, issuers, who gains, addresses."""
     kinds = (SystemKind.IAM, SystemKind.VAULT)
@@ -124,6 +127,7 @@ def facts(place: int) -> list[Fact]:
     return [every[(place + k) % len(every)] for k in range(min(20, len(every)))]
 
 
+@pytest.mark.slow
 def test_learning_misses_nothing_of_what_is_not_kept(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """From whole events, with every fact and label there is, the same is learned."""
     told = (msgspec.json.decode(line) for line in history(40, 2, 2))

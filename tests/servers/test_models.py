@@ -1,6 +1,7 @@
 """Baselines put to work on real servers: no restart, no loss, and what cannot be trusted changes nothing."""
 
 import json
+import subprocess
 import threading
 from pathlib import Path
 
@@ -8,8 +9,12 @@ import pytest
 
 from models.caep import from_caep
 from sandbox.kafka import Kafka
+from sandbox.ports import HOST, free_port
 from sandbox.valkey import Valkey
-from tests.servers.deployment import Deployment, Worker, until
+from stream.model_registry.objects import Objects
+from stream.model_registry.registry import ModelRegistry
+from tests.builders import TRUSTED
+from tests.servers.deployment import CHAINBRAKE, Deployment, Worker, until
 from tests.servers.test_worker import Undecodable
 from tests.servers.traffic import traffic
 from tests.test_model_registry import artifact
@@ -158,3 +163,21 @@ def test_a_shadow_is_compared_and_orders_nothing(kafka: Kafka, valkey: Valkey, t
         wait_for(worker, version)
         wait_for(worker, "none", "shadow")
         assert worker.stop() == 0
+
+
+@pytest.mark.timeout(60)
+def test_what_nobody_could_be_told_does_not_stand_in_the_history(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without a broker a promotion fails as a whole."""
+    monkeypatch.setenv("CHAINBRAKE_MODELS", str(tmp_path / "models"))
+    monkeypatch.setenv("CHAINBRAKE_KAFKA", f"{HOST}:{free_port()}")
+    registry = ModelRegistry(Objects(str(tmp_path / "models")), TRUSTED)
+    version = registry.put(artifact(40), tmp_path / "b.json").version
+    for words in (("promote", version), ("promote", "--off"), ("shadow", version)):
+        done = subprocess.run(
+            [CHAINBRAKE, "models", *words], capture_output=True, text=True, check=False, timeout=60
+        )
+        assert (done.returncode, done.stdout) == (2, "")
+        assert "no Kafka broker answers at" in done.stderr
+    assert registry.history() == []

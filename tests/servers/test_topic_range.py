@@ -18,6 +18,7 @@ from models.cloudevent import encode_event, read_line
 from models.errors import InputError
 from models.event import AnyEvent
 from sandbox.kafka import Kafka
+from sandbox.ports import free_port
 from stream.files import lines
 from tests.builders import START_MS, slow_run
 from tests.servers.deployment import CHAINBRAKE
@@ -161,3 +162,12 @@ def test_a_range_teaches_what_the_same_events_in_a_file_teach(
 def environment(kafka: Kafka) -> dict[str, str]:
     """Settings that name the brokers."""
     return {**os.environ, "CHAINBRAKE_KAFKA": kafka.bootstrap}
+
+
+def test_no_broker_is_one_line() -> None:
+    """With its address."""
+    command = [CHAINBRAKE, "replay", f"kafka://127.0.0.1:{free_port()}/x"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert "error: no Kafka broker answers at 127.0.0.1:" in done.stderr
+    assert "Traceback" not in done.stderr
