@@ -33,6 +33,7 @@ log = structlog.stdlib.get_logger(__name__)
 
 PROBE_WITHIN_S = 2.0
 RECEIVE_WITHIN_S = 5.0
+CHASED_WITHIN_S = 5.0
 SAY_AGAIN_S = 10.0
 
 
@@ -49,6 +50,8 @@ class Engine(Service):  # type: ignore[misc]  # mode is not typed
         self.registry = load_registry(settings.registry)
         self.declared = load_declared(self.policy, settings.chains, settings.sigma)
         self.up = {"kafka": False, "redis": False}
+        self._chasing = asyncio.Lock()
+        """Held while the ledger is at work, and for good once the worker stops."""
         self._say_again_s: dict[str, float] = {}
         """When to say next that it is still away (monotonic seconds)."""
         self._adopt_topic = adopt_topic
@@ -130,7 +133,11 @@ class Engine(Service):  # type: ignore[misc]  # mode is not typed
             collector.look_through()
 
     async def on_stop(self) -> None:
-        """Store what is left, then close."""
+        """Store what is left, then close: not while the ledger still needs the store."""
+        try:
+            await asyncio.wait_for(self._chasing.acquire(), CHASED_WITHIN_S)
+        except TimeoutError:
+            log.warning("stopped while the ledger waited for the store")
         if self._slots is not None:
             await self._slots.close()
         if self._raw is not None:
@@ -158,14 +165,17 @@ class Engine(Service):  # type: ignore[misc]  # mode is not typed
 
     async def chase(self) -> None:
         """The ledger's timer, over the partitions this worker owns."""
-        if self._reader is None:
-            return
+        async with self._chasing:
+            if self._reader is not None and not self.should_stop:
+                await self._chase(self._reader)
+
+    async def _chase(self, reader: Reader) -> None:
         pending = 0
-        for partition in list(self._reader.partitions.values()):
+        for partition in list(reader.partitions.values()):
             try:
-                await self.ledger.chase(partition, self._reader.outbox)
+                await self.ledger.chase(partition, reader.outbox)
             except FencedError as error:
-                self._reader.fenced(partition, error)
+                reader.fenced(partition, error)
                 continue
             except KafkaError as error:
                 log.warning("chase put off", partition=partition.number, error=repr(error))
