@@ -8,7 +8,7 @@ one job): whichever was seen in more sessions.
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 SEPARATOR = "\x1f"
 """Between the parts of a key: names hold no control characters."""
@@ -19,6 +19,8 @@ UNSEEN = SEPARATOR
 """Stands for every role that was never seen: no role is called so."""
 
 Part = TypeVar("Part")
+MISSING: Any = object()
+"""None is an answer, too."""
 
 SESSIONS_MIN = 30
 """Seen in fewer sessions, an agent or a role has no baseline of its own: not enough seen."""
@@ -88,8 +90,10 @@ class ByCohort(ABC, Generic[Part]):
     def of(self, agent: str, role: str) -> Part:
         """The one that was made, or made now."""
         agents = self._by_role.get(role)
-        if agents is not None and agent in agents:
-            return agents[agent]
+        if agents is not None:
+            known: Part = agents.get(agent, MISSING)
+            if known is not MISSING:
+                return known
         if role and role_key(role) not in self._seen:
             role = UNSEEN
         if agent_key(agent) not in self._seen:
