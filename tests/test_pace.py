@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from msgspec.structs import replace
 
-from models.baselines.cohorts import EVERYBODY, SESSIONS_MIN, agent_key, pair_key, role_key
+from models.baselines.cohorts import EVERYBODY, SESSIONS_MIN, STRANGERS_MAX, agent_key, pair_key, role_key
 from models.baselines.pace import TAILS, TIMED, PaceModel, level_of
 from models.baselines.pace_learning import learn_pace, rate_peaks
 from models.event import OpClass, Operation
@@ -140,6 +140,10 @@ def test_names_that_come_in_fill_no_memory() -> None:
         model.of(f"made-up-{number}", "r")
         model.of("a", f"made-up-{number}")
     assert sum(len(agents) for agents in model._by_role.values()) < 10  # noqa: SLF001 - what is kept is tested
+    for number in range(STRANGERS_MAX):
+        model.of("a", f"more-{number}")
+    assert len(model._strangers) <= STRANGERS_MAX  # noqa: SLF001
+    assert model.of("a", "more-1") is model.of("a", f"more-{STRANGERS_MAX - 1}")
 
 
 def test_the_pause_that_a_job_makes_is_its_own() -> None:

@@ -19,6 +19,9 @@ UNSEEN = SEPARATOR
 """Stands for every role that was never seen: no role is called so."""
 
 Part = TypeVar("Part")
+STRANGERS_MAX = 8_192
+"""Names that were never seen and are remembered; all are forgotten when there are more."""
+
 MISSING: Any = object()
 """None is an answer, too."""
 
@@ -82,6 +85,8 @@ class ByCohort(ABC, Generic[Part]):
         self._seen = seen
         self._by_role: dict[str, dict[str, Part]] = {"": {}}
         """By role, then by agent: a role is asked for again and again, which keeps its agents at hand."""
+        self._strangers: dict[tuple[str, str], Part] = {}
+        """By agent and role, of which at least one was never seen."""
 
     @abstractmethod
     def make(self, agent: str, role: str) -> Part:
@@ -94,6 +99,12 @@ class ByCohort(ABC, Generic[Part]):
             known: Part = agents.get(agent, MISSING)
             if known is not MISSING:
                 return known
+        nearest: Part = self._strangers.get((agent, role), MISSING)
+        return self._nearest(agent, role) if nearest is MISSING else nearest
+
+    def _nearest(self, agent: str, role: str) -> Part:
+        """Of whoever is nearest to them; whose names were never seen, are remembered for a while."""
+        told = (agent, role)
         if role and role_key(role) not in self._seen:
             role = UNSEEN
         if agent_key(agent) not in self._seen:
@@ -101,4 +112,8 @@ class ByCohort(ABC, Generic[Part]):
         agents = self._by_role.setdefault(role, {})
         if agent not in agents:
             agents[agent] = self.make(agent, role)
+        if told != (agent, role):
+            if len(self._strangers) >= STRANGERS_MAX:
+                self._strangers.clear()
+            self._strangers[told] = agents[agent]
         return agents[agent]
