@@ -52,6 +52,16 @@ def job_key(agent: str, role: str) -> str:
     return role_key(role) if role else pair_key(agent, "")
 
 
+def named(cohort: str) -> str:
+    """A cohort's key for people."""
+    return "everybody" if cohort == EVERYBODY else cohort.replace(SEPARATOR, " ")
+
+
+def told_keys(agent: str, role: str) -> list[str]:
+    """The agent's and the role's, of those that are told."""
+    return [key for name, key in ((agent, agent_key(agent)), (role, role_key(role))) if name]
+
+
 def tally(sessions: Iterable[tuple[str, str]]) -> Counter[str]:
     """Sessions per cohort, of (agent, role) pairs."""
     seen: Counter[str] = Counter()
@@ -62,10 +72,7 @@ def tally(sessions: Iterable[tuple[str, str]]) -> Counter[str]:
 
 def levels(seen: Mapping[str, int], agent: str, role: str) -> tuple[str, ...]:
     """The cohorts of a session that were seen at all, broad to narrow; one that adds nothing is left out."""
-    named = [agent_key(agent)] if agent else []
-    if role:
-        named.append(role_key(role))
-    known = sorted((key for key in named if seen.get(key)), key=lambda key: -seen[key])
+    known = sorted((key for key in told_keys(agent, role) if seen.get(key)), key=lambda key: -seen[key])
     together = seen.get(pair_key(agent, role), 0) if agent and role else 0
     if not together:
         return tuple(known)

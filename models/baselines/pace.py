@@ -10,7 +10,7 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
-from models.baselines.cohorts import EVERYBODY, SESSIONS_MIN, ByCohort, agent_key, pair_key, role_key
+from models.baselines.cohorts import EVERYBODY, SESSIONS_MIN, ByCohort, named, pair_key, role_key, told_keys
 from models.baselines.paces import CLASSES, shares
 from models.baselines.rates import HORIZONS_MS
 from models.event import OpClass
@@ -94,9 +94,7 @@ class PaceModel(ByCohort[Pace | None]):
 
     def _known(self, agent: str, role: str) -> list[CohortPace]:
         """The cohorts of a session that were seen, narrow to broad."""
-        keys = [agent_key(agent)] if agent else []
-        if role:
-            keys.append(role_key(role))
+        keys = told_keys(agent, role)
         known = sorted((self.cohorts[key] for key in keys if key in self.cohorts), key=_sessions)
         both = self.cohorts.get(pair_key(agent, role)) if len(known) == len(keys) else None
         return [both, *known] if both is not None else known
@@ -119,7 +117,7 @@ def faults(cohorts: Mapping[str, CohortPace]) -> Iterator[str]:
     if EVERYBODY not in cohorts:
         yield "no pace of everybody"
     for key, cohort in cohorts.items():
-        name = key.replace("\x1f", " ") or "everybody"
+        name = named(key)
         missing = set(TIMED) - set(cohort.rate_limits)
         if missing:
             yield f"{name}: no rate_limits of {', '.join(sorted(missing))}"

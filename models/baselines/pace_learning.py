@@ -17,7 +17,7 @@ from msgspec import Struct
 from numpy.typing import NDArray
 from scipy.stats import nbinom
 
-from models.baselines.cohorts import EVERYBODY, agent_key, job_key, pair_key, role_key, tally
+from models.baselines.cohorts import EVERYBODY, job_key, pair_key, tally, told_keys
 from models.baselines.counting import Run
 from models.baselines.pace import TAILS, TIMED, CohortPace
 from models.baselines.paces import paces_of
@@ -106,10 +106,7 @@ def _cohorts(sessions: Sequence[tuple[str, str]]) -> dict[str, _Seen]:
     places: dict[str, list[int]] = defaultdict(list)
     parents: dict[str, Counter[str]] = defaultdict(Counter)
     for place, (agent, role) in enumerate(sessions):
-        keys = [agent_key(agent)] if agent else []
-        if role:
-            keys.append(role_key(role))
-        keys.sort(key=lambda key: -seen[key])
+        keys = sorted(told_keys(agent, role), key=lambda key: -seen[key])
         pair = pair_key(agent, role)
         if not role or (len(keys) > 1 and seen[pair] < seen[keys[1]]):
             keys.append(pair)

@@ -19,6 +19,7 @@ from rich.table import Column, Table
 from models.errors import ArtifactError, ChainbrakeError, ModelRegistryError
 from stream.model_registry.announcement import Act, Announcement, Slot
 from stream.model_registry.places import model_registry
+from stream.model_registry.registry import last_of
 from stream.options import Kafka, PolicyPath, Recordings, RegistryPath, SourceName
 from stream.settings import Settings, load_policy, read_settings
 
@@ -53,7 +54,8 @@ def _settings(models: str | None, kafka: str | None = None, policy: str | None =
 def list_(place: Place = None, json: Json = False) -> None:
     """All baselines of the registry, and what was put to work when and by whom."""
     registry = model_registry(_settings(place))
-    rows, history = list(_rows(registry)), registry.history()
+    history = registry.history()
+    rows = list(_rows(registry, history))
     if json:
         for row in rows:
             sys.stdout.write(_encode({"kind": "baseline", **row}).decode() + "\n")
@@ -215,8 +217,7 @@ def shadow(
     kafka: Kafka = None,
 ) -> None:
     """Judge with a baseline beside the live one: what it would do is counted, and never done."""
-    if (version is None) is not off:
-        raise typer.BadParameter("name a version, or say --off", param_hint="VERSION")
+    _require_one(version, off=off)
     settings = _settings(place, kafka)
     registry = model_registry(settings)
     chosen = registry.find(version) if version is not None else None
@@ -236,8 +237,7 @@ def promote(
     kafka: Kafka = None,
 ) -> None:
     """Put a baseline to work: every worker changes to it between two batches, without a restart."""
-    if (version is None) is not off:
-        raise typer.BadParameter("name a version, or say --off", param_hint="VERSION")
+    _require_one(version, off=off)
     settings = _settings(place, kafka)
     registry, who = model_registry(settings), by or _user()
     chosen = registry.find(version) if version is not None else None
@@ -264,10 +264,16 @@ def announce_again(place: Place = None, kafka: Kafka = None) -> None:
     """Tell the workers once more what the registry says: after an outage, or on a new broker."""
     settings = _settings(place, kafka)
     registry = model_registry(settings)
-    said = [entry for slot in Slot if (entry := registry.last(slot)) is not None]
+    history = registry.history()
+    said = [entry for slot in Slot if (entry := last_of(history, slot)) is not None]
     if not said:
         raise ModelRegistryError(f"{registry.url}: nothing was put to work yet")
     _put_to_work(settings, lambda: said)
+
+
+def _require_one(version: str | None, *, off: bool) -> None:
+    if (version is None) is not off:
+        raise typer.BadParameter("name a version, or say --off", param_hint="VERSION")
 
 
 def _put_to_work(settings: Settings, decide: Callable[[], Iterable[Announcement]]) -> None:
@@ -280,10 +286,10 @@ def _put_to_work(settings: Settings, decide: Callable[[], Iterable[Announcement]
             out.print(escape(_told(entry)))
 
 
-def _rows(registry: "ModelRegistry") -> Iterable[dict[str, object]]:
+def _rows(registry: "ModelRegistry", history: list[Announcement]) -> Iterable[dict[str, object]]:
     at_work: dict[str, list[str]] = {}
     for slot in Slot:
-        last = registry.last(slot)
+        last = last_of(history, slot)
         if last is not None and last.version is not None:
             at_work.setdefault(last.version, []).append(slot.value)
     for version in registry.versions():

@@ -6,7 +6,7 @@ from msgspec import Struct
 
 from models.baselines.baseline import Baseline
 from models.baselines.calibration import Calibration
-from models.baselines.cohorts import EVERYBODY, SEPARATOR
+from models.baselines.cohorts import named
 from models.baselines.pace import TAILS, level_of
 from models.baselines.rates import HORIZONS_MS
 
@@ -55,11 +55,6 @@ def difference(old: Baseline, new: Baseline, share: float, tail: float) -> Diffe
         changes=moved,
         unmoved=len(changes) - len(moved),
     )
-
-
-def named(cohort: str) -> str:
-    """A cohort's key for people."""
-    return "everybody" if cohort == EVERYBODY else cohort.replace(SEPARATOR, " ")
 
 
 def _headers(old: Baseline, new: Baseline) -> dict[str, tuple[int | str | None, int | str | None]]:

@@ -122,7 +122,7 @@ class ModelRegistry:
 
     def last(self, slot: Slot) -> Announcement | None:
         """What was done to a slot last."""
-        return next((entry for entry in reversed(self.history()) if entry.slot is slot), None)
+        return last_of(self.history(), slot)
 
     def fill(self, slot: Slot, version: str | None, by: str, reason: str) -> Announcement:
         """Put a baseline to work; None empties the slot. It is in the history then, and not announced yet."""
@@ -138,7 +138,8 @@ class ModelRegistry:
     def _note(self, slot: Slot, act: Act, version: str | None, by: str, reason: str) -> Announcement:
         digest = sha256(self.read(version).content).hexdigest() if version is not None else ""
         entries = self.history()
-        before = next((entry.version for entry in reversed(entries) if entry.slot is slot), None)
+        last = last_of(entries, slot)
+        before = last.version if last is not None else None
         if before == version:
             raise ModelRegistryError(
                 f"{self.url}: {version or 'nothing'} is {slot} already; if workers do not have it, "
@@ -163,6 +164,11 @@ class ModelRegistry:
                 f"chainbrake models list, then decide again"
             )
         return entry
+
+
+def last_of(history: list[Announcement], slot: Slot) -> Announcement | None:
+    """What was done to a slot last."""
+    return next((entry for entry in reversed(history) if entry.slot is slot), None)
 
 
 def standing(history: list[Announcement]) -> list[str]:
