@@ -73,7 +73,7 @@ lint: $(INSTALLED)  ## ruff and mypy
 	$(BIN)/mypy
 
 schema: $(INSTALLED)  ## writes docs/event.schema.json, the tables of docs/event.md and docs/policy.md, docs/coverage.md and docs/vocabulary
-	$(BIN)/python -c 'from pathlib import Path; from stream.schema import write; write(Path("docs"))'
+	$(BIN)/python -c 'from pathlib import Path; from stream.reference.schema import write; write(Path("docs"))'
 
 scorecard: $(INSTALLED)  ## what is found in recordings beside the repository, and wrongly stopped; writes docs/scorecard.md
 	$(BIN)/python -m benchmarks.scorecard --write docs/scorecard.md

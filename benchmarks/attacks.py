@@ -7,7 +7,7 @@ from benchmarks.benign import judged
 from benchmarks.corpora import SOURCES, STRATUS, by, labels_of, rule_tests
 from benchmarks.report import Report
 from models.command import STOPS
-from stream.coverage import tags_of
+from stream.reference.coverage import tags_of
 
 ROBOT = "automation_terraform"
 """Label of the automation that must be left alone."""

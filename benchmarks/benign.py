@@ -9,7 +9,7 @@ from benchmarks.corpora import agent_runs
 from benchmarks.report import Report
 from detectors.policy import Policy
 from models.registry import EMPTY, Registry
-from stream.backtest import Backtest
+from stream.offline.backtest import Backtest
 
 NO_TIMES = "recorded tool calls, put 5 s apart since they have no times: nothing can be fast in them"
 

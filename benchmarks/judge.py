@@ -27,7 +27,7 @@ from models.event import AnyEvent
 from models.registry import EMPTY
 from models.session import Workflow
 from stream.baseline_files import load_baseline
-from stream.replay import Replay
+from stream.offline.replay import Replay
 from stream.rule_files import load_declared
 from stream.settings import load_policy, read_settings
 

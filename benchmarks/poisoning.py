@@ -20,9 +20,9 @@ from detectors.policy import Policy
 from models.baselines.baseline import Baseline, read_artifact
 from models.baselines.signing import Signer, Trusted
 from models.event import OpClass, Operation, Origin, Provenance
-from stream.scoring import Scorer
+from stream.learning.training import train
+from stream.offline.scoring import Scorer
 from stream.sources.recorded_run import RecordedRun
-from stream.training import train
 
 SHARES = (0.0, 0.01, 0.05, 0.20)
 SESSIONS = 600

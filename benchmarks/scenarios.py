@@ -15,9 +15,9 @@ from detectors.policy import Policy
 from models.baselines.baseline import Baseline
 from models.command import STOPS
 from models.registry import Registry
-from stream.backtest import Backtest, Run, nearest
 from stream.baseline_files import load_baseline
-from stream.labels import Ending, Label, read_labels
+from stream.offline.backtest import Backtest, Run, nearest
+from stream.offline.labels import Ending, Label, read_labels
 from stream.settings import load_registry, read_settings
 
 PAST = (

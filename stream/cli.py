@@ -35,7 +35,7 @@ from stream.settings import load_policy, load_registry, read_settings
 from stream.vocabularies import check_vocabulary, providers
 
 if TYPE_CHECKING:
-    from stream.recorded import Refused
+    from stream.recordings.recorded import Refused
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -192,10 +192,10 @@ def replay(
 ) -> None:
     """Fold recorded events through the worker's judge; print findings, commands and a summary."""
     from stream import collector  # noqa: PLC0415 - start-up time of the other commands
-    from stream.files import lines  # noqa: PLC0415
+    from stream.offline.replay import Replay  # noqa: PLC0415
     from stream.progress import progress  # noqa: PLC0415
-    from stream.recorded import bytes_max  # noqa: PLC0415
-    from stream.replay import Replay  # noqa: PLC0415
+    from stream.recordings.files import lines  # noqa: PLC0415
+    from stream.recordings.recorded import bytes_max  # noqa: PLC0415
     from stream.rule_files import load_declared  # noqa: PLC0415
 
     settings = _settings(policy=policy, baseline=baseline, registry=registry, chains=chains, sigma=sigma)
@@ -359,7 +359,7 @@ app.command()(dispose)
 @app.command()
 def schema() -> None:
     """Print the JSON Schema of events, as the worker reads them."""
-    from stream.schema import event_schema  # noqa: PLC0415 - only this command needs it
+    from stream.reference.schema import event_schema  # noqa: PLC0415 - only this command needs it
 
     sys.stdout.write(event_schema())
 
@@ -380,7 +380,7 @@ def gateway(
 def _tell_refused(refused: "Refused | None", source: str) -> None:
     """The first dead letter: a wrong file or source shows at once."""
     if refused is not None:
-        from stream.recorded import told_of  # noqa: PLC0415 - loaded already, whoever refused it
+        from stream.recordings.recorded import told_of  # noqa: PLC0415 - loaded already, whoever refused it
 
         errors.print(f"[yellow]first dead letter:[/yellow] {escape(told_of(refused, source))}")
 

@@ -16,7 +16,6 @@ from stream import collector, metrics
 from stream.baseline_files import load_baseline
 from stream.build import fold_build
 from stream.enforcement.ledger import Ledger
-from stream.lineage import Lineage
 from stream.messages import Record
 from stream.model_registry.announcement import Slot
 from stream.model_registry.slots import Slots
@@ -26,7 +25,8 @@ from stream.reader import Reader
 from stream.rule_files import load_declared
 from stream.settings import Settings, load_policy, load_registry
 from stream.shadow import Shadow
-from stream.store import Store
+from stream.state.lineage import Lineage
+from stream.state.store import Store
 from stream.topics import RECORD_BYTES_MAX, identity, topics_of
 
 log = structlog.stdlib.get_logger(__name__)

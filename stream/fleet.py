@@ -13,7 +13,7 @@ from models.event import GAINS, Operation, Outcome
 from models.finding import Finding
 from stream.enforcement.budget import MINUTE_MS
 from stream.intake import Arrived
-from stream.store import Store
+from stream.state.store import Store
 
 DETECTOR = "principal_surge"
 

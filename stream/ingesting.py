@@ -12,11 +12,11 @@ from models.event import AnyEvent
 from models.registry import Registry
 from stream.dead_letters import refused_line
 from stream.enforcement.publisher import DELIVER_MS_MAX, Publisher, event_record
-from stream.files import lines
-from stream.following import followed
 from stream.ingest.pipeline import Pipeline
 from stream.messages import Record
-from stream.recorded import Arrival, Arrivals, Refused, arrivals, bytes_max, known_source
+from stream.recordings.files import lines
+from stream.recordings.following import followed
+from stream.recordings.recorded import Arrival, Arrivals, Refused, arrivals, bytes_max, known_source
 from stream.settings import Settings
 from stream.topics import topics_of
 

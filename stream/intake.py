@@ -14,7 +14,7 @@ from models.event import AnyEvent, Operation
 from stream import metrics
 from stream.dead_letters import dead_letter
 from stream.messages import Record
-from stream.partition import Partition
+from stream.state.partition import Partition
 
 log = structlog.stdlib.get_logger(__name__)
 

@@ -5,8 +5,8 @@ from typing import Annotated
 
 import typer
 
+from stream.recordings.topic_range import at_broker, named
 from stream.settings import read_settings
-from stream.topic_range import at_broker, named
 
 
 def _located(paths: list[str]) -> list[str]:

@@ -17,8 +17,8 @@ from models.command import RANK, Action, Command
 from models.event import AnyEvent
 from stream import metrics
 from stream.messages import Message, Record, record_of, unkept, verdict_of
-from stream.partition import Partition
-from stream.store import Store
+from stream.state.partition import Partition
+from stream.state.store import Store
 from stream.topics import Topics
 
 log = structlog.stdlib.get_logger(__name__)

@@ -8,7 +8,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from stream.folders import files_of
+from stream.recordings.folders import files_of
 
 STANDARD_INPUT = "-"
 

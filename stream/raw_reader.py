@@ -21,16 +21,16 @@ from models.errors import FencedError
 from models.event import AnyEvent
 from models.registry import Registry
 from stream import metrics
-from stream.claim import note_gap
 from stream.dead_letters import dead_letter, unfetched
 from stream.ingest.ordering import makers_first
 from stream.ingest.pipeline import Pipeline
 from stream.ingest_metrics import IngestMetrics
-from stream.lineage import Lineage, changes
 from stream.messages import Record
 from stream.outbox import Outbox
 from stream.raw_polling import AGAIN_S, AllToOne, Poller
 from stream.settings import Settings
+from stream.state.claim import note_gap
+from stream.state.lineage import Lineage, changes
 from stream.topics import RECORD_BYTES_MAX, Topics, identities
 
 log = structlog.stdlib.get_logger(__name__)

@@ -19,18 +19,18 @@ from detectors.judge import Judge
 from detectors.tally import Tally
 from models.errors import FencedError
 from stream import metrics
-from stream.claim import check_gap, take_over
 from stream.dead_letters import unfetched
 from stream.fleet import Fleet
 from stream.intake import Arrived, Intake, expected
 from stream.messages import Record
 from stream.model_registry.announcement import Slot
 from stream.outbox import Outbox
-from stream.partition import Partition
-from stream.saver import Saver
 from stream.settings import Settings
 from stream.shadow import Shadow
-from stream.store import Store
+from stream.state.claim import check_gap, take_over
+from stream.state.partition import Partition
+from stream.state.saver import Saver
+from stream.state.store import Store
 from stream.tally import publish_baseline, publish_tally
 from stream.topics import RECORD_BYTES_MAX, Topics
 

@@ -21,7 +21,7 @@ from models.event import AnyEvent
 from models.session import Workflow
 from stream import metrics
 from stream.intake import Arrived
-from stream.partition import Partition
+from stream.state.partition import Partition
 
 log = structlog.stdlib.get_logger(__name__)
 

@@ -22,7 +22,7 @@ from models.event import OpClass
 from models.registry import EMPTY
 from sandbox.kafka import Kafka
 from sandbox.valkey import Valkey
-from stream.replay import Replay
+from stream.offline.replay import Replay
 from stream.rule_files import load_declared
 from stream.settings import load_policy
 

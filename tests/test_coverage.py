@@ -6,7 +6,15 @@ import pytest
 
 from detectors.catalog import NAMES
 from stream.chain_files import builtin_names
-from stream.coverage import CATALOGS, COVERAGE_PAGE, TECHNIQUES, catalog_of, coverage_page, covered, tags_of
+from stream.reference.coverage import (
+    CATALOGS,
+    COVERAGE_PAGE,
+    TECHNIQUES,
+    catalog_of,
+    coverage_page,
+    covered,
+    tags_of,
+)
 from tests.test_docs import DOCS
 
 
@@ -23,7 +31,7 @@ def test_every_detector_is_on_it_and_carries_something() -> None:
 
 @pytest.mark.parametrize("tag", sorted(covered()))
 def test_every_tag_is_an_id_with_a_name(tag: str) -> None:
-    """An id that no catalog knows would be found by nobody: give it a name in `stream/coverage.py`."""
+    """An id that no catalog knows would be found by nobody: `stream/reference/coverage.py` names it."""
     assert catalog_of(tag) in CATALOGS
     assert re.fullmatch(
         r"T\d{4}(\.\d{3})?|AML\.T\d{4}(\.\d{3})?|ASI(0[1-9]|10)|L[1-7]|(MAP|MEASURE|MANAGE)-\d\.\d+", tag

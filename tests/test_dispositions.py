@@ -18,10 +18,10 @@ from models.session import ANSWERED_MAX, Session, Workflow
 from stream import metrics
 from stream.evaluation.sessions import runs_of
 from stream.evaluation.truth import Kind, Labels, Truth, labels_of
-from stream.partition import Partition
-from stream.store import Claim
-from stream.teaching import Recorded, teachers
-from stream.training import train
+from stream.learning.teaching import Recorded, teachers
+from stream.learning.training import train
+from stream.state.partition import Partition
+from stream.state.store import Claim
 from tests.builders import (
     AGENT,
     CHAIN,

@@ -14,8 +14,8 @@ from models.baselines.paces import CLASSES, EDGES_MS, pace_class, paces_of, shar
 from models.command import Action
 from models.event import AnyEvent, Operation, SessionEnd
 from models.session import Session
-from stream.partition import Partition
-from stream.store import Claim
+from stream.state.partition import Partition
+from stream.state.store import Claim
 from tests.builders import AGENT, CHAIN, SIGNER, START_MS, Judged, told
 from tests.test_model_registry import artifact, loaded, runs
 

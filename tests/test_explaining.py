@@ -17,10 +17,10 @@ from models.event import AnyEvent, Grade
 from models.session import Alarm
 from stream.cli import main
 from stream.commands.explain import hangs_on
-from stream.explaining import Explaining, Story
-from stream.files import lines
-from stream.recorded import EVENTS, SCENARIO
-from stream.replay import Replay
+from stream.offline.explaining import Explaining, Story
+from stream.offline.replay import Replay
+from stream.recordings.files import lines
+from stream.recordings.recorded import EVENTS, SCENARIO
 from tests.builders import CHAIN, HUMAN, OFFICE, START_MS, approval, at, delegation, op, release, told
 from tests.ingest.scenarios import SCENARIOS, index, needed, registry
 

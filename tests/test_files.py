@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from models.errors import InputError
-from stream.files import WIDE_BYTES_MAX, lines
-from stream.folders import files_of
+from stream.recordings.files import WIDE_BYTES_MAX, lines
+from stream.recordings.folders import files_of
 
 
 def test_a_copied_bucket_is_read_by_date_whatever_the_region(tmp_path: Path) -> None:

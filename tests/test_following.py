@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from models.errors import InputError
-from stream import following
-from stream.following import followed
+from stream.recordings import following
+from stream.recordings.following import followed
 
 BYTES_MAX = 50
 

@@ -186,7 +186,8 @@ def test_the_page_tells_every_setting_and_its_default() -> None:
 
 def test_the_page_tells_every_kind_of_redis_key() -> None:
     """The table and the lists of those who write them name the same keys and types."""
-    written = "".join((REPOSITORY / "stream" / name).read_text() for name in ("store.py", "lineage.py"))
+    folder = REPOSITORY / "stream" / "state"
+    written = "".join((folder / name).read_text() for name in ("store.py", "lineage.py"))
     listed = re.findall(r"(?m)^    (cb:\S+)\s+(\w+)", written)
     assert {(row[0].strip("`"), row[1]) for row in table("Redis")} == set(listed)
 

@@ -12,7 +12,7 @@ from models.baselines.baseline import read_artifact
 from models.baselines.cohorts import EVERYBODY, job_key
 from models.baselines.haste import Haste, haste_bits, learn_haste, took_ms
 from models.event import AnyEvent
-from stream.training import train
+from stream.learning.training import train
 from tests.builders import AGENT, SIGNER, SLOW, TRUSTED, approval, judged, only, told
 
 HASTE = only("unusual_approval")

@@ -23,12 +23,12 @@ from models.session import Session, Workflow
 from stream import collector
 from stream.model_registry.announcement import Act, Announcement, Slot
 from stream.model_registry.slots import Slots
-from stream.partition import Partition
-from stream.scoring import Scorer
+from stream.offline.scoring import Scorer
 from stream.settings import Settings
 from stream.shadow import SETTLE_S, Comparison, Shadow
 from stream.sources.recorded_run import RecordedRun
-from stream.store import Claim
+from stream.state.partition import Partition
+from stream.state.store import Claim
 from tests.builders import AGENT, CHAIN, SIGNER, told
 from tests.test_model_registry import artifact, loaded, runs
 

@@ -13,7 +13,7 @@ from pyarrow import parquet
 from models.cloudevent import read_line
 from models.errors import InputError
 from models.event import AnyEvent
-from stream.files import lines
+from stream.recordings.files import lines
 from tests.builders import CHAIN, approval, clerk_run, op, told
 
 EVENTS: list[AnyEvent] = [*told(CHAIN), op("V", 95, workload_proven=True, facts={"a": "b"}), approval(80)]

@@ -9,8 +9,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from stream.files import lines
 from stream.progress import Bar, progress, size
+from stream.recordings.files import lines
 from tests.builders import CHAIN, told
 
 CHAINBRAKE = str(Path(sys.executable).with_name("chainbrake"))

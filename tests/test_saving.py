@@ -15,10 +15,10 @@ from models.event import AnyEvent
 from models.session import Workflow
 from stream import collector
 from stream.intake import Intake, expected
-from stream.partition import Partition
-from stream.saver import Saver
 from stream.settings import Settings
-from stream.store import Claim
+from stream.state.partition import Partition
+from stream.state.saver import Saver
+from stream.state.store import Claim
 from tests.builders import CHAIN, HUMAN, START_MS, approval, delegation, op, release, told
 
 EPOCH = 7

@@ -12,9 +12,9 @@ from detectors.policy import Policy
 from models.baselines.baseline import Baseline, read_artifact
 from models.command import STOPS
 from models.registry import Registry, read_registry
-from stream.replay import Replay
-from stream.scenarios import recordings
-from stream.training import train_recorded
+from stream.learning.scenarios import recordings
+from stream.learning.training import train_recorded
+from stream.offline.replay import Replay
 from tests.builders import SIGNER, TRUSTED
 
 FOLDERS = [folder / "shared" / "data" / "scenarios" for folder in Path(__file__).parents[2:]]

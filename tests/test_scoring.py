@@ -10,9 +10,9 @@ from models.baselines.surprise import score_of
 from models.errors import InputError
 from models.event import AnyEvent, Operation, Origin
 from models.session import Session
-from stream.scoring import Scorer
+from stream.learning.training import DAY_MS, capped, train_runs
+from stream.offline.scoring import Scorer
 from stream.sources.recorded_run import RecordedRun
-from stream.training import DAY_MS, capped, train_runs
 from tests.builders import AGENT, CLERK, CLERKS, RARE, SIGNER, clerk_run, only, origin, slow_run, trained
 from tests.builders import judged as folded
 

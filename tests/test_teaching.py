@@ -15,12 +15,12 @@ from models.baselines.baseline import Baseline, Share, read_artifact
 from models.command import Action
 from models.event import AnyEvent, Operation, Origin
 from models.registry import EMPTY
+from stream.learning.teaching import BY_HABIT, Recorded, teachers
+from stream.learning.training import DAY_MS, Trained, capped, train, train_runs
 from stream.model_registry.announcement import Slot
 from stream.model_registry.objects import Objects
 from stream.model_registry.registry import ModelRegistry
 from stream.sources.recorded_run import RecordedRun
-from stream.teaching import BY_HABIT, Recorded, teachers
-from stream.training import DAY_MS, Trained, capped, train, train_runs
 from tests.builders import (
     AGENT,
     CHAIN,

@@ -51,7 +51,7 @@ MORE_IMPORTS = {**dict.fromkeys(LEARNING, LEARNING_IMPORTS), "models/baselines/s
 """A signature depends on its input alone: no chance in Ed25519."""
 MEASURING = "stream/evaluation/statistics.py"
 REPORTING_IMPORTS = {"jinja2", "matplotlib", "pyarrow"}
-REPORTING = ("stream/evaluation/report/", "stream/parquet.py")
+REPORTING = ("stream/evaluation/report/", "stream/recordings/parquet.py")
 
 IMPURE_CALLS = {"now", "utcnow", "today", "time", "perf_counter", "monotonic", "urandom"}
 IMPURE_CALLS |= {"open", "read_bytes", "read_text", "write_bytes", "write_text", "stat", "exists", "unlink"}

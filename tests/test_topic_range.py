@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from models.errors import InputError
-from stream.files import lines
-from stream.topic_range import asked, at_broker
+from stream.recordings.files import lines
+from stream.recordings.topic_range import asked, at_broker
 
 CHAINBRAKE = str(Path(sys.executable).with_name("chainbrake"))
 

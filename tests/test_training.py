@@ -11,8 +11,8 @@ from detectors.policy import Policy
 from models.baselines.baseline import read_artifact
 from models.errors import InputError
 from models.event import AnyEvent
-from stream.teaching import Recorded
-from stream.training import Trained, train
+from stream.learning.teaching import Recorded
+from stream.learning.training import Trained, train
 from tests.builders import CHAIN, SIGNER, SLOW, TRUSTED, approval, release, slow_run, told
 
 
@@ -114,7 +114,7 @@ def test_nothing_to_learn_from_says_why_and_writes_nothing(tmp_path: Path) -> No
 
 def test_an_endless_session_teaches_by_its_first_part(monkeypatch: pytest.MonkeyPatch) -> None:
     """One run must not drown the others, nor memory."""
-    monkeypatch.setattr("stream.teaching.SESSION_EVENTS_MAX", 10)
+    monkeypatch.setattr("stream.learning.teaching.SESSION_EVENTS_MAX", 10)
     recorded = Recorded(Policy())
     for line in lines(told(" ".join(f"X@{k}" for k in range(25)))):
         recorded.add(line)

@@ -16,9 +16,9 @@ from detectors.policy import Policy
 from models.attested import Fact
 from models.baselines.learning import learn
 from models.event import OpClass, Operation, Origin, Provenance, SystemKind
-from stream import kept, teaching
-from stream.teaching import Recorded
-from stream.training import train
+from stream.learning import kept, teaching
+from stream.learning.teaching import Recorded
+from stream.learning.training import train
 from tests.builders import CLERK, FAST, RARE, ROTATOR, SIGNER, SLOW
 from tests.builders import recorded as honest_runs
 

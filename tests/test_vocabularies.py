@@ -13,8 +13,8 @@ from models.vocabulary.lint import faults
 from models.vocabulary.vocabulary import Content, Vocabulary, read_vocabulary
 from stream import vocabularies
 from stream.cli import app
+from stream.reference.vocabulary_pages import FOLDER, INDEX, pages, write_pages
 from stream.vocabularies import check_vocabulary, load_vocabulary, providers
-from stream.vocabulary_pages import FOLDER, INDEX, pages, write_pages
 
 DOCS = Path(__file__).parent.parent / "docs"
 PAGES = pages()

@@ -11,9 +11,9 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from stream.backtest import Backtest
 from stream.baseline_files import load_baseline
-from stream.labels import read_labels
+from stream.offline.backtest import Backtest
+from stream.offline.labels import read_labels
 from stream.progress import progress
 from stream.rule_files import load_declared
 from stream.settings import Settings, load_policy, load_registry

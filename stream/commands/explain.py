@@ -28,10 +28,10 @@ from models.event import (
     Release,
 )
 from stream.baseline_files import load_baseline
-from stream.explaining import Decisive, Explaining, Step, Story, as_json
-from stream.files import lines
+from stream.offline.explaining import Decisive, Explaining, Step, Story, as_json
 from stream.progress import progress
-from stream.recorded import bytes_max
+from stream.recordings.files import lines
+from stream.recordings.recorded import bytes_max
 from stream.rule_files import load_declared
 from stream.settings import Settings, load_policy, load_registry
 

@@ -11,10 +11,10 @@ from rich.table import Table
 from detectors.policy import Policy
 from models.baselines.baseline import Baseline
 from models.registry import Registry
-from stream.files import lines
+from stream.learning.scenarios import resolved_runs
+from stream.offline.scoring import Scorer
 from stream.progress import progress
-from stream.scenarios import resolved_runs
-from stream.scoring import Scorer
+from stream.recordings.files import lines
 from stream.sources.known import EVENTS, RUNS, recorded_runs
 
 ROWS_SHOWN = 40

@@ -9,13 +9,13 @@ from rich.table import Table
 from models.baselines.baseline import Baseline, Share
 from models.baselines.signing import Signer
 from stream.collector import uncollected
-from stream.files import lines
 from stream.keys import own_key
+from stream.learning.scenarios import recordings
+from stream.learning.training import train, train_recorded, train_runs
 from stream.progress import progress
-from stream.scenarios import recordings
+from stream.recordings.files import lines
 from stream.settings import Settings, load_policy, load_registry
 from stream.sources.known import EVENTS, RUNS, recorded_runs
-from stream.training import train, train_recorded, train_runs
 
 ROLES_SHOWN = 40
 

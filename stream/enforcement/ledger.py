@@ -21,8 +21,8 @@ from models.remediation import read_acknowledgement
 from stream import metrics
 from stream.messages import lifted, unkept
 from stream.outbox import Outbox
-from stream.partition import Partition
-from stream.store import Store
+from stream.state.partition import Partition
+from stream.state.store import Store
 
 log = structlog.stdlib.get_logger(__name__)
 

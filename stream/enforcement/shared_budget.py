@@ -6,7 +6,7 @@ from collections import OrderedDict
 from detectors.policy import BudgetSettings
 from models.command import Command
 from stream.enforcement.budget import MINUTES_MAX, counts, degraded, minute_of
-from stream.store import Store
+from stream.state.store import Store
 
 TELL_AFTER_S = 0.01
 """Asking takes as long as sending does, and would go before it."""

@@ -28,9 +28,9 @@ from stream.evaluation.evaluation import (
 from stream.evaluation.sessions import Judge, Session, runs_of
 from stream.evaluation.statistics import bins, curves, delays, interval, interval_of, stability_index
 from stream.evaluation.truth import Kind, Labels, labels_of
-from stream.files import lines
+from stream.learning.scenarios import resolved_runs
 from stream.progress import SILENT, Bar
-from stream.scenarios import resolved_runs
+from stream.recordings.files import lines
 from stream.sources.known import EVENTS, RUNS, recorded_runs
 from stream.sources.recorded_run import RecordedRun
 

@@ -10,7 +10,7 @@ from models.cloudevent import read_line
 from models.errors import UnreadableEventError
 from models.event import Disposition, Operation
 from stream.evaluation.truth import Kind, Truth
-from stream.scoring import Rise, Scorer
+from stream.offline.scoring import Rise, Scorer
 from stream.sources.recorded_run import RecordedRun
 
 

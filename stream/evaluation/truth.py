@@ -16,8 +16,8 @@ from msgspec import Struct
 from models.errors import InputError
 from models.event import Disposition
 from models.session import called
-from stream.files import WIDE_BYTES_MAX, lines
-from stream.labels import Label
+from stream.offline.labels import Label
+from stream.recordings.files import WIDE_BYTES_MAX, lines
 from stream.sources.agent_runs import SESSIONS
 from stream.sources.recorded_run import RecordedRun
 

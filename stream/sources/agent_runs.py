@@ -17,8 +17,8 @@ from msgspec import Struct
 from models.baselines.origins import NAME, PART, TOKEN, WHOLE, WORDS
 from models.errors import InputError
 from models.event import ARGUMENTS_MAX, Label, Name, Operation, Origin, Outcome, Provenance
-from stream.files import WIDE_BYTES_MAX, lines
 from stream.progress import SILENT, Bar
+from stream.recordings.files import WIDE_BYTES_MAX, lines
 from stream.sources.recorded_run import RecordedRun
 
 SESSIONS, EVENTS = "sessions.ndjson.gz", "events.ndjson.gz"

@@ -10,8 +10,8 @@ from msgspec import Struct
 
 from models.errors import InputError
 from models.event import Name, Operation
-from stream.files import lines
 from stream.progress import SILENT, Bar
+from stream.recordings.files import lines
 from stream.sources.recorded_run import RecordedRun
 
 AGENT = "hdfs"

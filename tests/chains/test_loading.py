@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 from detectors.policy import Policy, read_policy
 from stream.chain_files import builtin_names, declarations
 from stream.cli import app
-from stream.replay import Replay
+from stream.offline.replay import Replay
 from stream.rule_files import load_declared
 from stream.sigma.loading import load_sigma
 from tests.builders import op, told
@@ -85,7 +85,7 @@ def test_a_scope_that_ends_at_the_workflow_is_remarked(tmp_path: Path) -> None:
 def test_who_names_no_sigma_file_does_not_pay_for_pysigma() -> None:
     """It takes a third of a second to import."""
     code = (
-        "import sys\nfrom detectors.policy import Policy\nfrom stream.replay import Replay\n"
+        "import sys\nfrom detectors.policy import Policy\nfrom stream.offline.replay import Replay\n"
         "import stream.cli, stream.engine\nReplay(Policy(), None)\nsys.exit('sigma' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False, cwd=DOCS.parent).returncode == 0

@@ -11,7 +11,7 @@ from stream.ingest.memory import Table
 from stream.ingest.pipeline import Pipeline
 from stream.ingest.resolver import Resolver
 from stream.ingest.sighting import Handle, Sighting
-from stream.lineage import CHUNK, changes
+from stream.state.lineage import CHUNK, changes
 from tests.ingest.changing import encoded
 from tests.ingest.sightings import (
     KEY,

@@ -12,8 +12,8 @@ from models.event import AnyEvent
 from stream.ingest.pipeline import Pipeline
 from stream.ingest.sources import SOURCES
 from stream.ingest_metrics import IngestMetrics
-from stream.lineage import changes
-from stream.recorded import Refused, told_of
+from stream.recordings.recorded import Refused, told_of
+from stream.state.lineage import changes
 from tests.builders import OFFICE, Judged
 from tests.ingest import clouds, cloudtrail, kubernetes, spans, vault
 from tests.ingest.changing import encoded

@@ -11,8 +11,8 @@ from models.event import AnyEvent
 from models.registry import EMPTY
 from stream.ingest.ordering import makers_first
 from stream.ingest.pipeline import Pipeline
-from stream.recorded import arrivals
-from stream.replay import Replay
+from stream.offline.replay import Replay
+from stream.recordings.recorded import arrivals
 from tests.ingest.cloudtrail import allow, fields, policy, user
 
 AWS = "aws.cloudtrail"

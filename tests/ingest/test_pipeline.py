@@ -15,7 +15,7 @@ from models.event import Operation
 from models.registry import EMPTY
 from stream.ingest.pipeline import Pipeline
 from stream.ingest.sources import MODULES, SOURCES
-from stream.recorded import Arrival, Refused, arrivals, bytes_max
+from stream.recordings.recorded import Arrival, Refused, arrivals, bytes_max
 
 AT = "2026-11-20T06:33:{:02d}.000Z"
 AT_MS = 1_795_156_380_000

@@ -15,7 +15,7 @@ from models.errors import SettingsError
 from models.event import CredentialKind, OpClass, Operation, SessionEnd
 from sandbox.kafka import Kafka
 from sandbox.valkey import Valkey
-from stream.store import Store
+from stream.state.store import Store
 from tests.servers.deployment import Deployment, until
 from tests.servers.traffic import traffic
 

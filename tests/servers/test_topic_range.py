@@ -19,7 +19,7 @@ from models.errors import InputError
 from models.event import AnyEvent
 from sandbox.kafka import Kafka
 from sandbox.ports import free_port
-from stream.files import lines
+from stream.recordings.files import lines
 from tests.builders import START_MS, slow_run
 from tests.servers.deployment import CHAINBRAKE
 

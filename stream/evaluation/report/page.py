@@ -7,7 +7,7 @@ from pathlib import Path
 
 from models.errors import InputError
 from stream.evaluation.evaluation import Evaluation, Interval
-from stream.files import write_whole
+from stream.recordings.files import write_whole
 
 TEMPLATE = "report.html"
 NOTHING = "-"

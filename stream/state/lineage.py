@@ -20,7 +20,7 @@ from msgspec import Struct
 from models.errors import FencedError
 from stream import metrics
 from stream.ingest.memory import Table
-from stream.store import Away, Store
+from stream.state.store import Away, Store
 
 log = structlog.stdlib.get_logger(__name__)
 

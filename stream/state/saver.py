@@ -13,9 +13,9 @@ from stream import metrics
 from stream.enforcement.shared_budget import SharedBudget
 from stream.messages import Message, Record
 from stream.outbox import Outbox
-from stream.partition import Partition
 from stream.settings import Settings
-from stream.store import Store
+from stream.state.partition import Partition
+from stream.state.store import Store
 
 PAUSE_TIMES = 4
 """A flush that is in no hurry rests for so many times as long as it wrote."""

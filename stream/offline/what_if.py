@@ -14,7 +14,7 @@ from detectors.remedy import approval_of, approved_plan, registered_change
 from models.command import RANK, Action, Command
 from models.event import AnyEvent, Operation
 from models.session import Workflow
-from stream.recorded import Arrival
+from stream.recordings.recorded import Arrival
 
 Facts = Mapping[tuple[str, str], Sequence[AnyEvent]]
 """Source and id of an event: what is put in before it."""

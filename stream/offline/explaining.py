@@ -26,10 +26,10 @@ from models.event import AnyEvent, Delegation, Join, Operation
 from models.finding import Finding
 from models.registry import Registry
 from models.session import Session, Workflow
-from stream.recorded import Arrival
-from stream.replay import Replay
+from stream.offline.replay import Replay
+from stream.offline.what_if import Tried, WhatIf
+from stream.recordings.recorded import Arrival
 from stream.rule_files import load_declared
-from stream.what_if import Tried, WhatIf
 
 HELD_MAX = 300_000
 """Events kept to ask "what if"; beyond it, only those of the session's own workflow."""

@@ -21,8 +21,8 @@ from models import attested
 from models import event as events
 from models.errors import Unreadable
 from models.event import AnyEvent
-from stream.coverage import COVERAGE_PAGE, coverage_page
-from stream.vocabulary_pages import write_pages
+from stream.reference.coverage import COVERAGE_PAGE, coverage_page
+from stream.reference.vocabulary_pages import write_pages
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 TITLE = "chainbrake event, version 1"

@@ -6,12 +6,12 @@ from detectors.policy import Policy
 from models.baselines.baseline import Baseline
 from models.event import Join, Operation
 from models.registry import Registry
-from stream.files import lines
 from stream.ingest.pipeline import Pipeline
+from stream.learning.teaching import Recorded
 from stream.progress import SILENT, Bar
-from stream.recorded import Arrival, arrivals, bytes_max, known_source
+from stream.recordings.files import lines
+from stream.recordings.recorded import Arrival, arrivals, bytes_max, known_source
 from stream.sources.recorded_run import RecordedRun
-from stream.teaching import Recorded
 
 
 def recordings(

@@ -15,7 +15,7 @@ from models.finding import Finding
 from models.session import Session, Workflow
 from stream import metrics
 from stream.messages import Message, kept
-from stream.store import Claim, Owed, Store
+from stream.state.store import Claim, Owed, Store
 
 log = structlog.stdlib.get_logger(__name__)
 

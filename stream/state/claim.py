@@ -8,8 +8,8 @@ from aiokafka.errors import KafkaError
 
 from models.errors import StateError, TopicChangedError
 from stream import metrics
-from stream.partition import Partition
-from stream.store import Store
+from stream.state.partition import Partition
+from stream.state.store import Store
 
 log = structlog.stdlib.get_logger(__name__)
 

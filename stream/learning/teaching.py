@@ -23,7 +23,7 @@ from models.errors import UnreadableEventError
 from models.event import AnyEvent, Approval, Join, Operation
 from models.finding import Finding, Verdict
 from models.registry import EMPTY, Registry
-from stream.kept import Workflows, compact
+from stream.learning.kept import Workflows, compact
 from stream.sources.recorded_run import RecordedRun
 
 SESSION_EVENTS_MAX = 20_000

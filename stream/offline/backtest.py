@@ -19,11 +19,11 @@ from models.command import STOPS, Action, Command
 from models.event import Operation
 from models.finding import Finding
 from models.registry import Registry
-from stream.files import lines
-from stream.labels import Label, Scored, scored
+from stream.offline.labels import Label, Scored, scored
+from stream.offline.replay import Replay
 from stream.progress import SILENT, Bar
-from stream.recorded import bytes_max
-from stream.replay import Replay
+from stream.recordings.files import lines
+from stream.recordings.recorded import bytes_max
 from stream.rule_files import load_declared
 
 P90 = 0.9

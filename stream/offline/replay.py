@@ -19,7 +19,7 @@ from models.registry import EMPTY, Registry
 from models.session import Workflow
 from stream.enforcement.budget import Budget
 from stream.ingest.pipeline import Pipeline
-from stream.recorded import EVENTS, Arrival, Refused, arrivals, known_source
+from stream.recordings.recorded import EVENTS, Arrival, Refused, arrivals, known_source
 from stream.rule_files import load_declared
 
 PRUNE_EVERY = 100_000

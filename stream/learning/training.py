@@ -12,10 +12,10 @@ from models.baselines.baseline import Baseline, Header, Share, write_artifact
 from models.baselines.learning import learn
 from models.baselines.signing import Signer
 from models.errors import InputError
-from stream.files import write_whole
-from stream.scoring import Scorer
+from stream.learning.teaching import NOBODY, LeftOut, Recorded, Told, teachers
+from stream.offline.scoring import Scorer
+from stream.recordings.files import write_whole
 from stream.sources.recorded_run import RecordedRun
-from stream.teaching import NOBODY, LeftOut, Recorded, Told, teachers
 
 DAY_MS = 24 * 3_600_000
 

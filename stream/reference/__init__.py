@@ -1,0 +1,1 @@
+"""The tables and pages of `docs/` that are generated from the code."""
