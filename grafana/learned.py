@@ -26,8 +26,8 @@ LEARNED = Row(
         ),
         Panel(
             title="Changes of baseline",
-            description="Announced baselines that were put to work, and those that were refused; a refused "
-            "one is tried again every ten seconds.",
+            description="Announced baselines that were put to work, and those that were refused, or that the "
+            "registry did not answer for; these are tried again, after 5 s at first and at most every 80 s.",
             queries=(Query(per_min("baseline_changes_total", "slot, result"), "{{slot}} {{result}}"),),
             unit="cpm",
             width=6,
@@ -88,8 +88,12 @@ LEARNED = Row(
         ),
         Panel(
             title="Events that the shadow judges",
-            description="None: nothing is announced as shadow. Each costs as much as judging it once more.",
-            queries=(Query(per_s("shadow_events_total"), "judged beside"),),
+            description="None: nothing is announced as shadow. Each costs as much as judging it once more. "
+            "Workflows dropped: more are active than CHAINBRAKE_WORKFLOWS_MAX; see CHAINBRAKE_SHADOW_SHARE.",
+            queries=(
+                Query(per_s("shadow_events_total"), "judged beside"),
+                Query(per_s("shadow_dropped_total"), "workflows dropped"),
+            ),
             unit="cps",
             width=6,
         ),

@@ -7,6 +7,8 @@ ChainbrakeError
 │   ├── ArtifactError          a baseline file
 │   ├── VocabularyError        a vocabulary file
 │   ├── RegistryError          a registry file
+│   ├── ModelRegistryError     a registry of baselines
+│   │   └── UnansweredError    it does not answer
 │   ├── SigningError           a key that baselines are signed or checked with
 │   ├── RuleError              a file of chains or of Sigma rules
 │   └── SettingsError          an environment variable or an option
@@ -76,6 +78,10 @@ class RegistryError(InputError):
 
 class ModelRegistryError(InputError):
     """A registry of baselines that cannot be read or written, or does not hold what was asked for."""
+
+
+class UnansweredError(ModelRegistryError):
+    """A store that was waited for as long as is set."""
 
 
 class SigningError(InputError):

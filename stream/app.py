@@ -90,5 +90,5 @@ def _pages(app: faust.App, engine: Engine) -> None:
 
     @app.page("/readyz")  # type: ignore[untyped-decorator]
     async def _readyz(web: Any, _request: Any) -> Any:
-        body = {"ready": engine.ready, "up": engine.up}
+        body = {"ready": engine.ready, "up": engine.up, "baselines": engine.baselines}
         return web.json(body, status=200 if engine.ready else 503)

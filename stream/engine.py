@@ -18,6 +18,7 @@ from stream.build import fold_build
 from stream.enforcement.ledger import Ledger
 from stream.messages import Record
 from stream.model_registry.announcement import Slot
+from stream.model_registry.patience import within
 from stream.model_registry.slots import Slots
 from stream.outbox import Outbox
 from stream.raw_reader import RawReader
@@ -45,7 +46,9 @@ class Engine(Service):  # type: ignore[misc]  # mode is not typed
         self.settings = settings
         self.topics = topics_of(settings)
         self.policy = load_policy(settings.policy)
-        self.baseline = load_baseline(settings)
+        self.baseline = within(
+            settings.models_wait_s, settings.baseline or "baseline", lambda: load_baseline(settings)
+        )
         """Live for as long as none is announced."""
         self.registry = load_registry(settings.registry)
         self.declared = load_declared(self.policy, settings.chains, settings.sigma)
@@ -152,6 +155,11 @@ class Engine(Service):  # type: ignore[misc]  # mode is not typed
     def ready(self) -> bool:
         """Whether events are being judged: everything answers and every partition given is claimed."""
         return all(self.up.values()) and self._reader is not None and self._reader.judging
+
+    @property
+    def baselines(self) -> dict[str, dict[str, str | None]]:
+        """What is at work in each slot, and what keeps the announced one from it."""
+        return self._slots.standing() if self._slots is not None else {}
 
     async def receive(self, records: list[Record]) -> bool:
         """Put records on a raw topic; False where the broker does not have them all in time."""

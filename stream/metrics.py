@@ -105,9 +105,9 @@ BASELINE_INFO = _gauge("baseline_info", "1; the baseline that fills a slot, or n
 BASELINE_BEHIND = _gauge("baseline_behind", "1 if a slot's baseline is not the one announced", "slot")
 BASELINE_CHANGES = _counter(
     "baseline_changes_total",
-    "Announced baselines, by slot and whether they were put to work; a refused one is tried again",
+    "Announced baselines, by slot and whether they were put to work; what could not be had is tried again",
     slot=Slot,
-    result=("changed", "refused"),
+    result=("changed", "refused", "unanswered"),
 )
 BASELINE_UNREADABLE = _gauge(
     "baseline_unreadable_parts",
@@ -130,6 +130,7 @@ CALIBRATION_ERROR = _gauge(
     "slot",
 )
 SHADOW_EVENTS = _counter("shadow_events_total", "Events that the shadow baseline has judged, too")
+SHADOW_DROPPED = _counter("shadow_dropped_total", "Workflows idle longest that a full shadow has dropped")
 SHADOW_FINDINGS = _counter("shadow_findings_total", "Findings with the shadow baseline", detector=NAMES)
 SHADOW_VERDICTS = _counter(
     "shadow_verdicts_total",

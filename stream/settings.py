@@ -46,6 +46,10 @@ class Settings(Struct, frozen=True, kw_only=True):
     enough seen"."""
     models: str = ""
     """Folder or address (fsspec) of the registry of baselines; empty for a folder of the user's."""
+    models_wait_s: Annotated[float, Meta(gt=0, le=3600)] = 10.0
+    """How long a worker waits for a registry, or a baseline's file, that does not answer."""
+    models_copies: str = ""
+    """Folder of a worker's copy of the baseline that was live last; empty for one in the user's cache."""
     shadow_share: Annotated[float, Meta(ge=0, le=1)] = 1.0
     """Of workflows that a shadow baseline judges, too: with all of them judging takes twice as long."""
     signing_key: str = ""

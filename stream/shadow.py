@@ -6,6 +6,7 @@ leaves the worker; it is counted and logged.
 """
 
 import time
+from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any
 from zlib import crc32
@@ -80,7 +81,8 @@ class Shadow:
         self.judge = judge
         self._below = int(share * PARTS)
         self._workflows_max = workflows_max
-        self._workflows: dict[str, Workflow] = {}
+        self._workflows: OrderedDict[str, Workflow] = OrderedDict()
+        """Those idle longest first."""
         self._comparison = Comparison(lambda action, told: metrics.SHADOW_VERDICTS.labels(action, told).inc())
         self._published = 0
         self._failed = 0
@@ -94,6 +96,7 @@ class Shadow:
             known = ours.get(name)
             if known is None or known.position != live[name].position:
                 ours[name] = _decode(_encode(live[name]))
+            ours.move_to_end(name)
         return followed
 
     def follow(self, followed: list[Arrived], decided: list[tuple[str, Decision]]) -> None:
@@ -113,7 +116,8 @@ class Shadow:
             for command in decision.commands:
                 self._comparison.note("shadow", command, now_s)
         while len(ours) > self._workflows_max:
-            del ours[next(iter(ours))]
+            ours.popitem(last=False)
+            metrics.SHADOW_DROPPED.inc()
 
     def _decision(self, workflow: Workflow, event: AnyEvent, record: Any, seen_ms: int) -> Decision | None:
         try:

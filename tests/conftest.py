@@ -15,13 +15,14 @@ os.environ["COLUMNS"] = "200"  # whatever the terminal is like, and whether ther
 
 @pytest.fixture(scope="session", autouse=True)
 def own_folders(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """What a command keeps below the user's folders is the run's own: the key that the tests sign with."""
+    """What a command keeps below the user's folders is the run's own: keys, and copies of baselines."""
     folder = tmp_path_factory.mktemp("home")
     key = folder / "chainbrake" / "keys" / DEVELOPMENT
     key.parent.mkdir(parents=True)
     key.write_bytes(private_pem(PRIVATE))
     with pytest.MonkeyPatch.context() as patched:
         patched.setenv("XDG_CONFIG_HOME", str(folder))
+        patched.setenv("XDG_CACHE_HOME", str(folder / "cache"))
         yield
 
 

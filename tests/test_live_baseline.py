@@ -21,7 +21,9 @@ from models.command import Action, Command
 from models.event import AnyEvent
 from models.session import Session, Workflow
 from stream import collector
+from stream.metrics import REGISTRY
 from stream.model_registry.announcement import Act, Announcement, Slot
+from stream.model_registry.registry import Kept
 from stream.model_registry.slots import Slots
 from stream.offline.scoring import Scorer
 from stream.settings import Settings
@@ -182,15 +184,19 @@ def test_a_shadow_follows_its_share_of_workflows(share: float) -> None:
     assert len(followed) == pytest.approx(400 * share, abs=40 * (share > 0))
 
 
-def test_a_shadow_forgets_the_workflows_longest_known() -> None:
-    """Bounded as the live one is."""
-    live = Judge(Policy(), None)
+def test_a_full_shadow_drops_the_workflows_idle_longest_and_counts_them() -> None:
+    """Bounded as the live one is; one that goes on and on stays, however long it has been known."""
+    live, steady = Judge(Policy(), None), partition_of("steady")
     shadow = Shadow(Judge(Policy(), None), 1.0, 5)
+    before = REGISTRY.get_sample_value("chainbrake_shadow_dropped_total") or 0.0
     for number in range(20):
         name = f"w{number}"
         moved = [replace(event, workflow=name) for event in told(CHAIN)]
         judge_beside(shadow, live, partition_of(name), arrived(moved, 0))
-    assert list(shadow._workflows) == [f"w{number}" for number in range(15, 20)]  # noqa: SLF001
+        again = [replace(event, workflow="steady", id=f"{number}") for event in told(CHAIN)[:1]]
+        judge_beside(shadow, live, steady, arrived(again, number))
+    assert sorted(shadow._workflows) == ["steady", *(f"w{number}" for number in range(16, 20))]  # noqa: SLF001
+    assert REGISTRY.get_sample_value("chainbrake_shadow_dropped_total") == before + 16
 
 
 def test_a_shadow_that_fails_stops_nothing_and_does_not_flood_the_log() -> None:
@@ -226,7 +232,7 @@ def test_a_baseline_that_breaks_our_own_code_leaves_what_ran_at_work(monkeypatch
         found = fetched.pop(0)
         if isinstance(found, Exception):
             raise found
-        return found
+        return Kept(found, b"")
 
     def change(_: Slot, baseline: Any) -> None:
         put.append(baseline)
@@ -237,9 +243,9 @@ def test_a_baseline_that_breaks_our_own_code_leaves_what_ran_at_work(monkeypatch
         slots, filled = Slots(Settings(), "topic", running, change), []
         slots._hearing.last[Slot.LIVE] = said  # noqa: SLF001
         for _ in range(3):
-            await slots._fill(Slot.LIVE)  # noqa: SLF001
+            await slots._fill(Slot.LIVE, 10.0)  # noqa: SLF001
             filled.append(slots.filled[Slot.LIVE])
-            slots._again_s.clear()  # noqa: SLF001
+            slots._refused.clear()  # noqa: SLF001
         await slots.close()
         return filled
 

@@ -147,7 +147,7 @@ def test_what_is_announced_must_be_the_very_file(registry: ModelRegistry) -> Non
     """The same payload signed anew is not what was announced."""
     version = registry.put(artifact(40), PATH).version
     said = registry.fill(Slot.LIVE, version, "ann", "first")
-    assert registry.announced(said).version == version
+    assert registry.announced(said).baseline.version == version
     with pytest.raises(ModelRegistryError, match="not the file"):
         registry.announced(replace(said, sha256="0" * 64))
 

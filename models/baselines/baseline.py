@@ -95,11 +95,16 @@ class Header(Struct, kw_only=True):
     """Who taught how much; of very many agents those of which something was left out, and the busiest."""
 
 
-class _File(Struct, kw_only=True):
+class _Heading(Struct, kw_only=True):
     """Parts that later versions have in other shapes, or not at all, are looked at in their turn."""
 
     header: Raw
     signature: Raw = Raw()
+
+
+class _File(_Heading, kw_only=True):
+    """All of it."""
+
     payload: Raw
 
 
@@ -108,7 +113,7 @@ class Baseline:
 
     def __init__(self, header: Header, payload: Payload) -> None:
         self.header = header
-        self.version = f"baseline@{header.checksum[:12]}"
+        self.version = version_of(header)
         self.pace = PaceModel(payload.pace)
         self.surprise = SurpriseModel(unpacked(payload.surprise), self.version)
         self.habits = Habits(payload.habits)
@@ -120,6 +125,11 @@ class Baseline:
     def unreadable(self) -> int:
         """Parts that were asked for and have the wrong shape: as if never seen."""
         return unreadable(self.surprise.counts)
+
+
+def version_of(header: Header) -> str:
+    """What findings and commands call the baseline."""
+    return f"baseline@{header.checksum[:12]}"
 
 
 def write_artifact(header: Header, payload: Payload, signer: Signer) -> bytes:
@@ -139,11 +149,7 @@ def read_artifact(content: bytes, path: Path, trusted: Trusted) -> Baseline:
         raise ArtifactError(f"{path}: {len(content)} bytes, at most {ARTIFACT_BYTES_MAX} are read")
     try:
         file = msgspec.json.decode(content, type=_File)
-        _check_version(msgspec.json.decode(file.header, type=_Named), path)
-        signature = msgspec.json.decode(file.signature, type=Signature | None) if file.signature else None
-        trusted.check(bytes(file.header), signature, path)
-        header = msgspec.json.decode(file.header, type=Header)
-        _check_features(header, path)
+        header = _header(file, path, trusted)
         if sha256(bytes(file.payload)).hexdigest() != header.checksum:
             raise ArtifactError(f"{path}: its checksum does not fit its content; fetch or train it again")
         payload = _payload(file.payload)
@@ -153,6 +159,33 @@ def read_artifact(content: bytes, path: Path, trusted: Trusted) -> Baseline:
     for wrong in _wrong(payload, baseline.surprise.counts):
         raise ArtifactError(f"{path}: {wrong}; train it again")
     return baseline
+
+
+def read_header(beginning: bytes, path: Path, trusted: Trusted) -> Header | None:
+    """The header of a file that begins so; None where its payload does not begin in there.
+
+    Raises `ArtifactError` as `read_artifact` does, but what is wrong behind the header nobody has seen.
+    """
+    end = beginning.find(PAYLOAD_BEGINS)
+    if end < 0:
+        return None
+    try:
+        return _header(msgspec.json.decode(beginning[:end] + b"}", type=_Heading), path, trusted)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise ArtifactError(f"{path}: not a baseline: {error}; fetch or train it again") from error
+
+
+PAYLOAD_BEGINS = b',"payload":'
+"""In what `write_artifact` writes; no string in a header can hold it, since its quotes would be escaped."""
+
+
+def _header(file: "_Heading", path: Path, trusted: Trusted) -> Header:
+    _check_version(msgspec.json.decode(file.header, type=_Named), path)
+    signature = msgspec.json.decode(file.signature, type=Signature | None) if file.signature else None
+    trusted.check(bytes(file.header), signature, path)
+    header = msgspec.json.decode(file.header, type=Header)
+    _check_features(header, path)
+    return header
 
 
 _pace = msgspec.json.Decoder(CohortPace).decode

@@ -51,11 +51,18 @@ def _settings(models: str | None, kafka: str | None = None, policy: str | None =
 
 
 @models.command("list")
-def list_(place: Place = None, json: Json = False) -> None:
+def list_(
+    place: Place = None,
+    *,
+    check: Annotated[
+        bool, typer.Option("--check", help="read them wholly, as a worker would; else by their headers")
+    ] = False,
+    json: Json = False,
+) -> None:
     """All baselines of the registry, and what was put to work when and by whom."""
     registry = model_registry(_settings(place))
     history = registry.history()
-    rows = list(_rows(registry, history))
+    rows = list(_rows(registry, history, check=check))
     if json:
         for row in rows:
             sys.stdout.write(_encode({"kind": "baseline", **row}).decode() + "\n")
@@ -69,7 +76,7 @@ def list_(place: Place = None, json: Json = False) -> None:
             table.add_row(str(row["version"]), "", "", "", "", f"refused: {escape(str(row['refused']))}")
             continue
         window = f"{_day(row['from_ms'])} to {_day(row['to_ms'])}"
-        counts = (str(row[name]) for name in ("sessions", "events", "agents"))
+        counts = ("" if row[name] is None else str(row[name]) for name in ("sessions", "events", "agents"))
         table.add_row(str(row["version"]), ", ".join(row["slots"]), *counts, window)  # type: ignore[arg-type]
     out.print(table)
     if not rows:
@@ -286,7 +293,9 @@ def _put_to_work(settings: Settings, decide: Callable[[], Iterable[Announcement]
             out.print(escape(_told(entry)))
 
 
-def _rows(registry: "ModelRegistry", history: list[Announcement]) -> Iterable[dict[str, object]]:
+def _rows(
+    registry: "ModelRegistry", history: list[Announcement], *, check: bool
+) -> Iterable[dict[str, object]]:
     at_work: dict[str, list[str]] = {}
     for slot in Slot:
         last = last_of(history, slot)
@@ -294,17 +303,16 @@ def _rows(registry: "ModelRegistry", history: list[Announcement]) -> Iterable[di
             at_work.setdefault(last.version, []).append(slot.value)
     for version in registry.versions():
         try:
-            baseline = registry.read(version).baseline
+            header = registry.read(version).baseline.header if check else registry.header(version)
         except ChainbrakeError as error:
             yield {"version": version, "slots": at_work.get(version, []), "refused": str(error)}
             continue
-        header = baseline.header
         yield {
             "version": version,
             "slots": at_work.get(version, []),
             "sessions": header.sessions,
             "events": header.events,
-            "agents": sum(key.startswith("agent") for key in baseline.surprise.counts.sessions),
+            "agents": sum(share.sessions > 0 for share in header.agents) if header.agents else None,
             "from_ms": header.from_ms,
             "to_ms": header.to_ms,
             "left_out": header.left_out,

@@ -30,6 +30,11 @@ class Objects:
         with self._told():
             return bytes(self._files.cat_file(f"{self._root}/{name}"))
 
+    def part(self, name: str, begin: int, end: int | None = None) -> bytes:
+        """Some of its content: from the end where `begin` is negative. Raises as `read` does."""
+        with self._told():
+            return bytes(self._files.cat_file(f"{self._root}/{name}", start=begin, end=end))
+
     def names(self, folder: str) -> list[str]:
         """What is in a folder, sorted; half-written files are not."""
         with self._told():

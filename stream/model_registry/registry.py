@@ -13,14 +13,18 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
-from models.baselines.baseline import Baseline, read_artifact
+from models.baselines.baseline import Baseline, Header, read_artifact, read_header, version_of
 from models.baselines.signing import Trusted
-from models.errors import ChainbrakeError, InputError, ModelRegistryError
+from models.errors import ArtifactError, ChainbrakeError, InputError, ModelRegistryError
 from stream.model_registry.announcement import Act, Announcement, Slot, decode, encode
 from stream.model_registry.objects import Objects
 
 BASELINES, HISTORY = "baselines", "history"
 PREFIX, SUFFIX = "baseline@", ".json"
+HEADER_BYTES_MAX = 256 * 1024
+"""A header with all the agents that are told of; a larger one is read with its file."""
+ENDS = b"}}"
+"""Of the payload and of the file."""
 DIGITS = 8
 """Of an entry's name, so that names sort as numbers do."""
 
@@ -96,7 +100,28 @@ class ModelRegistry:
             raise ModelRegistryError(f"{where}: holds {baseline.version}")
         return Kept(baseline, content)
 
-    def announced(self, announcement: Announcement) -> Baseline:
+    def header(self, version: str) -> Header:
+        """What a baseline's header says, signed by somebody trusted; the rest is not fetched.
+
+        So nobody has looked whether it fits the checksum, only whether it is there to its end. Raises as
+        `read` does.
+        """
+        name = _file(version)
+        where = Path(f"{self.url}/{name}")
+        try:
+            header = read_header(self._objects.part(name, 0, HEADER_BYTES_MAX), where, self._trusted)
+            cut_off = header is not None and self._objects.part(name, -len(ENDS)) != ENDS
+        except FileNotFoundError as error:
+            raise ModelRegistryError(f"{where}: there is no {version}") from error
+        if header is None:
+            return self.read(version).baseline.header
+        if cut_off:
+            raise ArtifactError(f"{where}: its end is missing; fetch or train it again")
+        if version_of(header) != version:
+            raise ModelRegistryError(f"{where}: holds {version_of(header)}")
+        return header
+
+    def announced(self, announcement: Announcement) -> Kept:
         """The baseline of an announcement that names one. What is announced never chooses where to read.
 
         Raises as `read` does, and for a file that is not the announced one.
@@ -108,7 +133,7 @@ class ModelRegistry:
                 f"{self.url}/{_file(announcement.version)}: not the file that was announced as "
                 f"{announcement.version} from {announcement.registry}"
             )
-        return kept.baseline
+        return kept
 
     def history(self) -> list[Announcement]:
         """All that was done, oldest first. Raises `ModelRegistryError` for an entry that cannot be read."""

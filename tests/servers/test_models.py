@@ -1,6 +1,7 @@
 """Baselines put to work on real servers: no restart, no loss, and what cannot be trusted changes nothing."""
 
 import json
+import os
 import subprocess
 import threading
 from pathlib import Path
@@ -22,9 +23,9 @@ from tests.test_model_registry import artifact
 pytestmark = pytest.mark.servers
 
 
-def deployed(kafka: Kafka, valkey: Valkey, folder: Path) -> Deployment:
+def deployed(kafka: Kafka, valkey: Valkey, folder: Path, **settings: str) -> Deployment:
     """A deployment with a registry of its own."""
-    return Deployment(kafka, valkey, folder, models=str(folder / "models"))
+    return Deployment(kafka, valkey, folder, models=str(folder / "models"), **settings)
 
 
 def added(deployment: Deployment, sessions: int) -> str:
@@ -86,9 +87,11 @@ def test_workers_change_without_a_restart_and_nothing_is_lost(
 def test_what_cannot_be_trusted_changes_nothing(kafka: Kafka, valkey: Valkey, tmp_path: Path) -> None:
     """A file changed after it was announced is refused, said, and put to work once it is whole again.
 
-    A worker that starts meanwhile judges all the same; one that starts later has what is announced.
+    A worker that starts meanwhile judges all the same; one that starts later has what is announced. None
+    has a copy of its own.
     """
-    with deployed(kafka, valkey, tmp_path) as deployment:
+    (tmp_path / "none").write_text("")
+    with deployed(kafka, valkey, tmp_path, models_copies=str(tmp_path / "none")) as deployment:
         first, second = added(deployment, 40), added(deployment, 60)
         deployment.run("models", "promote", first)
         worker = deployment.worker().wait_ready()
@@ -117,6 +120,54 @@ def test_what_cannot_be_trusted_changes_nothing(kafka: Kafka, valkey: Valkey, tm
         wait_for(late, second)
         assert late.metric("chainbrake_baseline_behind") == 0
         assert late.stop() == 0
+
+
+@pytest.mark.timeout(180)
+def test_a_registry_that_hangs_stalls_nobody(kafka: Kafka, valkey: Valkey, tmp_path: Path) -> None:
+    """What ran judges on and says so, what starts has its copy; both change once the registry is back."""
+    copies, office = tmp_path / "copies", str(tmp_path / "office")
+    with deployed(kafka, valkey, tmp_path, models_copies=str(copies), models_wait_s="1") as deployment:
+        first, second = added(deployment, 40), added(deployment, 60)
+        deployment.run("models", "add", *(str(tmp_path / f"{n}.json") for n in (40, 60)), "--models", office)
+        file = tmp_path / "models" / "baselines" / f"{second.removeprefix('baseline@')}.json"
+        file.unlink()
+        os.mkfifo(file)  # nobody writes: whoever opens it waits, as in a network folder that is gone
+        deployment.run("models", "promote", first, "--models", office)
+        worker = deployment.worker().wait_ready()
+        assert runs_with(worker, first)
+        until((copies / "live.json").exists, 20, "a copy")
+        deployment.run("models", "promote", second, "--models", office)
+        until(lambda: worker.metric("chainbrake_baseline_behind") == 1, 20, "behind")
+        sent = deployment.send(traffic(500, 10, 1, 3))
+        deployment.wait_stored(sent, 30)
+        late = deployment.worker().wait_ready()
+        for each in (worker, late):
+            live = json.loads(each.wait_ready().get("/readyz")[1])["baselines"]["live"]
+            assert (live["version"], live["announced"]) == (first, second)
+            assert "no answer within 1 s" in live["error"]
+            assert runs_with(each, first)
+        file.unlink()
+        file.write_bytes(artifact(60))
+        for each in (worker, late):
+            wait_for(each, second)
+            assert each.metric("chainbrake_baseline_behind") == 0
+        assert [worker.stop(), late.stop()] == [0, 0]
+
+
+def test_a_baseline_that_hangs_ends_the_start_with_one_line(tmp_path: Path) -> None:
+    """Not half a page, and not a worker that is neither up nor down."""
+    os.mkfifo(tmp_path / "b.json")
+    done = subprocess.run(
+        [CHAINBRAKE, "run", "--baseline", str(tmp_path / "b.json"), "--web-port", str(free_port())],
+        env={**os.environ, "CHAINBRAKE_MODELS_WAIT_S": "0.5"},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert done.returncode == 2
+    (line,) = done.stderr.splitlines()
+    assert line.endswith("b.json: no answer within 0.5 s (CHAINBRAKE_MODELS_WAIT_S)")
 
 
 @pytest.mark.timeout(180)
