@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from models.baselines import stored
 from models.baselines.baseline import FORMAT_VERSION, read_artifact
 from models.baselines.calibration import peaks_of
 from models.baselines.cohorts import EVERYBODY, agent_key, role_key
@@ -98,6 +99,68 @@ def test_a_cohort_that_cannot_be_read_counts_as_never_seen(change: Callable[[lis
     assert baseline.unreadable == 1
     assert intact.counts.cohorts.get(role_key(SLOW)) is not None
     assert model.counts.cohorts[role_key(FAST)] == intact.counts.cohorts[role_key(FAST)]
+
+
+@pytest.mark.parametrize("wrong", [[[0]], [[100_000, 1]], [[0, -3]], {}, [[0, 1], {"x": [[]]}]], ids=repr)
+def test_a_longer_history_that_cannot_be_read_counts_as_never_seen(wrong: Any) -> None:
+    """It is read when it is walked to, and the shorter one speaks; the rest of the cohort does, too."""
+
+    def change(file: dict[str, Any]) -> None:
+        longer = cohort(file)[1][1]
+        longer[next(iter(longer))] = wrong
+
+    baseline = read_artifact(changed(change), PATH, TRUSTED)
+    model = baseline.surprise
+    assert reached(model.expectation(AGENT, SLOW), operations(slow_run("s", 1))).score > 0.0
+    whole = trained().surprise.counts.cohorts[role_key(SLOW)]
+    found = model.counts.cohorts[role_key(SLOW)]
+    assert len(dict(found.after.older)) == len(dict(whole.after.older)) - 1
+    assert found.after.next == whole.after.next
+    assert baseline.unreadable == 1
+
+
+def test_the_first_question_about_a_job_does_not_read_all_that_its_agent_did(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A busy agent's histories take long to read: a worker would judge nothing meanwhile."""
+    read = 0
+
+    def counting(told: Any) -> Any:
+        nonlocal read
+        read += 1
+        return decode(told)
+
+    decode = stored._history_of  # noqa: SLF001
+    monkeypatch.setattr(stored, "_history_of", counting)
+    baseline = read_artifact(artifact(), PATH, TRUSTED)
+    baseline.surprise.expectation(AGENT, SLOW)
+    first = read
+    found = baseline.surprise.counts.cohorts[agent_key(AGENT)].after
+    for longer in found.older.values():
+        for longest in longer.older.values():
+            assert dict(longest.older) is not None
+    assert first < read / 2, (first, read)
+
+
+def test_habits_that_cannot_be_read_count_as_never_seen() -> None:
+    """They are read when their job is first asked for; what other jobs are used to stays known."""
+    baseline = read_artifact(
+        changed(lambda file: file["payload"]["habits"][SLOW].update(sessions=-1)), PATH, TRUSTED
+    )
+    assert (baseline.habits.knows(SLOW), baseline.unreadable) == (False, 1)
+    assert baseline.habits.knows(FAST)
+    assert not baseline.habits.knows("never seen")
+    assert baseline.unreadable == 1
+
+
+def test_nothing_may_stand_behind_what_was_signed() -> None:
+    """Nor before it: the same parts in another order are the same baseline, and a part more is none."""
+    parts = msgspec.json.decode(artifact(), type=dict[str, msgspec.Raw])
+    turned = msgspec.json.encode({name: parts[name] for name in ("payload", "signature", "header")})
+    assert read_artifact(turned, PATH, TRUSTED).version == trained().version
+    for more in (b',"more":{}}', b"}}", b" }}"):
+        with pytest.raises(ArtifactError):
+            read_artifact(artifact()[:-1] + more, PATH, TRUSTED)
 
 
 @pytest.mark.parametrize(

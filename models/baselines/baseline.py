@@ -5,7 +5,7 @@ language; the header names the format, the feature set and the SHA-256 of the pa
 the file, and the signature is over the header's bytes as they stand there.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from hashlib import sha256
 from pathlib import Path
 from typing import Annotated
@@ -27,6 +27,7 @@ from models.baselines.shape import STAGES, STEPS
 from models.baselines.shape_file import PackedShape, unpacked_shape
 from models.baselines.shape_model import FAR, NEAR, PRIOR_SESSIONS, SPREAD_MIN, ShapeModel
 from models.baselines.signing import Signature, Signer, Trusted
+from models.baselines.stored import Lazy
 from models.baselines.surprise import RESULTS_MAX, SurpriseModel
 from models.baselines.surprise_file import PackedSurprise, peaks_from, unpacked, unreadable
 from models.errors import ArtifactError
@@ -50,7 +51,7 @@ class Payload(Struct, kw_only=True):
     pace: dict[str, CohortPace]
     """By cohort, everybody's under the empty key."""
     surprise: PackedSurprise
-    habits: dict[str, Habit] = {}
+    habits: Mapping[str, Habit] = {}
     """Job: what it is used to."""
     shape: PackedShape | None = None
     """Shapes of sessions; None is "not enough seen"."""
@@ -124,7 +125,7 @@ class Baseline:
     @property
     def unreadable(self) -> int:
         """Parts that were asked for and have the wrong shape: as if never seen."""
-        return unreadable(self.surprise.counts)
+        return unreadable(self.surprise.counts) + self.habits.unreadable
 
 
 def version_of(header: Header) -> str:
@@ -148,9 +149,11 @@ def read_artifact(content: bytes, path: Path, trusted: Trusted) -> Baseline:
     if len(content) > ARTIFACT_BYTES_MAX:
         raise ArtifactError(f"{path}: {len(content)} bytes, at most {ARTIFACT_BYTES_MAX} are read")
     try:
-        file = msgspec.json.decode(content, type=_File)
+        file = _as_written(content)
+        if file is None:
+            file = msgspec.json.decode(content, type=_File)
         header = _header(file, path, trusted)
-        if sha256(bytes(file.payload)).hexdigest() != header.checksum:
+        if _digest(file.payload) != header.checksum:
             raise ArtifactError(f"{path}: its checksum does not fit its content; fetch or train it again")
         payload = _payload(file.payload)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
@@ -159,6 +162,26 @@ def read_artifact(content: bytes, path: Path, trusted: Trusted) -> Baseline:
     for wrong in _wrong(payload, baseline.surprise.counts):
         raise ArtifactError(f"{path}: {wrong}; train it again")
     return baseline
+
+
+def _as_written(content: bytes) -> _File | None:
+    """The file's parts where they stand as we write them, the payload last: so that is read once, not twice.
+
+    Where it ends is seen from the end of the file; had something else stood behind it, the checksum would not
+    fit. None for a file that another writer has put together otherwise.
+    """
+    end = content.find(PAYLOAD_BEGINS)
+    if end < 0 or not content.endswith(b"}}"):
+        return None
+    heading = msgspec.json.decode(content[:end] + b"}", type=_Heading)
+    if not heading.signature:
+        return None
+    payload = Raw(memoryview(content)[end + len(PAYLOAD_BEGINS) : -1])
+    return _File(header=heading.header, signature=heading.signature, payload=payload)
+
+
+def _digest(payload: Raw) -> str:
+    return sha256(memoryview(payload)).hexdigest()
 
 
 def read_header(beginning: bytes, path: Path, trusted: Trusted) -> Header | None:
@@ -197,7 +220,7 @@ def _payload(told: Raw) -> Payload:
     parts = msgspec.json.decode(told, type=_Parts)
     jobs = {
         "pace": {key: _pace(raw) for key, raw in parts.pace.items()},
-        "habits": {name: _habit(raw) for name, raw in parts.habits.items()},
+        "habits": Lazy(parts.habits, _habit),
     }
     return Payload(**{**asdict(parts), **jobs})
 

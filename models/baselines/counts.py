@@ -1,6 +1,6 @@
 """What was counted of a cohort's sessions; the part of the artifact that surprise is computed from."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, MutableMapping
 from math import log2
 from typing import Annotated
 
@@ -41,8 +41,8 @@ class History(Struct, array_like=True, gc=False):
     """How often it was seen: the sum of `next`."""
     next: Row = field(default_factory=dict)
     """Symbol that came next: how often."""
-    older: "dict[str, History]" = field(default_factory=dict)
-    """Symbol before this history: the longer one."""
+    older: "MutableMapping[str, History]" = field(default_factory=dict)
+    """Symbol before this history: the longer one. Of a file, read when it is walked to."""
 
 
 class ArgumentCounts(Struct, array_like=True, gc=False):
@@ -64,8 +64,8 @@ class CohortCounts(Struct, weakref=True):
     sessions: int = 0
     after: History = field(default_factory=History)
     """What came after no history at all; longer ones hang below it."""
-    arguments: dict[str, dict[str, ArgumentCounts]] = field(default_factory=dict)
-    """Operation: argument: its origins."""
+    arguments: MutableMapping[str, dict[str, ArgumentCounts]] = field(default_factory=dict)
+    """Operation: argument: its origins. Of a file, read when an operation is asked for."""
     gaps: dict[str, list[int]] = field(default_factory=dict)
     """Op class: how often each gap bucket came before it."""
     repeats: dict[str, list[int]] = field(default_factory=dict)
@@ -108,7 +108,7 @@ def without(total: CohortCounts, held_out: CohortCounts) -> CohortCounts:
 def _history_without(total: History, held_out: History) -> History:
     left = _row_without(total.next, held_out.next)
     older = {name: _history_without(total.older[name], history) for name, history in held_out.older.items()}
-    return History(sum(left.values()), left, total.older | older)
+    return History(sum(left.values()), left, {**total.older, **older})
 
 
 def _argument_without(total: ArgumentCounts, held_out: ArgumentCounts) -> ArgumentCounts:

@@ -7,13 +7,14 @@ never seen the probability n1 / n, here smoothed by half an observation.
 """
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from math import log2
 from typing import Annotated
 
 from msgspec import Meta, Struct
 
 from models.attested import Fact
+from models.baselines.stored import Lazy
 from models.event import OpClass, Operation, Outcome
 
 SESSIONS_MIN = 8
@@ -38,7 +39,7 @@ TARGETS_MAX = 2_000
 Sessions = Annotated[int, Meta(ge=0)]
 
 
-class Habit(Struct, kw_only=True):
+class Habit(Struct, kw_only=True, weakref=True):
     """What one job did, each counted by the sessions in which it did it."""
 
     sessions: Sessions = 0
@@ -60,23 +61,44 @@ class Habit(Struct, kw_only=True):
 class Habits:
     """The habits of every job, ready to be asked on the hot path."""
 
-    def __init__(self, jobs: dict[str, Habit]) -> None:
-        self._jobs = {job: habit for job, habit in jobs.items() if habit.sessions >= SESSIONS_MIN}
-        self._rooms = {
-            job: {OTHERS: room_bits(habit.operations)}
-            | {operation: room_bits(targets) for operation, targets in habit.targets.items() if targets}
-            for job, habit in self._jobs.items()
-        }
+    def __init__(self, jobs: Mapping[str, Habit]) -> None:
+        """Each is read when its job is first asked for: all at once would take half of the time to load."""
+        self._told = jobs
+        self._jobs: dict[str, Habit | None] = {}
+        """By job that was asked for; None of whom too little was seen."""
+        self._rooms: dict[str, dict[str, float]] = {}
         """By job and operation: the bits that something new could have at most."""
         self._known_families: dict[tuple[str, str], dict[str, int]] = {}
 
+    def _of(self, job: str) -> Habit | None:
+        """Of jobs that nobody ever saw, whatever they are called, nothing is kept."""
+        try:
+            return self._jobs[job]
+        except KeyError:
+            if job not in self._told:
+                return None
+        habit = self._told.get(job)
+        if habit is not None and habit.sessions < SESSIONS_MIN:
+            habit = None
+        if habit is not None:
+            self._rooms[job] = {OTHERS: room_bits(habit.operations)} | {
+                operation: room_bits(targets) for operation, targets in habit.targets.items() if targets
+            }
+        self._jobs[job] = habit
+        return habit
+
+    @property
+    def unreadable(self) -> int:
+        """Jobs that were asked for, and whose habits have the wrong shape: as if never seen."""
+        return len(self._told.refused) if isinstance(self._told, Lazy) else 0
+
     def knows(self, job: str) -> bool:
         """Whether enough of the job was seen to say what is new for it."""
-        return job in self._jobs
+        return self._of(job) is not None
 
     def is_habit(self, event: Operation) -> bool:
         """Whether the job has done just this, to the same end, in several sessions."""
-        habit = self._jobs.get(event.agent_role)
+        habit = self._of(event.agent_role)
         if habit is None:
             return False
         known = habit.targets.get(event.operation)
@@ -84,7 +106,7 @@ class Habits:
 
     def most_secrets(self, job: str) -> int | None:
         """The most different secrets that one session of the job read; None if too little was seen."""
-        habit = self._jobs.get(job)
+        habit = self._of(job)
         return None if habit is None else habit.most_secrets
 
     def is_strange(self, event: Operation, bits_min: float) -> bool | None:
@@ -93,7 +115,7 @@ class Habits:
         Too little is also what could not reach `bits_min`, however regular it was; and of one more target of
         a kind that the job serves one by one, nobody can say whether it was added or is none of its own.
         """
-        habit = self._jobs.get(event.agent_role)
+        habit = self._of(event.agent_role)
         if habit is None:
             return None
         rooms = self._rooms[event.agent_role]
@@ -104,7 +126,7 @@ class Habits:
 
     def is_strange_address(self, event: Operation, bits_min: float) -> bool:
         """Whether a job with places of its own calls from another one."""
-        habit = self._jobs.get(event.agent_role)
+        habit = self._of(event.agent_role)
         address = event.facts.get(Fact.ADDRESS, "") if event.facts else ""
         if habit is None or not address or address in habit.addresses or not habit.addresses:
             return False
@@ -112,7 +134,7 @@ class Habits:
 
     def strange_place(self, event: Operation, bits_min: float) -> str:
         """The system or issuer of an operation that is so surprising for its job; empty for none."""
-        habit = self._jobs.get(event.agent_role)
+        habit = self._of(event.agent_role)
         if habit is None:
             return ""
         if event.system and event.system not in habit.systems and _bits(habit.systems) >= bits_min:
@@ -131,7 +153,7 @@ class Habits:
         """Counted when first asked for: for all jobs at once it would take most of the time to load."""
         families = self._known_families.get((job, operation))
         if families is None:
-            habit = self._jobs.get(job)
+            habit = self._of(job)
             targets = habit.targets.get(operation) if habit is not None else None
             if targets is None:
                 return {}
@@ -144,7 +166,7 @@ class Habits:
         -log2 of the probability that an operation (or a target of a known operation, by its shape) which this
         job never showed turns up in one more session.
         """
-        habit = self._jobs.get(event.agent_role)
+        habit = self._of(event.agent_role)
         if habit is None:
             return None
         times = habit.operations.get(event.operation, 0)

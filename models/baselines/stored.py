@@ -1,12 +1,15 @@
 """How counts stand in the file: every name once, rows as flat lists, each cohort read when first asked for.
 
 A file of ten thousand jobs is put to work as fast as its bytes are checked, and costs little more memory
-than they do until a job turns up. What a cohort holds is vouched for by the checksum and the signature over
-it; one whose shape is wrong nonetheless counts as never seen, and is named in `refused`: a worker judges on.
+than they do until a job turns up. Of a cohort that was in many sessions, as a busy agent's own, histories are
+read as they are walked to: the first question about it must not hold up a worker. What a cohort holds is
+vouched for by the checksum and the signature over it; one whose shape is wrong nonetheless counts as never
+seen, and is named in `refused`: a worker judges on. So does one of the histories and arguments inside; these
+are counted in `broken`.
 """
 
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, MutableMapping
 from typing import Annotated, Any, Generic, TypeVar
 from weakref import WeakValueDictionary
 
@@ -21,7 +24,7 @@ Flat = list[Natural]
 
 Part = TypeVar("Part")
 
-Arguments = dict[str, dict[str, ArgumentCounts]]
+Arguments = MutableMapping[str, dict[str, ArgumentCounts]]
 """Operation: argument: its origins."""
 
 KEPT_MAX = 64
@@ -74,6 +77,59 @@ class Lazy(Mapping[str, Part], Generic[Part]):
         return len(self.packed)
 
 
+Packed = TypeVar("Packed")
+
+
+class Unread(MutableMapping[str, Part], Generic[Part, Packed]):
+    """Members of one part, each read when it is asked for, and then kept."""
+
+    __slots__ = ("_done", "_read", "_waiting")
+
+    def __init__(self, waiting: dict[str, Packed], read: Callable[[Packed], Part | None]) -> None:
+        """`read` says None for what cannot be read: that is as if it were not there."""
+        self._waiting = waiting
+        self._read = read
+        self._done: dict[str, Part] = {}
+
+    def get(self, key: str, default: Any = None) -> Any:
+        """The member, or `default`."""
+        found = self._done.get(key)
+        if found is None:
+            packed = self._waiting.pop(key, None)
+            found = self._read(packed) if packed is not None else None
+            if found is None:
+                return default
+            self._done[key] = found
+        return found
+
+    def __getitem__(self, key: str) -> Part:
+        """Raises `KeyError` for one that is not there, or cannot be read."""
+        found: Part | None = self.get(key)
+        if found is None:
+            raise KeyError(key)
+        return found
+
+    def __setitem__(self, key: str, part: Part) -> None:
+        """Another one in its place."""
+        self._waiting.pop(key, None)
+        self._done[key] = part
+
+    def __delitem__(self, key: str) -> None:
+        """Raises `KeyError` for one that is not there."""
+        if self._waiting.pop(key, None) is None:
+            del self._done[key]
+
+    def __iter__(self) -> Iterator[str]:
+        """All names, of which each is read first: what cannot be read is not there."""
+        for key in list(self._waiting):
+            self.get(key)
+        return iter(self._done)
+
+    def __len__(self) -> int:
+        """How many there may be."""
+        return len(self._waiting) + len(self._done)
+
+
 class Names(dict[str, int]):
     """The strings of a file, each told once and then by its number: `names[name]`, in the order they came."""
 
@@ -85,7 +141,7 @@ class Names(dict[str, int]):
 
 class _History(Struct, array_like=True, gc=False):
     next: Flat
-    older: "dict[Natural, _History]" = {}
+    older: dict[Natural, Raw] = {}
 
 
 class _Argument(Struct, array_like=True, gc=False):
@@ -105,6 +161,7 @@ class _Cohort(Struct, array_like=True, gc=False):
 
 _encoder = msgspec.json.Encoder()
 _decoder = msgspec.json.Decoder(_Cohort)
+_history_of = msgspec.json.Decoder(_History).decode
 
 
 def pack(cohort: CohortCounts, names: Names) -> Raw:
@@ -155,15 +212,14 @@ class Unpacker:
     def __init__(self, names: list[str]) -> None:
         self._names = names
         self._leaves: dict[tuple[int, ...], History] = {}
+        self.broken = 0
+        """Histories and arguments that were asked for and have the wrong shape: as if never seen."""
 
     def cohort(self, packed: Raw) -> CohortCounts:
         """Raises `ValueError` or `LookupError` for what is none."""
         told, names = _decoder.decode(packed), self._names
-        arguments = {
-            names[operation]: {names[name]: self._argument(counts) for name, counts in row.items()}
-            for operation, row in told.arguments.items()
-        }
-        return self._cohort(told, arguments)
+        rows = {names[operation]: row for operation, row in told.arguments.items()}
+        return self._cohort(told, Unread(rows, self._arguments_of))
 
     def part(self, packed: Raw, arguments: Arguments) -> CohortCounts:
         """Of its arguments, sources and fields only those that stand in `arguments` as well."""
@@ -188,11 +244,26 @@ class Unpacker:
             repeats={self._names[symbol]: row for symbol, row in told.repeats.items()},
         )
 
+    def _arguments_of(self, told: dict[Natural, _Argument]) -> dict[str, ArgumentCounts] | None:
+        names = self._names
+        try:
+            return {names[name]: self._argument(counts) for name, counts in told.items()}
+        except (ValueError, LookupError):
+            self.broken += 1
+            return None
+
+    def _longer(self, packed: Raw) -> History | None:
+        try:
+            return self._history(_history_of(packed))
+        except (ValueError, LookupError):
+            self.broken += 1
+            return None
+
     def _history(self, told: _History) -> History:
         if told.older:
             names, row = self._names, self._row(told.next)
-            older = {names[name]: self._history(longer) for name, longer in told.older.items()}
-            return History(sum(row.values()), row, older)
+            older = {names[name]: longer for name, longer in told.older.items()}
+            return History(sum(row.values()), row, Unread(older, self._longer))
         key = tuple(told.next)
         leaf = self._leaves.get(key)
         if leaf is None:
@@ -235,5 +306,12 @@ class Cohorts(Lazy[CohortCounts]):
 
     def __init__(self, packed: Mapping[str, Raw], names: list[str]) -> None:
         """`names` are those that the numbers in the rows stand for."""
-        super().__init__(packed, Unpacker(names).cohort)
+        unpacker = Unpacker(names)
+        super().__init__(packed, unpacker.cohort)
         self.names = names
+        self._unpacker = unpacker
+
+    @property
+    def broken(self) -> int:
+        """See `Unpacker.broken`."""
+        return self._unpacker.broken

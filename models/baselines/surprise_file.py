@@ -61,7 +61,8 @@ def unreadable(counts: SurpriseCounts) -> int:
     """Parts that were asked for and could not be read."""
     calibrations = (counts.score, counts.score_with_end, counts.sequence)
     parts = (counts.cohorts, *(part for each in calibrations for part in (each.known, each.new)))
-    return sum(len(part.refused) for part in parts if isinstance(part, Lazy))
+    inside = counts.cohorts.broken if isinstance(counts.cohorts, Cohorts) else 0
+    return inside + sum(len(part.refused) for part in parts if isinstance(part, Lazy))
 
 
 def packed_calibration(calibration: Calibration) -> PackedCalibration:
