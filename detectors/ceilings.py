@@ -13,6 +13,7 @@ class Ceilings:
         self._grades_that_stop = policy.grades_that_stop
         self._ranks = {chain.name: RANK[chain.response] for chain in declared.chains}
         """Of declared chains: the rank of the strongest response that each may lead to."""
+        self._ranks |= {name: RANK[response] for name, response in declared.crossing.items()}
         able = {chain.name for chain in declared.chains if chain.response in STOPS}
         self.may_stop = frozenset(policy.may_stop) | able
         """Detectors and chains whose findings count towards a stop."""

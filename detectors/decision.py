@@ -33,6 +33,10 @@ class Decision(Struct, frozen=True):
     findings: tuple[Finding, ...]
     commands: tuple[Command, ...]
 
+    def __add__(self, more: "Decision") -> "Decision":
+        """Both, in their order."""
+        return Decision(self.findings + more.findings, self.commands + more.commands)
+
 
 class Cause(Struct, frozen=True):
     """The event that made something due, and the two times that matter beside its own."""
@@ -52,7 +56,9 @@ class Decisions:
         self._policy = policy
         self._policy_version = policy.version + (f"+{declared.version}" if declared.version else "")
         self._model_version = model_version
-        self._detectors = frozenset((*DetectorSettings.__struct_fields__, *declared.names))
+        self._detectors = frozenset(
+            (*DetectorSettings.__struct_fields__, *declared.names, *declared.crossing)
+        )
         self._ceilings = Ceilings(policy, declared)
 
     def due(
@@ -104,6 +110,8 @@ class Decisions:
         workflow.chains.clear()
         workflow.tracks.clear()
         workflow.denied.clear()
+        workflow.noted.clear()
+        workflow.released_ms = max(workflow.released_ms, event.at_ms)
         reason = f"released by {event.decided_by}: {event.reason or 'no reason given'}"
         level = self._policy.levels[-1]
         command = self._command(workflow, session, cause, Action.RELEASE_SESSION, level.lifetime_ms, reason)
@@ -286,6 +294,7 @@ class Decisions:
             tags=word.tags,
             policy_version=self._policy_version,
             model_version=self._model_version,
+            elsewhere=word.elsewhere,
         )
 
     def _command(

@@ -12,6 +12,7 @@ from detectors.approvals import covering, use_up
 from detectors.asking import Asking
 from detectors.catalog import Knowledge, by_kind, detectors
 from detectors.chains.hosted import NOTHING, Declared
+from detectors.crossing import Crossing
 from detectors.decision import Decision, Decisions
 from detectors.facts import take_in
 from detectors.making import given_much, is_made, is_own, made, took
@@ -82,6 +83,7 @@ class Judge:
         self._registry = registry
         self._warrants = Warrants(policy.approvals, registry)
         self._decisions = Decisions(policy, baseline.version if baseline is not None else "", declared)
+        self.crossing = Crossing(active, self._decisions)
         self._pace = baseline.pace if baseline is not None else None
         share = policy.wrong_stops_per_1000_sessions / 1000
         self.baseline = baseline
@@ -352,6 +354,7 @@ class Judge:
         if joined is None:
             return
         moved = set(event.moved)
+        workflow.noted = [each for each in workflow.noted if each.note.hit.step.event_id not in moved]
         for name in [name for name, alarm in joined.alarms.items() if not moved.isdisjoint(alarm.evidence)]:
             del joined.alarms[name]
         if joined.events <= len(moved):

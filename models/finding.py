@@ -16,6 +16,15 @@ class Verdict(StrEnum):
     FALSE_POSITIVE = "false_positive"
 
 
+class Elsewhere(Struct, frozen=True, kw_only=True):
+    """An act in another workflow that a finding rests on: known by a note, and not by this one's log."""
+
+    workflow: str
+    session: str
+    event_id: str
+    at_ms: int
+
+
 class Noticed(Struct, frozen=True, kw_only=True):
     """A detector's word on one event: that something is odd, how surely, and on which events that rests."""
 
@@ -35,6 +44,8 @@ class Noticed(Struct, frozen=True, kw_only=True):
     """A credential that came into being by it, and is to be revoked with its maker."""
     also: tuple["Noticed", ...] = ()
     """Further acts that the same event brought to light: a late first step may be that of many."""
+    elsewhere: tuple[Elsewhere, ...] = ()
+    """Of a chain over workflows: what it rests on in others."""
 
 
 class Finding(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -67,3 +78,5 @@ class Finding(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Of a disposition: who says so."""
     blamed: tuple[str, ...] = ()
     """Of a disposition: the detectors that what it is about rests on."""
+    elsewhere: tuple[Elsewhere, ...] = ()
+    """Of a chain over workflows: what it rests on in others. Such a finding asks for a step-up at most."""

@@ -167,6 +167,33 @@ class Track(Struct, array_like=True, gc=False):
     newest_ms: int = 0
 
 
+class Note(Struct, frozen=True, array_like=True, gc=False):
+    """A step of a chain that is followed over workflows, as everybody is told who follows it."""
+
+    workflow: str
+    hit: Hit
+
+    @property
+    def act(self) -> tuple[str, str, int, str, str]:
+        """What it is told of: noted twice, or once more under another workflow, it is one act."""
+        step = self.hit.step
+        return step.source, step.event_id, step.at_ms, step.operation, step.target
+
+
+class Noting(Struct, frozen=True, array_like=True, gc=False):
+    """A note that the others have to be told of, and that has not been judged with theirs."""
+
+    chain: str
+    """Which one, with a digest of what it says: steps of another version are other steps."""
+    group: str
+    """Whom the chain follows."""
+    position: int
+    """Of its event in the log."""
+    note: Note
+    ended: tuple[str, ...] = ()
+    """Events that it has completed the chain with by what its own workflow knows."""
+
+
 class Alarm(Struct, frozen=True, array_like=True, gc=False):
     """What one detector holds against a session; the newest of its findings."""
 
@@ -337,6 +364,10 @@ class Workflow(Struct, array_like=True, gc=False):
     """How many stops were lifted in it: what is ordered after one is not what was ordered before."""
     tracks: dict[str, dict[str, Track]] = field(default_factory=dict)
     """Where declared chains stand: by name, then by whom or what they follow."""
+    noted: list[Noting] = field(default_factory=list)
+    """What was a step of a chain over workflows, until the others have been told."""
+    released_ms: int = 0
+    """When a stop was lifted in it last: what was noted before is not held against it any more."""
 
     def remember_names(self, *names: str) -> None:
         """These acted in the workflow, and shall not be taken for outsiders later."""

@@ -95,6 +95,12 @@ FENCED = _counter("fenced_total", "Writes refused since another worker owns the 
 STATE_UNREADABLE = _counter("state_unreadable_total", "Stored workflows that could not be read")
 SESSIONS_IDLE = _counter("sessions_idle_total", "Sessions ended since nothing happened in them")
 GAPS = _counter("gap_records_total", "Records that retention removed before they were read")
+NOTES = _counter(
+    "notes_total",
+    "Steps of chains over workflows, by what became of them: told to all workers; put off, since the store "
+    "was away; dropped, since there were too many",
+    result=("told", "put_off", "dropped"),
+)
 DEPENDENCY_UP = _gauge("dependency_up", "1 if it answers, 0 if it is being waited for", "dependency")
 BUILD = _gauge(
     "build_info",

@@ -7,11 +7,10 @@ position last.
 
 import asyncio
 import time
-from collections.abc import Iterable
 from typing import Any
 
 import structlog
-from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
+from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import ConsumerStoppedError, KafkaError
 from mode import Service
 
@@ -19,9 +18,11 @@ from detectors.judge import Judge
 from detectors.tally import Tally
 from models.errors import FencedError
 from stream import metrics
+from stream.assignment import Assignment
 from stream.dead_letters import unfetched
 from stream.fleet import Fleet
 from stream.intake import Arrived, Intake, expected
+from stream.joining import Joining
 from stream.messages import Record
 from stream.model_registry.announcement import Slot
 from stream.outbox import Outbox
@@ -48,21 +49,6 @@ SLICE_RECORDS = 64
 still in the processor's cache when they are judged."""
 
 
-class Assignment(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is not typed
-    """Notes what the group assigns. It only notes: an exception raised in here would be swallowed."""
-
-    def __init__(self, reader: "Reader") -> None:
-        self._reader = reader
-
-    async def on_partitions_revoked(self, revoked: Iterable[TopicPartition]) -> None:
-        """Store what is left to store, then let go."""
-        await self._reader.let_go(sorted(tp.partition for tp in revoked))
-
-    async def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:
-        """Nothing is read until the partition was claimed: the reader does that."""
-        self._reader.expect(sorted(tp.partition for tp in assigned))
-
-
 class Reader(Service):  # type: ignore[misc]  # mode is not typed
     """Owns the partitions that the consumer group gives this worker."""
 
@@ -86,6 +72,7 @@ class Reader(Service):  # type: ignore[misc]  # mode is not typed
         self._consumer: Any = None
         self._committed_s = 0.0
         self._fleet = Fleet(store, judge.policy.fleet.principal_operations_per_minute_max)
+        self._joining: Joining
         self._joined = False
         self._closing = False
 
@@ -94,6 +81,7 @@ class Reader(Service):  # type: ignore[misc]  # mode is not typed
         settings = self._settings
         self.outbox = outbox
         self._saver = Saver(settings, self._judge.policy, self._store, outbox)
+        self._joining = Joining(self._store, self._saver)
         self._consumer = AIOKafkaConsumer(
             bootstrap_servers=settings.kafka,
             group_id=f"{settings.group}-judge",
@@ -216,6 +204,7 @@ class Reader(Service):  # type: ignore[misc]  # mode is not typed
         await self._tell_surges()
         owned = list(self.partitions.values())
         for partition in owned:
+            await self._join(partition)  # what was put off
             try:
                 await self._saver.flush(partition, self._settings.flush_every_ms / 1000 / len(owned))
             except FencedError as error:
@@ -255,6 +244,8 @@ class Reader(Service):  # type: ignore[misc]  # mode is not typed
             await self._judge_slice(partition, records[start : start + SLICE_RECORDS])
             if self.partitions.get(partition.number) is not partition:
                 return  # revoked while we waited: whoever owns it now reads these records
+        await self._join(partition)
+        partition.held = None
         metrics.BATCH.observe(time.perf_counter() - began_s)
 
     def _in_a_hurry(self) -> bool:
@@ -284,6 +275,8 @@ class Reader(Service):  # type: ignore[misc]  # mode is not typed
             await self._send_letters(partition, intake.letters)
         partition.next_offset = records[-1].offset + 1
         self._fleet.note(partition.number, events)
+        if self._judge.crossing and self._joining.note(partition, events):
+            await self._join(partition)
 
     async def _fold(self, partition: Partition, intake: Intake, events: list[Arrived]) -> None:
         shadow = self.shadow
@@ -292,12 +285,22 @@ class Reader(Service):  # type: ignore[misc]  # mode is not typed
             decided = intake.fold(partition, events, self._judge)
             if decided:
                 await self._saver.owe(partition, decided)
-        if partition.urgent and not partition.hurrying:
-            partition.hurrying = True
-            self.add_future(self._hurry(partition))
+        self._make_haste(partition)
         if shadow is not None and followed:
             await asyncio.sleep(0)  # what is urgent goes first
             shadow.follow(followed, decided)
+
+    async def _join(self, partition: Partition) -> None:
+        if partition.noting:
+            told, decided = await self._joining.join(partition, self._judge.crossing)
+            self._make_haste(partition)
+            if self.shadow is not None:
+                self.shadow.join(told, decided)
+
+    def _make_haste(self, partition: Partition) -> None:
+        if partition.urgent and not partition.hurrying:
+            partition.hurrying = True
+            self.add_future(self._hurry(partition))
 
     def change(self, judge: Judge) -> None:
         """Judge with this one from the next slice on; what was counted goes on being counted."""

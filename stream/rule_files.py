@@ -35,7 +35,7 @@ def load_declared(policy: Policy, chains: str = "", sigma: str = "") -> Declared
         found = list(_read(paths))
         for _, content in found:
             digest.update(content)
-        hosted += load_sigma(found, policy, taken)
+        hosted += load_sigma(found, policy, taken, noted)
     _know(policy, taken)
     if len(hosted) > CHAINS_MAX:
         raise RuleError(f"{len(hosted)} chains and rules; valid are up to {CHAINS_MAX}")

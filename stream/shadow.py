@@ -22,6 +22,7 @@ from models.event import AnyEvent
 from models.session import Workflow
 from stream import metrics
 from stream.intake import Arrived
+from stream.joining import Told, joined, rounds
 from stream.state.partition import Partition
 
 log = structlog.stdlib.get_logger(__name__)
@@ -108,16 +109,33 @@ class Shadow:
                 for command in ordered.commands:
                     self._comparison.note("live", command, now_s)
         for event, record, seen_ms in followed:
-            decision = self._decision(ours[event.workflow], event, record, seen_ms)
-            if decision is None:
-                continue
+            self._compare(self._decision(ours[event.workflow], event, record, seen_ms), now_s)
+        while len(ours) > self._workflows_max:
+            ours.popitem(last=False)
+            metrics.SHADOW_DROPPED.inc()
+
+    def join(self, told: Told, decided: list[tuple[str, Decision]]) -> None:
+        """After the live one has judged what was noted of chains over workflows."""
+        ours, now_s = self._workflows, time.monotonic()
+        for name, ordered in decided:
+            if name in ours:
+                for command in ordered.commands:
+                    self._comparison.note("live", command, now_s)
+        for name, each, others in rounds(told):
+            workflow = ours.get(name)
+            if workflow is not None and each in workflow.noted:
+                decision = joined(self.judge.crossing, workflow, each, others, each.note.hit.step.at_ms)
+                self._compare(decision, now_s)
+        for name, _ in told.noted:
+            if name in ours:
+                ours[name].noted.clear()
+
+    def _compare(self, decision: Decision | None, now_s: float) -> None:
+        if decision is not None:
             for finding in decision.findings:
                 metrics.SHADOW_FINDINGS.labels(finding.detector).inc()
             for command in decision.commands:
                 self._comparison.note("shadow", command, now_s)
-        while len(ours) > self._workflows_max:
-            ours.popitem(last=False)
-            metrics.SHADOW_DROPPED.inc()
 
     def _decision(self, workflow: Workflow, event: AnyEvent, record: Any, seen_ms: int) -> Decision | None:
         try:

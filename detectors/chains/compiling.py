@@ -1,5 +1,9 @@
 """From a declaration without faults to what is hosted."""
 
+from zlib import crc32
+
+import msgspec
+
 from detectors.chains.conditions import classes_of, looks_of, matching, tests_of
 from detectors.chains.declaration import (
     AbsenceDeclaration,
@@ -9,7 +13,7 @@ from detectors.chains.declaration import (
     listed_texts,
     milliseconds,
 )
-from detectors.chains.faults import preceding
+from detectors.chains.faults import crosses, preceding
 from detectors.chains.fields import field_of
 from detectors.chains.hosted import Hosted, Part
 from detectors.chains.shape import Absence, Bond, Shape, Stage
@@ -34,6 +38,8 @@ def compiled(chain: Declaration, approvals: ApprovalSettings) -> Hosted:
         confidence=chain.confidence,
         response=chain.response,
         tags=chain.tags,
+        crosses=crosses(chain),
+        digest=f"{crc32(msgspec.json.encode(chain)):08x}",
     )
 
 

@@ -14,6 +14,7 @@ from detectors.chains.declaration import (
     listed_texts,
     milliseconds,
 )
+from detectors.chains.hosted import COUNTED_MAX
 from detectors.chains.shape import SETS_MAX
 from models.command import Action
 from models.event import CredentialKind, OpClass, Outcome, SystemKind
@@ -32,6 +33,11 @@ WORDS: dict[str, tuple[str, ...]] = {
     "without": fields.EFFECTS,
 }
 """Keys whose values are words of ours."""
+
+ACTORS = ("agent", "principal")
+"""Whoever acts in several workflows."""
+CEILING = "a match that rests on more than one asks for a step-up at most, whatever `response` says"
+TOO_MANY = f"it counts to more than {COUNTED_MAX}, and so much is not noted over several"
 
 KEYS = {"op_class": "class"}
 CONDITIONS = frozenset(Condition.__struct_fields__) - {"outcome", "vouched", "own", "proven", "habit"}
@@ -74,11 +80,10 @@ def _of_absence(here: Place, chain: Declaration, absence: AbsenceDeclaration) ->
 
 def remarks(chain: Declaration) -> Iterator[Fault]:
     """What may be said, and does less than it seems to."""
-    if chain.scope in ("agent", "principal"):
-        yield (
-            ("scope",),
-            f"follows each {chain.scope} within one workflow; what it does in several is not put together",
-        )
+    if crosses(chain):
+        yield ("scope",), f"follows each {chain.scope} over all its workflows: {CEILING}"
+    elif chain.scope in ACTORS:
+        yield ("scope",), f"follows each {chain.scope} within one workflow: {TOO_MANY}"
     for place, step in enumerate(chain.steps):
         here: Place = ("steps", place)
         if step.within is not None and milliseconds(step.within) > milliseconds(chain.within):
@@ -88,6 +93,11 @@ def remarks(chain: Declaration) -> Iterator[Fault]:
                 here,
                 f"{step.id} is every operation that ended in {step.outcome}: nothing else is said of it",
             )
+
+
+def crosses(chain: Declaration) -> bool:
+    """Whether it is followed over workflows."""
+    return chain.scope in ACTORS and sum(step.count for step in chain.steps) <= COUNTED_MAX
 
 
 def _before(chain: Declaration, place: int) -> set[str]:

@@ -7,6 +7,7 @@ from msgspec.structs import replace
 from detectors.chains.counting import groups_max
 from detectors.chains.fields import names
 from detectors.chains.hosted import Hosted, Part
+from detectors.chains.joining import NOTED_MAX, noting
 from detectors.chains.registers import Machine
 from detectors.chains.shape import Stage
 from models.attested import Fact
@@ -38,7 +39,8 @@ class Follower:
         alone = hosted.exact and hosted.scope is None and len(hosted.followed) == 1
         self._by_one = hosted.followed[0] if alone else None
         self._track_name = hosted.name + hosted.part_of
-        self._machine = Machine(hosted.shape, late_ms)
+        self.machine = Machine(hosted.shape, late_ms)
+        self._noted_as = hosted.joined_as if hosted.crosses else ""
         self._over_ms = hosted.shape.within_ms + late_ms
         counted = max(_kept(stage, bool(hosted.shape.keys)) for stage in hosted.shape.stages)
         self._followed_max = min(FOLLOWED_MAX, max(FOLLOWED_MIN, COUNTED_MAX // counted))
@@ -82,7 +84,11 @@ class Follower:
         track = tracks.get(followed) if tracks is not None else None
         if track is None:
             track = self._track(workflow, followed, step.at_ms)
-        matches = self._machine.follow(track, hit)
+        matches = self.machine.follow(track, hit)
+        if self._noted_as:
+            workflow.noted.append(noting(self._noted_as, followed, workflow, hit, matches))
+            if len(workflow.noted) > NOTED_MAX:
+                del workflow.noted[0]
         if not matches:
             return None
         first, *others = sorted(matches, key=_start_ms, reverse=True)

@@ -7,7 +7,7 @@ from msgspec import Struct
 from detectors.chains.conditions import Look, Test
 from detectors.chains.fields import Field
 from detectors.chains.shape import Shape
-from models.command import Action
+from models.command import RANK, Action
 from models.event import Event, Grade, OpClass, Operation
 
 
@@ -65,6 +65,23 @@ class Hosted(Struct, frozen=True, kw_only=True):
     exact: bool = False
     """Names are compared to the letter, a call counts once, a claim without a target will do: as in Sigma."""
 
+    crosses: bool = False
+    """Whether it is followed over workflows, too: whoever it follows acts in several."""
+    digest: str = ""
+    """Of what it says: notes of two versions are told apart."""
+
+    @property
+    def joined_as(self) -> str:
+        """What its notes are kept under."""
+        return f"{self.name}{self.part_of}@{self.digest}"
+
+
+CROSSING = ":crossing"
+"""Follows a chain's name in findings that rest on several workflows: they have a ceiling of their own."""
+
+COUNTED_MAX = 64
+"""A chain that counts to more in all is not followed over workflows: so many notes are not kept."""
+
 
 class Declared(Struct, frozen=True):
     """All that were loaded."""
@@ -86,6 +103,15 @@ class Declared(Struct, frozen=True):
     def names(self) -> tuple[str, ...]:
         """Of all, each once."""
         return tuple(dict.fromkeys(chain.name for chain in self.chains))
+
+    @property
+    def crossing(self) -> dict[str, Action]:
+        """What findings over workflows are called, and the strongest response that each may lead to."""
+        return {
+            chain.name + CROSSING: min(chain.response, Action.STEP_UP, key=RANK.__getitem__)
+            for chain in self.chains
+            if chain.crosses
+        }
 
 
 NOTHING = Declared()

@@ -6,6 +6,7 @@ from typing import cast
 
 from detectors.chains.following import Follower
 from detectors.chains.hosted import Hosted, Part
+from detectors.chains.joining import Joiner
 from detectors.chains.registers import LATE_MS
 from detectors.detector import Detector, Inspect
 from models.event import AnyEvent, Operation
@@ -26,6 +27,8 @@ class DeclaredChain(Detector):
         self._hosted = hosted
         self._follower = Follower(hosted, is_habit, late_ms)
         self._inspect = self._follower.inspect
+        self.joiner = Joiner(hosted, self._follower.machine, late_ms) if hosted.crosses else None
+        """Puts together what it was noted of over workflows; None for a chain that is followed within one."""
 
     def inspector(self, event: Operation) -> Inspect | None:
         """See `Detector.inspector`. What the looks decide, is decided here."""

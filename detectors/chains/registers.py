@@ -91,14 +91,19 @@ class Machine:
         tail = track.tail
         tail.insert(bisect_right(tail, late.step.at_ms, key=_at_ms), late)
         track.head = copied(track.base)
+        return self.among(tail, late, track.head)
+
+    def among(self, hits: list[Hit], one: Hit, registers: Registers) -> list[Partial]:
+        """Fold these in, which are in order of time; the matches that `one` of them is part of."""
         found: list[Partial] = []
-        for hit in tail:
-            match = self._advance(track.head, hit)
-            if match is not None and self._is_part(late, match):
+        for hit in hits:
+            match = self._advance(registers, hit)
+            if match is not None and self.is_part(one, match):
                 found.append(match)
         return found
 
-    def _is_part(self, late: Hit, match: Partial) -> bool:
+    def is_part(self, late: Hit, match: Partial) -> bool:
+        """Whether a match has it as a step; of a counted step, whether it was done meanwhile."""
         if late in match.hits:
             return True
         return bool(late.fills & self._counted) and match.start_ms <= late.step.at_ms <= match.at_ms

@@ -10,6 +10,7 @@ from detectors.arrival import believed
 from detectors.chains.hosted import Declared
 from detectors.decision import Decision
 from detectors.judge import Judge
+from detectors.notebook import Notebook
 from detectors.policy import Policy
 from models.baselines.baseline import Baseline
 from models.command import Command
@@ -42,6 +43,7 @@ class Replay:
         """The first line that could not be used."""
         declared = load_declared(policy) if declared is None else declared
         self._judge = Judge(policy, baseline, registry, declared)
+        self._notebook = Notebook(self._judge.crossing)
         self._budget = Budget(policy.budget)
         self._source = known_source(source)
         self._pipeline = Pipeline(registry)
@@ -123,12 +125,20 @@ class Replay:
             self._newest_ms = event.at_ms
         try:
             decision = self._judge.fold(workflow, event, self._position, arrival.seen_ms)
+            if workflow.noted:
+                decision = self._joined(workflow, arrival.seen_ms, decision)
         except Exception:  # noqa: BLE001 - a mistake in one detector is a dead letter here, as in the worker
             self._dead_letters[Unreadable.JUDGE_FAILED] += 1
             return None
         if self._position % PRUNE_EVERY == PRUNE_EVERY - 1:
             self._forget()
         return None if decision is None else self._admitted(workflow, decision)
+
+    def _joined(self, workflow: Workflow, seen_ms: int, decision: Decision | None) -> Decision | None:
+        """The decision, with what comes of chains over workflows."""
+        for more in self._notebook.decided(workflow, seen_ms):
+            decision = more if decision is None else decision + more
+        return decision
 
     def _admitted(self, workflow: Workflow, decision: Decision) -> Decision:
         """The decision, with those stops degraded that the budget has no room for."""
@@ -147,6 +157,7 @@ class Replay:
         oldest_ms = self._newest_ms - self._policy.memory_ms
         for name in [name for name, workflow in self._workflows.items() if workflow.last_ms < oldest_ms]:
             del self._workflows[name]
+        self._notebook.forget(oldest_ms)
 
 
 def _finding_row(finding: Finding, index: int) -> dict[str, Any]:
@@ -156,6 +167,7 @@ def _finding_row(finding: Finding, index: int) -> dict[str, Any]:
         "confidence": finding.confidence,
         "grade": finding.grade,
         "tags": finding.tags,
+        **({"elsewhere": finding.elsewhere} if finding.elsewhere else {}),
         **_shared(finding, index),
     }
 

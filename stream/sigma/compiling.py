@@ -10,13 +10,14 @@ from sigma.rule import SigmaLevel, SigmaRule
 
 from detectors.chains.compiling import at_least
 from detectors.chains.conditions import Test
-from detectors.chains.hosted import Hosted, Part
+from detectors.chains.faults import ACTORS
+from detectors.chains.hosted import COUNTED_MAX, Hosted, Part
 from detectors.chains.shape import Shape, Stage
 from detectors.policy import Policy
 from models.command import Action
 from models.event import Event, Grade, OpClass, Operation
 from stream.sigma.correlations import TEMPORAL, Wanted, counting, temporal, ways
-from stream.sigma.mapping import NO_SOURCES, OURS, SOURCES, Field, kind_of
+from stream.sigma.mapping import NO_SOURCES, OURS, SOURCES, Field, called, kind_of
 from stream.sigma.predicates import (
     NameTest,
     Predicate,
@@ -88,7 +89,9 @@ class Wishes(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 class Compiler:
     """Knows the rules of all files, since correlations name them."""
 
-    def __init__(self, rules: Iterable[Rule], policy: Policy) -> None:
+    def __init__(self, rules: Iterable[Rule], policy: Policy, digest: str) -> None:
+        """`digest` is of all files: what rules mean depends on others."""
+        self._digest = digest
         self._memory_ms = policy.memory_ms
         self._rules = {name: rule for rule in rules for name in (rule.name, str(rule.id)) if name}
         self._named = {
@@ -137,6 +140,7 @@ class Compiler:
         absent = [self._referred(each).part(1 << k, is_step=False) for k, each in enumerate(way.absent)]
         shape = temporal(way, within_ms, ordered=ordered)
         hosted = self._told(rule, name, (*steps, *absent), shape, self._grouping(rule))
+        hosted = self._over_workflows(rule, hosted)
         return msgspec.structs.replace(hosted, part_of=f"/{number}" if number else "")
 
     def _counting(self, rule: SigmaCorrelationRule, name: str, within_ms: int) -> Hosted:
@@ -148,7 +152,24 @@ class Compiler:
             if len(names) != 1:
                 raise Refused(f"it counts the values of {len(names)} fields; valid is one")
             compared = (self._read(rule, names[0]),)
-        return self._told(rule, name, parts, counting(rule, within_ms), self._grouping(rule), compared)
+        shape = counting(rule, within_ms)
+        hosted = self._told(rule, name, parts, shape, self._grouping(rule), compared)
+        return self._over_workflows(rule, hosted)
+
+    def _over_workflows(self, rule: SigmaCorrelationRule, hosted: Hosted) -> Hosted:
+        """Followed over workflows, too, where it groups by whoever acts in several."""
+        counted = sum(stage.count for stage in hosted.shape.stages)
+        crosses = self.follows_actors(rule) and counted <= COUNTED_MAX
+        return msgspec.structs.replace(hosted, crosses=crosses)
+
+    def follows_actors(self, rule: Rule) -> bool:
+        """Whether it groups by agent or principal, whatever its rules call them."""
+        if not isinstance(rule, SigmaCorrelationRule):
+            return False
+        return any(
+            all(called(field, known.product) in ACTORS for known, field in self._fields(rule, name))
+            for name in rule.group_by or ()
+        )
 
     def _told(
         self,
@@ -173,6 +194,7 @@ class Compiler:
             response=wishes.response,
             tags=tuple(_tag(tag.namespace, tag.name) for tag in rule.tags),
             exact=True,
+            digest=self._digest,
         )
 
     def _referred(self, name: str) -> Known:
@@ -215,15 +237,19 @@ class Compiler:
     def _grouping(self, rule: SigmaCorrelationRule) -> tuple[Read, ...]:
         return tuple(self._read(rule, name) for name in rule.group_by or ())
 
-    def _read(self, rule: SigmaCorrelationRule, name: str) -> Read:
-        """How to read a field that all rules of a correlation have, or that an alias calls so."""
+    def _fields(self, rule: SigmaCorrelationRule, name: str) -> list[tuple[Known, str]]:
+        """Its rules, with what each calls that field."""
         aliases = {
             reference.reference: field
             for alias in rule.aliases
             if alias.alias == name
             for reference, field in alias.mapping.items()
         }
-        every = [(self._referred(each), aliases.get(each, name)) for each in _referenced(rule)]
+        return [(self._referred(each), aliases.get(each, name)) for each in _referenced(rule)]
+
+    def _read(self, rule: SigmaCorrelationRule, name: str) -> Read:
+        """How to read a field that all rules of a correlation have, or that an alias calls so."""
+        every = self._fields(rule, name)
         reads = [(each.is_of, known(field, each.product).read) for each, field in every]
         if len({(field, each.product) for each, field in every}) == 1:
             (each, field), *_ = every

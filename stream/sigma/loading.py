@@ -1,7 +1,8 @@
 """Sigma files, read by pySigma, compiled; what cannot be executed is refused with file, rule and reason."""
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from zlib import crc32
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -10,6 +11,7 @@ from sigma.correlations import SigmaCorrelationRule
 from sigma.exceptions import SigmaError
 from sigma.rule import SigmaRule
 
+from detectors.chains.faults import CEILING, TOO_MANY
 from detectors.chains.hosted import Hosted
 from detectors.policy import ChainOverride, Policy
 from models.errors import RuleError
@@ -37,8 +39,13 @@ class Loaded(Struct, frozen=True):
         )
 
 
-def load_sigma(found: Iterable[tuple[str, bytes]], policy: Policy, taken: set[str]) -> Iterator[Hosted]:
-    """Everything to host. `taken` are names of detectors, and grows. Raises `RuleError`."""
+def load_sigma(
+    found: Sequence[tuple[str, bytes]], policy: Policy, taken: set[str], noted: list[str]
+) -> Iterator[Hosted]:
+    """Everything to host. Raises `RuleError`.
+
+    `taken` are names of detectors, and grows, as does `noted`: what does less than it seems to.
+    """
     loaded = [rule for path, content in found for rule in _read(path, content)]
     try:
         SigmaCollection([each.rule for each in loaded])
@@ -48,7 +55,8 @@ def load_sigma(found: Iterable[tuple[str, bytes]], policy: Policy, taken: set[st
         if meant is not None:
             raise RuleError(refused(meant, error)) from error
         raise RuleError(f"{', '.join(dict.fromkeys(each.path for each in documents_))}: {error}") from error
-    compiler = Compiler([each.rule for each in loaded], policy)
+    digest = crc32(b"".join(content for _, content in found))
+    compiler = Compiler([each.rule for each in loaded], policy, f"{digest:08x}")
     for each in loaded:
         name = f"sigma:{each.name}"[:256]
         if name in taken:
@@ -59,6 +67,9 @@ def load_sigma(found: Iterable[tuple[str, bytes]], policy: Policy, taken: set[st
             hosted = tuple(compiler.hosted(each.rule, name))
         except (Refused, SigmaError) as error:
             raise RuleError(refused(each.document, error)) from error
+        if compiler.follows_actors(each.rule):
+            remark = CEILING if all(one.crosses for one in hosted) else TOO_MANY
+            noted.append(each.document.fault(("correlation", "group-by"), remark))
         yield from _obeying(hosted, policy)
 
 

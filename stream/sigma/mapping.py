@@ -171,6 +171,12 @@ NATIVE: dict[str, dict[str, str | Callable[[str], str]]] = {
 """Fields as the provider's records call them, by product: a field of ours, or part of an operation's name."""
 
 
+def called(name: str, product: str) -> str:
+    """What we call a field of a rule about that product; the same where that is no field of ours."""
+    native = NATIVE.get(product, {}).get(name)
+    return native if isinstance(native, str) else ALIASES.get(name, name)
+
+
 def field_of(name: str, product: str) -> Field | None:
     """How to read a field in rules about a product; None if the event does not keep it."""
     kind = kind_of(product)
@@ -182,7 +188,7 @@ def _of_operation(name: str, product: str) -> Field | None:
     if callable(native):
         of_name = native
         return Field(lambda event: of_name(event.operation), of_name, by_look=True)
-    ours = native or ALIASES.get(name, name)
+    ours = called(name, product)
     if ours == "operation":
         return Field(lambda event: event.operation, _whole, by_look=True, is_text=True)
     if ours == "effects":

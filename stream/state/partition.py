@@ -64,6 +64,10 @@ class Partition:
         self.urgent: dict[str, None] = {}
         """Workflows that earned commands and are to be stored at once."""
         self.hurrying = False
+        self.noting: dict[str, None] = {}
+        """Workflows with notes that the others have not been told of (`stream/joining.py`)."""
+        self.held: int | None = None
+        """Of the batch whose notes are being told: the position waits for them."""
         self._dirty: dict[str, None] = {}
         self._owed: dict[str, list[Message]] = {}
         self.judging = Judging(self)
@@ -103,16 +107,28 @@ class Partition:
             await self.fetch(store, [workflow])
         self.owe(workflow, messages)
 
+    def told(self) -> None:
+        """Forget who has nothing more to tell."""
+        workflows = self.workflows
+        self.noting = {name: None for name in self.noting if name in workflows and workflows[name].noted}
+
+    @property
+    def reached(self) -> int:
+        """What comes again after a crash begins here: whatever is before it has been done."""
+        return self.next_offset if self.held is None else min(self.held, self.next_offset)
+
     @property
     def behind(self) -> bool:
         """Whether the store lacks anything."""
-        return bool(self._dirty or self._owed) or self.stored_offset != self.next_offset
+        return bool(self._dirty or self._owed) or self.stored_offset < self.reached
 
     async def fetch(self, store: Store, names: list[str]) -> None:
         """Bring workflows into memory: as stored, or new."""
         for name, content in zip(names, await store.load(self.number, names), strict=True):
             if name not in self.workflows:
-                self.workflows[name] = Workflow(name) if content is None else _read(name, content)
+                workflow = self.workflows[name] = Workflow(name) if content is None else _read(name, content)
+                if workflow.noted:  # a worker ended before it could tell
+                    self.noting[name] = None
 
     async def save(
         self,
@@ -195,7 +211,7 @@ class Partition:
         for name in list(self.workflows):
             if len(self.workflows) <= at_most:
                 return
-            if name not in self._dirty and name not in self._storing:
+            if not any(name in kept for kept in (self._dirty, self._storing, self.noting)):
                 del self.workflows[name]
                 self.touched.pop(name, None)
 

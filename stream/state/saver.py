@@ -64,7 +64,7 @@ class Saver:
         """
         stored = False
         while partition.behind and not stored:
-            failures, reached = partition.failures, partition.next_offset
+            failures, reached = partition.failures, partition.reached
             wrote_s = 0.0
             if partition.letters:
                 await asyncio.gather(*partition.letters)

@@ -14,6 +14,7 @@ Every key of a partition carries one hash tag, so a script over them also runs o
     cb:heard:<command>           set      hook/outcome/certainty: what was heard, to count each once
     cb:stops:<minute>            set      sessions stopped in that minute: the budget
     cb:operations:<minute>:<principal>  string  changes and secret reads of a principal in that minute
+    cb:notes:{<whom>}:<chain>    zset     steps of a chain over workflows, by when they were done (ms)
     cb:topic                     hash     id and partitions of the topic all of this belongs to
 """
 
@@ -339,6 +340,23 @@ class Store:
             return await pipeline.execute()
 
         await self._patiently(ask)
+
+    def key(self, name: str) -> str:
+        """Of what belongs to no partition."""
+        return f"{self._prefix}:{name}"
+
+    async def hastily(self, ask: Callable[[Any], None], within_s: float) -> list[Any] | None:
+        """Answers to what `ask` puts into a pipeline; None where there are none within that time."""
+        pipeline = self._redis.pipeline(transaction=False)
+        ask(pipeline)
+        try:
+            return list(await asyncio.wait_for(pipeline.execute(), within_s))
+        except asyncio.TimeoutError:  # noqa: UP041 - the plain name is redis's here
+            return None
+        except Exception as error:
+            if not self._is_away(error):
+                raise
+            return None
 
     def _key(self, partition: int, name: str) -> str:
         return f"{self._prefix}:{{actions-{partition}}}:{name}"

@@ -47,7 +47,7 @@ correlation:
 
 def loaded(rules: str, policy: Policy | None = None) -> tuple[Any, ...]:
     """What is hosted for them."""
-    return tuple(load_sigma([("rules.yml", rules.encode())], policy or Policy(), set()))
+    return tuple(load_sigma([("rules.yml", rules.encode())], policy or Policy(), set(), []))
 
 
 def heard(rules: str, events: Iterable[AnyEvent]) -> Judged:

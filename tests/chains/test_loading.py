@@ -98,5 +98,5 @@ def test_the_examples_of_the_pages_are_loaded() -> None:
     assert len(chain.splitlines()) <= 10, "it promises ten lines"
     assert read_policy(policy.encode(), Path("page")).chain_files
     (rules,) = re.findall(r"```yaml\n(.*?)```", (DOCS / "sigma.md").read_text(), re.DOTALL)
-    (hosted,) = load_sigma([("page", rules.encode())], Policy(), set())
+    (hosted,) = load_sigma([("page", rules.encode())], Policy(), set(), [])
     assert hosted.name == "sigma:secret_then_admin"
