@@ -385,9 +385,9 @@ HEALTH = Row(
         ),
         Panel(
             title="Chains over workflows",
-            description="Steps noted for all workers, where a chain follows an agent or a principal. Put off: "
-            "the store gave no answer at once, and what they complete is found later. Dropped: too many of "
-            "one chain and one whom it follows, or too many put off; a match that rests on them is missed.",
+            description="Steps noted for all workers, where a chain follows an agent or a principal. Put "
+            "off: no answer from the store; told later. Dropped: too many of one chain and one whom it "
+            "follows, or too many put off; a match that rests on them is missed.",
             queries=(Query(per_min("notes_total", "result"), "{{result}}"),),
             unit="cpm",
             width=6,

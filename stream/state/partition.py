@@ -126,9 +126,7 @@ class Partition:
         """Bring workflows into memory: as stored, or new."""
         for name, content in zip(names, await store.load(self.number, names), strict=True):
             if name not in self.workflows:
-                workflow = self.workflows[name] = Workflow(name) if content is None else _read(name, content)
-                if workflow.noted:  # a worker ended before it could tell
-                    self.noting[name] = None
+                self.workflows[name] = Workflow(name) if content is None else _read(name, content)
 
     async def save(
         self,

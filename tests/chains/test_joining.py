@@ -19,7 +19,7 @@ from detectors.judge import Judge
 from detectors.notebook import Notebook
 from detectors.policy import ApprovalSettings, Level, Policy
 from detectors.steps import step_of
-from models.command import STOPS, Action
+from models.command import Action
 from models.event import AnyEvent, Grade, Operation
 from models.finding import Elsewhere
 from models.session import Session, Workflow
@@ -142,6 +142,7 @@ def over(text: str, *events: AnyEvent, policy: Policy | None = None) -> Over:
     return Over(found, policy).fold(events)
 
 
+THREE = OVER.replace("{id: grant", "{id: secret, class: secret_read}, {id: grant")
 LOOK, GRANT = op("D", 0, session="reader"), op("V", 90, workflow="w2", session="writer")
 
 
@@ -167,16 +168,18 @@ def test_a_match_over_workflows_names_what_it_rests_on_and_asks_for_a_step_up_at
 @pytest.mark.parametrize("response", ["observe", "step_up", "kill_session", "quarantine_workflow"])
 def test_no_level_of_a_policy_makes_more_of_it(response: str) -> None:
     """Not even one that knows nothing milder."""
-    levels = (Level(name="only", risk_min=0.1, actions=(Action.STEP_UP, Action.KILL_SESSION)),)
-    for policy in (alone(), replace(alone(), levels=levels)):
+    for actions in ((Action.STEP_UP,), (Action.READ_ONLY,), (Action.STEP_UP, Action.KILL_SESSION)):
+        levels = (Level(name="only", risk_min=0.1, actions=actions),)
+        policy = replace(alone(), levels=levels)
         heard = over(OVER.replace("kill_session", response), LOOK, GRANT, policy=policy)
         assert heard.findings
-        assert STOPS.isdisjoint(heard.actions)
+        mild = actions == (Action.STEP_UP,) and response != "observe"
+        assert heard.actions == ([Action.STEP_UP] if mild else [])
 
 
 def test_a_match_within_one_workflow_stops_as_ever_and_is_told_once() -> None:
     """Beside one over several that ends with the same operation, too."""
-    for before in ((), (replace(LOOK, workflow="w3", id="other"),)):
+    for before in ((), (replace(LOOK, at_ms=at(50), workflow="w3", id="other"),)):
         heard = over(OVER, *before, *told("D@10 V@90"))
         assert heard.detectors == ["mine"]
         assert heard.actions == [Action.KILL_SESSION, Action.REVOKE_TOKEN]
@@ -236,6 +239,9 @@ def test_one_event_told_twice_is_one_step() -> None:
     again = replace(look, workflow="w6", session="s6")
     assert not over(same_counts, look, again, look, GRANT).findings
     assert over(same_counts, look, replace(again, id="another"), GRANT).findings
+    steps = OVER.replace("{id: grant", "{id: more, class: discovery}, {id: grant")
+    assert not over(steps, look, again, GRANT).findings
+    assert over(steps, look, replace(again, id="another"), GRANT).findings
 
 
 def test_an_act_that_was_sent_again_where_it_belongs_is_no_others() -> None:
@@ -248,6 +254,9 @@ def test_an_act_that_was_sent_again_where_it_belongs_is_no_others() -> None:
     there = replace(provisional, workflow="w1", session="s1")
     heard = over(text, provisional, moved, there, op("V", 90))
     assert heard.detectors == ["mine"]
+    secret = op("S", 20, workflow="w3")
+    (finding,) = over(THREE, provisional, moved, there, secret, op("V", 90)).findings
+    assert [each.workflow for each in finding.elsewhere] == ["w3"]
 
 
 def test_whatever_comes_first_is_found_by_what_comes_last() -> None:
@@ -261,6 +270,7 @@ def test_whatever_comes_first_is_found_by_what_comes_last() -> None:
 def test_what_was_before_a_release_is_not_held_against_that_workflow_any_more() -> None:
     """Neither its own steps nor others'; what comes after it is."""
     free = release(60, workflow="w2", session="writer")
+    assert not over(OVER, LOOK, free, GRANT).findings
     assert not over(OVER, LOOK, op("D", 5, workflow="w2"), free, GRANT).findings
     assert over(OVER, LOOK, free, replace(LOOK, at_ms=at(70), id="later"), GRANT).findings
     assert over(OVER, LOOK, replace(free, workflow="w3"), GRANT).findings
@@ -270,9 +280,6 @@ def test_a_window_is_over_to_the_millisecond() -> None:
     """As within a workflow."""
     assert over(OVER, LOOK, replace(GRANT, at_ms=at(3600))).findings
     assert not over(OVER, LOOK, replace(GRANT, at_ms=at(3600) + 1)).findings
-
-
-THREE = OVER.replace("{id: grant", "{id: secret, class: secret_read}, {id: grant")
 
 
 def test_a_flood_of_one_step_does_not_displace_another() -> None:

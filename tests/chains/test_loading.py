@@ -72,14 +72,41 @@ def test_a_mistake_ends_the_program_with_one_line(tmp_path: Path, option: str, t
     assert len(ended.stderr.strip().splitlines()) == 1
 
 
-def test_a_scope_that_ends_at_the_workflow_is_remarked(tmp_path: Path) -> None:
-    """With its place: whoever follows a principal may think that all it does is put together."""
+def test_the_ceiling_of_what_is_followed_over_workflows_is_remarked(tmp_path: Path) -> None:
+    """With its place, of chains and of correlations: whoever writes `kill_session` may count on it."""
     path = tmp_path / "mine.yaml"
     for scope, said in (("principal", True), ("session", False)):
         path.write_text(f"name: m\ntitle: t\nscope: {scope}\nsteps: [{{id: a}}]\nwithin: 1m\n")
         result = CliRunner().invoke(app, ["check", "--chains", str(path)])
         assert result.exit_code == 0
-        assert (f"note: {path}:3:1: scope: follows each {scope}" in result.output) is said
+        told = " ".join(result.output.split())
+        assert (f"note: {path}:3:1: scope: follows each {scope} over all its workflows" in told) is said
+        assert ("asks for a step-up at most, whatever `response` says" in told) is said
+    for group, counted, said_too in (
+        ("principal", 3, "a step-up at most"),
+        ("agent", 65, "more than 64"),
+        ("session", 3, ""),
+    ):
+        path.write_text(COUNTING.replace("GROUP", group).replace("COUNT", str(counted)))
+        result = CliRunner().invoke(app, ["check", "--sigma", str(path)])
+        assert result.exit_code == 0
+        told = " ".join(result.output.split())
+        assert (f"note: {path}:9:" in told and said_too in told) is bool(said_too)
+
+
+COUNTING = """title: it
+name: it
+logsource: {product: chainbrake}
+detection: {it: {op_class: discovery}, condition: it}
+---
+title: often
+correlation:
+  type: event_count
+  group-by: [GROUP]
+  rules: [it]
+  timespan: 1m
+  condition: {gte: COUNT}
+"""
 
 
 def test_who_names_no_sigma_file_does_not_pay_for_pysigma() -> None:
@@ -93,8 +120,9 @@ def test_who_names_no_sigma_file_does_not_pay_for_pysigma() -> None:
 
 def test_the_examples_of_the_pages_are_loaded() -> None:
     """Whoever copies one gets a chain, a policy, or rules."""
-    chain, policy = re.findall(r"```yaml\n(.*?)```", (DOCS / "chains.md").read_text(), re.DOTALL)
+    chain, over, policy = re.findall(r"```yaml\n(.*?)```", (DOCS / "chains.md").read_text(), re.DOTALL)
     assert [found.name for found, _ in declarations("page", chain.encode())] == ["secret_of_the_gainer"]
+    assert [found.name for found, _ in declarations("page", over.encode())] == ["looked_here_changed_there"]
     assert len(chain.splitlines()) <= 10, "it promises ten lines"
     assert read_policy(policy.encode(), Path("page")).chain_files
     (rules,) = re.findall(r"```yaml\n(.*?)```", (DOCS / "sigma.md").read_text(), re.DOTALL)
