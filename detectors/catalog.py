@@ -45,7 +45,7 @@ from detectors.thresholds import DetectorSettings
 from models.baselines.baseline import Baseline
 from models.baselines.habits import Habits
 from models.event import Event, Operation
-from models.registry import Registry
+from models.registry import EMPTY, Registry
 
 NAMES = DetectorSettings.__struct_fields__
 
@@ -60,11 +60,15 @@ class Knowledge(Struct, frozen=True):
 
 def detectors(policy: Policy, knowledge: Knowledge) -> list[Detector]:
     """Those that the policy has switched on."""
-    every = (*_rules(policy, knowledge), *_learned(policy, knowledge))
+    every = _every(policy, knowledge)
     built = [detector for detector in every if getattr(policy.detectors, detector.name).enabled]
     is_habit = partial(_is_habit, _habits(knowledge), knowledge.registry)
     late_ms = policy.lateness_ms
     return [*built, *(DeclaredChain(hosted, is_habit, late_ms) for hosted in knowledge.declared.chains)]
+
+
+def _every(policy: Policy, knowledge: Knowledge) -> tuple[Detector, ...]:
+    return (*_rules(policy, knowledge), *_learned(policy, knowledge))
 
 
 def _rules(policy: Policy, knowledge: Knowledge) -> tuple[Detector, ...]:
@@ -122,3 +126,12 @@ def by_kind(active: list[Detector]) -> dict[type[Event], tuple[Detector, ...]]:
     """Who is asked about an event that is no operation."""
     kinds = {kind for detector in active for kind in detector.attends}
     return {kind: tuple(detector for detector in active if kind in detector.attends) for kind in kinds}
+
+
+_UNTAUGHT = _every(Policy(), Knowledge(None, EMPTY))
+
+BY_HABIT = frozenset(detector.name for detector in _UNTAUGHT if detector.by_habit)
+"""Detectors that ask what a job is used to."""
+
+PRESUMING = frozenset(detector.name for detector in _UNTAUGHT if detector.presumes)
+"""Those of them that hold everything unfamiliar against a job that is new to them."""

@@ -23,6 +23,11 @@ class Detector(ABC):
     second witness of the same act is none of its business."""
     takes_claims: ClassVar[bool] = False
     """Whether it is asked about a claim without a target, too, although it weighs operations."""
+    by_habit: ClassVar[bool] = False
+    """Whether it asks what a job is used to: what it says of many sessions of a job is how the job works, and
+    keeps none of them from teaching (`stream/learning/teaching.py`)."""
+    presumes: ClassVar[bool] = False
+    """Whether it goes by habit and holds everything unfamiliar against a job that is new to it."""
     tags: ClassVar[tuple[str, ...]] = ()
 
     @abstractmethod

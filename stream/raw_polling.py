@@ -1,19 +1,13 @@
 """Polling raw topics: records in the order of their arrival, whatever is on the topic."""
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-import structlog
 from aiokafka import TopicPartition
 from aiokafka.coordinator.assignors.abstract import AbstractPartitionAssignor
 from aiokafka.coordinator.protocol import ConsumerProtocolMemberAssignment, ConsumerProtocolMemberMetadata
-from aiokafka.errors import ConsumerStoppedError, KafkaError
 
-log = structlog.stdlib.get_logger(__name__)
-
-AGAIN_S = 1.0
-SINGLY_MS = 200
+from stream.polling import Polling
 
 
 class AllToOne(AbstractPartitionAssignor):  # type: ignore[misc]  # aiokafka is not typed
@@ -47,31 +41,22 @@ class AllToOne(AbstractPartitionAssignor):  # type: ignore[misc]  # aiokafka is 
 
 
 class Poller:
-    """Batches of one consumer; a record that cannot be decoded is passed by, and named."""
+    """Batches of one consumer, in the order in which the broker had them."""
 
     def __init__(
         self, consumer: Any, unfetched: Callable[[TopicPartition, int, str], Awaitable[None]]
     ) -> None:
+        """`unfetched` tells of a record that cannot be decoded."""
         self.next_offsets: dict[TopicPartition, int] = {}
         """Of the first record not taken, by claimed partition."""
-        self._consumer = consumer
         self._unfetched = unfetched
+        self._polling = Polling(consumer, lambda: self.next_offsets, self._pass_by)
+        self.rewind = self._polling.rewind
+        """To the first record not taken, on every partition that is still ours."""
 
     async def poll(self, wait_ms: int, records_max: int) -> list[Any]:
         """Records of all claimed partitions by when the broker had them."""
-        try:
-            found = await self._consumer.getmany(timeout_ms=wait_ms, max_records=records_max)
-        except UnicodeDecodeError as error:
-            log.warning("a fetch cannot be decoded: record by record", error=str(error))
-            self.rewind()
-            found = await self._singly()
-        except ConsumerStoppedError:
-            raise
-        except KafkaError as error:
-            log.exception("a fetch failed", error=repr(error))
-            self.rewind()
-            await asyncio.sleep(AGAIN_S)
-            return []
+        found = await self._polling.fetch(wait_ms, records_max)
         records = [
             record
             for tp, batch in found.items()
@@ -81,21 +66,6 @@ class Poller:
         records.sort(key=lambda record: (record.timestamp, record.topic, record.partition, record.offset))
         return records
 
-    def rewind(self) -> None:
-        """To the first record not taken, on every partition that is still ours."""
-        assigned = self._consumer.assignment()
-        for tp, offset in self.next_offsets.items():
-            if tp in assigned:
-                self._consumer.seek(tp, offset)
-
-    async def _singly(self) -> dict[TopicPartition, list[Any]]:
-        found: dict[TopicPartition, list[Any]] = {}
-        for tp in list(self.next_offsets):
-            try:
-                found |= await self._consumer.getmany(tp, timeout_ms=SINGLY_MS, max_records=1)
-            except UnicodeDecodeError as error:
-                offset = await self._consumer.position(tp)
-                await self._unfetched(tp, offset, str(error))
-                self.next_offsets[tp] = offset + 1
-                self._consumer.seek(tp, offset + 1)
-        return found
+    async def _pass_by(self, tp: TopicPartition, offset: int, error: str) -> None:
+        await self._unfetched(tp, offset, error)
+        self.next_offsets[tp] = offset + 1

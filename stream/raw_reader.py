@@ -27,7 +27,8 @@ from stream.ingest.pipeline import Pipeline
 from stream.ingest_metrics import IngestMetrics
 from stream.messages import Record
 from stream.outbox import Outbox
-from stream.raw_polling import AGAIN_S, AllToOne, Poller
+from stream.polling import AGAIN_S
+from stream.raw_polling import AllToOne, Poller
 from stream.settings import Settings
 from stream.state.claim import note_gap
 from stream.state.lineage import Lineage, changes

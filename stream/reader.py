@@ -26,6 +26,7 @@ from stream.joining import Joining
 from stream.messages import Record
 from stream.model_registry.announcement import Slot
 from stream.outbox import Outbox
+from stream.polling import Polling
 from stream.settings import Settings
 from stream.shadow import Shadow
 from stream.state.claim import check_gap, take_over
@@ -40,7 +41,6 @@ log = structlog.stdlib.get_logger(__name__)
 LET_GO_WITHIN_S = 5.0
 COMMIT_EVERY_S = 5.0
 PUBLISH_EVERY_S = 1.0
-SINGLY_MS = 200
 CLAIM_AGAIN_S = 1.0
 LETTER_BATCHES_MAX = 4
 IDLE_AT_ONCE_MAX = 500
@@ -70,6 +70,7 @@ class Reader(Service):  # type: ignore[misc]  # mode is not typed
         self._store = store
         self._published = Tally()
         self._consumer: Any = None
+        self._polling: Polling
         self._committed_s = 0.0
         self._fleet = Fleet(store, judge.policy.fleet.principal_operations_per_minute_max)
         self._joining: Joining
@@ -93,6 +94,7 @@ class Reader(Service):  # type: ignore[misc]  # mode is not typed
             max_partition_fetch_bytes=RECORD_BYTES_MAX,
             fetch_max_wait_ms=settings.poll_ms,
         )
+        self._polling = Polling(self._consumer, self._places, self._pass_by)
         self._consumer.subscribe([self._topics.actions], listener=Assignment(self))
         await self._consumer.start()
 
@@ -147,7 +149,7 @@ class Reader(Service):  # type: ignore[misc]  # mode is not typed
             except KafkaError as error:
                 log.warning("partition not claimed yet", partition=number, error=repr(error))
                 self.waiting[number] = time.monotonic() + CLAIM_AGAIN_S
-        batches = await self._poll()
+        batches = await self._polling.fetch(self._settings.poll_ms, self._settings.batch_records_max)
         owned = [
             (partition, records)
             for tp, records in batches.items()
@@ -160,44 +162,15 @@ class Reader(Service):  # type: ignore[misc]  # mode is not typed
         for partition, _ in owned:
             partition.forget(max(1, self._settings.workflows_max // len(self.partitions)))
 
-    async def _poll(self) -> dict[TopicPartition, list[Any]]:
-        """Records by partition. What cannot be fetched is put down as such: it must not end the reading."""
-        try:
-            found: dict[TopicPartition, list[Any]] = await self._consumer.getmany(
-                timeout_ms=self._settings.poll_ms, max_records=self._settings.batch_records_max
-            )
-        except UnicodeDecodeError as error:
-            log.warning("a fetch cannot be decoded: record by record", error=str(error))
-            self._rewind()
-            return await self._poll_singly()
-        except ConsumerStoppedError:
-            raise
-        except KafkaError as error:
-            log.exception("a fetch failed", error=repr(error))
-            self._rewind()
-            await asyncio.sleep(CLAIM_AGAIN_S)
-            return {}
-        return found
+    def _places(self) -> dict[TopicPartition, int]:
+        return {self._tp(number): partition.next_offset for number, partition in self.partitions.items()}
 
-    def _rewind(self) -> None:
-        """A fetch that failed for one partition has dropped what it had of the others."""
-        for number, partition in self.partitions.items():
-            if self._tp(number) in self._consumer.assignment():
-                self._consumer.seek(self._tp(number), partition.next_offset)
-
-    async def _poll_singly(self) -> dict[TopicPartition, list[Any]]:
-        """One record of each partition; one that cannot be decoded is a dead letter that names its place."""
-        found: dict[TopicPartition, list[Any]] = {}
-        for number, partition in list(self.partitions.items()):
-            tp = self._tp(number)
-            try:
-                found |= await self._consumer.getmany(tp, timeout_ms=SINGLY_MS, max_records=1)
-            except UnicodeDecodeError as error:
-                offset = await self._consumer.position(tp)
-                await self._send_letters(partition, [unfetched(self._topics, tp, offset, str(error))])
-                partition.next_offset = offset + 1
-                self._consumer.seek(tp, offset + 1)
-        return found
+    async def _pass_by(self, tp: TopicPartition, offset: int, error: str) -> None:
+        """What cannot be decoded is a dead letter that names its place."""
+        partition = self.partitions.get(tp.partition)
+        if partition is not None:
+            await self._send_letters(partition, [unfetched(self._topics, tp, offset, error)])
+            partition.next_offset = offset + 1
 
     async def flush_all(self) -> None:
         """Store what changed, and tell Kafka's monitors how far that is."""

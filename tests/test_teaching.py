@@ -9,13 +9,13 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from detectors.catalog import Knowledge, detectors
+from detectors.catalog import BY_HABIT, PRESUMING, Knowledge, detectors
 from detectors.policy import LearningSettings, Level, Policy
 from models.baselines.baseline import Baseline, Share, read_artifact
 from models.command import Action
 from models.event import AnyEvent, Operation, Origin
 from models.registry import EMPTY
-from stream.learning.teaching import BY_HABIT, Recorded, teachers
+from stream.learning.teaching import Recorded, teachers
 from stream.learning.training import DAY_MS, Trained, capped, train, train_runs
 from stream.model_registry.announcement import Slot
 from stream.model_registry.objects import Objects
@@ -82,7 +82,7 @@ def clerks(count: int, stolen: int) -> list[AnyEvent]:
 
 
 def test_detectors_that_go_by_habits_are_known_as_such() -> None:
-    """A new one that is not listed would keep every session of a new job from teaching its habits."""
+    """A new one that does not say so would keep every session of a new job from teaching its habits."""
     every = detectors(Policy(), Knowledge(None, EMPTY))
     asking = {
         detector.name
@@ -90,6 +90,7 @@ def test_detectors_that_go_by_habits_are_known_as_such() -> None:
         if {"habits", "baseline"} & set(inspect.signature(type(detector)).parameters)
     }
     assert asking == BY_HABIT
+    assert PRESUMING < BY_HABIT
 
 
 def test_what_a_rule_marks_does_not_teach_though_nothing_was_ordered(tmp_path: Path) -> None:

@@ -20,6 +20,7 @@ class MassSecretRead(Detector):
     """Fires when a session's distinct secrets exceed `times` the job's own most, never below a floor."""
 
     name = "mass_secret_read"
+    by_habit = True
     counts = True
     listens_to = frozenset({OpClass.SECRET_READ})
     tags = ("T1555", "T1555.006", "T1552.007", "AML.T0098", "ASI02", "ASI03")

@@ -16,6 +16,7 @@ class UnfamiliarAct(Detector):
     """Fires when the surprise of an operation or its target reaches `bits_min` for this job."""
 
     name = "unfamiliar_act"
+    by_habit = True
     listens_to = GAINS
     tags = ("T1555.006", "T1078.004", "T1098", "ASI02", "ASI10")
 

@@ -16,6 +16,7 @@ class UnfamiliarSystem(Detector):
     """Fires once a session for each system or issuer whose surprise reaches `bits_min` for this job."""
 
     name = "unfamiliar_system"
+    by_habit = True
     listens_to = GAINS
     tags = ("T1078.004", "T1199", "ASI03", "ASI10")
 

@@ -17,6 +17,7 @@ class UnusualApproval(Detector):
     """Fires at an answer faster than all but the budget's share of honest sessions ever had one."""
 
     name = "unusual_approval"
+    by_habit = True
     listens_to = frozenset()
     attends = frozenset({Approval})
     tags = ("T1548.005", "ASI09")

@@ -17,6 +17,7 @@ class UnusualProvenance(Detector):
     """Fires when origins and sequence together exceed what the budget's share of honest sessions reach."""
 
     name = "unusual_provenance"
+    by_habit = True
     counts = True  # what a second witness tells is not learned from either: folded in twice it would be odd
     listens_to = frozenset(OpClass)
     tags = ("AML.T0051.001", "ASI01", "ASI02")

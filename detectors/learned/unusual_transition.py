@@ -18,6 +18,7 @@ class UnusualTransition(Detector):
     """Fires when the surprise of the sequence exceeds what `p_max` of honest sessions reach."""
 
     name = "unusual_transition"
+    by_habit = True
     counts = True
     listens_to = frozenset(OpClass)
     tags = ("ASI01", "ASI10")

@@ -41,6 +41,7 @@ class UnusualVelocity(Detector):
     """Fires above the learned count at any horizon, and never below `count_min`."""
 
     name = "unusual_velocity"
+    by_habit = True
     counts = True
     listens_to = frozenset(OpClass) - {OpClass.UNCLASSIFIED}
     tags = ("T1087.004", "T1555.006", "ASI02", "ASI10")

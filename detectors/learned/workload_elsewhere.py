@@ -17,6 +17,7 @@ class WorkloadElsewhere(Detector):
     """Fires at a credential that is handed out for a workload identity at an address that is new for it."""
 
     name = "workload_elsewhere"
+    by_habit = True
     listens_to = frozenset(OpClass)
     tags = ("T1078.004", "T1550.001", "T1528", "ASI03", "ASI10")
 

@@ -24,6 +24,7 @@ class BorrowedWorkload(Detector):
     """Fires at an act by which the caller gets the identity of a running thing that is not its own."""
 
     name = "borrowed_workload"
+    by_habit = True
     listens_to = frozenset({OpClass.PRIVILEGE_CHANGE, OpClass.CREDENTIAL_MINT})
     tags = tuple(dict.fromkeys((*LOGIN, *COMMAND, *CODE)))
 

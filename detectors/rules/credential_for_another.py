@@ -21,6 +21,8 @@ class CredentialForAnother(Detector):
     """Fires at a credential for another identity, a lasting one, or one made from a lasting one."""
 
     name = "credential_for_another"
+    by_habit = True
+    presumes = True
     listens_to = CHANGES
     tags = ("T1098.001", "T1550.001", "T1078.004", "AML.T0012", "AML.T0091.000", "ASI03")
 

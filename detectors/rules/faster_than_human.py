@@ -19,6 +19,7 @@ class FasterThanHuman(Detector):
     """Fires when the pause from a read to a change in one session is below the human floor."""
 
     name = "faster_than_human"
+    by_habit = True
     listens_to = READS | CHANGES
     tags = ("T1098", "ASI02", "ASI03")
 

@@ -23,6 +23,7 @@ class OpenedOutside(Detector):
     """Fires where data, the network or a login stands open to outsiders afterwards."""
 
     name = "opened_outside"
+    by_habit = True
     listens_to = frozenset({OpClass.EXCHANGE, OpClass.GUARDRAIL_CHANGE, OpClass.CREDENTIAL_MINT})
     tags = tuple(dict.fromkeys((*SHARED, *NETWORK, *LOGIN)))
 

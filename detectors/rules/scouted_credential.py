@@ -21,6 +21,7 @@ class ScoutedCredential(Detector):
     """Fires at a lasting credential after look-ups of `kinds_min` kinds of target, in one session."""
 
     name = "scouted_credential"
+    by_habit = True
     listens_to = LOOKS | {OpClass.CREDENTIAL_MINT}
     tags = ("T1087.004", "T1069.003", "T1098.001", "AML.T0075", "AML.T0098", "ASI03")
 

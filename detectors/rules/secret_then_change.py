@@ -21,6 +21,8 @@ class SecretThenChange(Detector):
     """Fires at an unwarranted change of some weight after such a read, in one workflow."""
 
     name = "secret_then_change"
+    by_habit = True
+    presumes = True
     listens_to = JUDGED | {OpClass.SECRET_READ, OpClass.EXCHANGE}
     tags = ("T1555.006", "T1552.007", "T1098.003", "AML.T0098", "ASI02", "ASI03")
 

@@ -22,6 +22,7 @@ class ThreeSystems(Detector):
     """Fires when content is sent, or an identity changed, after all three were read in one workflow."""
 
     name = "three_systems"
+    by_habit = True
     listens_to = CHANGES | {OpClass.EXCHANGE, OpClass.DISCOVERY, OpClass.SECRET_READ}
     tags = ("T1199", "T1555", "AML.T0051.001", "AML.T0086", "AML.T0098", "ASI01", "ASI02", "ASI03")
 

@@ -20,6 +20,8 @@ class UnapprovedChange(Detector):
     """Fires at a change of some weight that was neither approved nor registered, nor is a habit."""
 
     name = "unapproved_change"
+    by_habit = True
+    presumes = True
     listens_to = JUDGED
     tags = ("T1098", "T1098.003", "T1548.005", "AML.T0053", "ASI02", "ASI03")
 

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import msgspec
 import typer
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Column, Table
 
 from models.errors import ArtifactError, ChainbrakeError, ModelRegistryError
+from stream.console import out
 from stream.model_registry.announcement import Act, Announcement, Slot
 from stream.model_registry.places import model_registry
 from stream.model_registry.registry import last_of
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from stream.model_registry.registry import ModelRegistry
 
 models = typer.Typer(no_args_is_help=True, help="Baselines: which there are, and which of them is at work.")
-out = Console(highlight=False, soft_wrap=True)
 _encode = msgspec.json.Encoder().encode
 
 Place = Annotated[str | None, typer.Option("--models", help="registry of baselines: a folder, or s3://…")]

@@ -4,13 +4,11 @@ import os
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.markup import escape
 
+from stream.console import out
 from stream.options import Kafka
 from stream.settings import read_settings
-
-out = Console(highlight=False, soft_wrap=True)
 
 
 def release(

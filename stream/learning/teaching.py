@@ -13,6 +13,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from detectors.approvals import answered_ms
+from detectors.catalog import BY_HABIT, PRESUMING
 from detectors.decision import SELF_DISPOSITION, Decision
 from detectors.judge import Judge
 from detectors.policy import Policy
@@ -28,32 +29,6 @@ from stream.sources.recorded_run import RecordedRun
 
 SESSION_EVENTS_MAX = 20_000
 """A longer session teaches by its first part: one endless run must not drown the others."""
-
-BY_HABIT = frozenset(
-    {
-        "unusual_velocity",
-        "unusual_transition",
-        "unusual_provenance",
-        "unusual_shape",
-        "unusual_approval",
-        "unfamiliar_system",
-        "unfamiliar_act",
-        "workload_elsewhere",
-        "mass_secret_read",
-        "faster_than_human",
-        "unapproved_change",
-        "credential_for_another",
-        "secret_then_change",
-        "three_systems",
-        "borrowed_workload",
-        "opened_outside",
-        "scouted_credential",
-    }
-)
-"""Detectors that ask what a job is used to: of a job that is new to them they know nothing."""
-
-UNINFORMED = frozenset({"unapproved_change", "credential_for_another", "secret_then_change"})
-"""Those of them that hold everything unfamiliar against a job that is new to them."""
 
 DISPOSED = "disposed:true_positive"
 """An analyst looked, and it was no false alarm."""
@@ -222,7 +197,7 @@ class Recorded:
             firm = [command for command in informed.commands if not is_weak(command)]
             self._hold(firm, informed.findings, but=NOBODY)
         elif informed is not None:
-            self._hold((), informed.findings, but=UNINFORMED)
+            self._hold((), informed.findings, but=PRESUMING)
         if isinstance(event, Operation) and duplicates == self._judge.tally.duplicates:
             run = self._runs.setdefault((event.workflow, event.session), [])
             if len(run) < SESSION_EVENTS_MAX:
