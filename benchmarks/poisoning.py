@@ -155,7 +155,7 @@ def tried(baseline: Baseline, share: float, left_out: int, *, guarded: bool) -> 
         for attack in (True, False)
     )
     model = baseline.surprise
-    limit = model.expectation(AGENT, ROLE).limit(model.counts.score, budget)
+    limit = model.expectation(AGENT, ROLE).score_limit(budget)
     return Outcome(
         share,
         guarded,

@@ -101,8 +101,8 @@ def _learned(policy: Policy, knowledge: Knowledge) -> tuple[Detector, ...]:
     settings, baseline = policy.detectors, knowledge.baseline
     share = policy.wrong_stops_per_1000_sessions / 1000
     return (
-        UnusualVelocity(settings.unusual_velocity, baseline),
-        UnusualTransition(settings.unusual_transition, baseline),
+        UnusualVelocity(settings.unusual_velocity, share, baseline),
+        UnusualTransition(settings.unusual_transition, share, baseline),
         UnusualProvenance(settings.unusual_provenance, share, baseline),
         UnusualShape(settings.unusual_shape, share, baseline),
         UnusualApproval(settings.unusual_approval, share, baseline),

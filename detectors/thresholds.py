@@ -45,12 +45,15 @@ class VelocitySettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """`unusual_velocity`, see `docs/detectors/unusual_velocity.md`."""
 
     enabled: bool = True
-    tail: Annotated[float, Meta(gt=0.0, le=0.1)] = 1e-4
-    """Chance of such a peak in an honest session of this role; the artifact's next smaller level counts."""
-    count_min: Annotated[float, Meta(ge=1.0)] = 5.0
+    tail: Annotated[float, Meta(gt=0.0, le=1e-4)] = 1e-4
+    """Chance of such a peak in an honest session of this role; the artifact's next smaller level counts.
+    A limit is never below that level, and as much higher as the budget asks for."""
+    count_min: Annotated[float, Meta(ge=5.0)] = 5.0
     """Fewer operations than this are never fast, whatever was learned."""
     confidence: Share = 0.4
-    """Above the learned limit."""
+    """At the learned limit."""
+    confidence_sure: Share = 0.5
+    """Where no honest session went so far."""
     confidence_extreme: Share = 0.6
     """At `extreme_times` the learned limit."""
     extreme_times: Annotated[float, Meta(ge=1.0)] = 4.0
@@ -61,10 +64,10 @@ class TransitionSettings(Struct, frozen=True, kw_only=True, forbid_unknown_field
     """`unusual_transition`, see `docs/detectors/unusual_transition.md`."""
 
     enabled: bool = True
-    p_max: Annotated[float, Meta(gt=0.0, le=0.5)] = 0.01
-    """Part of honest sessions whose surprise may reach the limit (split conformal, whole sessions)."""
     confidence: Share = 0.45
-    """On its own a finding to watch."""
+    """At the limit: on its own a finding to watch."""
+    confidence_sure: Share = 0.54
+    """Where no honest session went so far: still one to watch, and with any other step-up."""
 
 
 class ProvenanceSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -72,7 +75,9 @@ class ProvenanceSettings(Struct, frozen=True, kw_only=True, forbid_unknown_field
 
     enabled: bool = True
     confidence: Share = 0.5
-    """On its own a finding to watch; with another learned one it reaches step-up."""
+    """At the limit: on its own a finding to watch; with another learned one it reaches step-up."""
+    confidence_sure: Share = 0.54
+    """Where no honest session went so far."""
 
 
 class ShapeSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -80,7 +85,9 @@ class ShapeSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
     enabled: bool = True
     confidence: Share = 0.4
-    """On its own a finding to watch."""
+    """At the limit: on its own a finding to watch."""
+    confidence_sure: Share = 0.5
+    """Where no honest session went so far."""
 
 
 class UnfamiliarSystemSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -97,10 +104,12 @@ class UnusualApprovalSettings(Struct, frozen=True, kw_only=True, forbid_unknown_
     """`unusual_approval`, see `docs/detectors/unusual_approval.md`."""
 
     enabled: bool = True
-    pause_ms_max: DurationMs = MINUTE
+    pause_ms_max: Annotated[int, Meta(ge=1, le=MINUTE)] = MINUTE
     """Whoever took longer thought about it, however long others take."""
     confidence: Share = 0.35
-    """On its own a finding to watch."""
+    """At the limit: on its own a finding to watch."""
+    confidence_sure: Share = 0.45
+    """Where no honest session was answered so fast."""
 
 
 class DeniedSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

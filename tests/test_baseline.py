@@ -69,8 +69,8 @@ def cohort(file: dict[str, Any]) -> list[Any]:
 
 
 def peaks(file: dict[str, Any]) -> list[Any]:
-    """An agent's peaks: sessions, highest."""
-    found: list[Any] = file["payload"]["surprise"]["score"]["known"][agent_key(AGENT)]
+    """An agent's peaks: sessions, highest, turns."""
+    found: list[Any] = file["payload"]["surprise"]["together"]["known"][agent_key(AGENT)]
     return found
 
 
@@ -165,14 +165,31 @@ def test_nothing_may_stand_behind_what_was_signed() -> None:
 
 @pytest.mark.parametrize(
     "change",
-    [lambda told: told[1].reverse(), lambda told: told.__setitem__(0, 1), lambda told: told.pop()],
-    ids=["descending", "more than sessions", "none"],
+    [
+        lambda told: told[1]["score"].reverse(),
+        lambda told: told.__setitem__(0, 1),
+        lambda told: told.pop(),
+        lambda told: told[2].reverse(),
+        lambda told: told[2].__setitem__(0, 0),
+        lambda told: told[1].pop("score"),
+        lambda told: told[1].update(luck=[1.0]),
+    ],
+    ids=[
+        "descending",
+        "more than sessions",
+        "none",
+        "turns descend",
+        "no turn",
+        "no score",
+        "a score of no name",
+    ],
 )
 def test_peaks_that_cannot_be_read_back_no_limit(change: Callable[[list[Any]], Any]) -> None:
     """A broader cohort's do; what is in order elsewhere is not touched."""
     counts = read_artifact(changed(lambda file: change(peaks(file))), PATH, TRUSTED).surprise.counts
-    assert counts.score.known.get(agent_key(AGENT)) is None
-    assert counts.score.known.get(EVERYBODY) == trained().surprise.counts.score.known.get(EVERYBODY)
+    assert counts.together.known.get(agent_key(AGENT)) is None
+    intact = trained().surprise.counts.together.known
+    assert counts.together.known.get(EVERYBODY) == intact.get(EVERYBODY) is not None
 
 
 def test_what_was_learned_is_what_is_read() -> None:
@@ -180,8 +197,8 @@ def test_what_was_learned_is_what_is_read() -> None:
     learned = learn_surprise([operations(run) for run in recorded(40)])
     read = unpacked(msgspec.json.decode(msgspec.json.encode(packed(learned)), type=PackedSurprise))
     assert dict(read.cohorts) == dict(learned.cohorts)
-    assert dict(read.score.known) == dict(learned.score.known)
-    assert dict(read.sequence.new) == dict(learned.sequence.new)
+    assert dict(read.together.known) == dict(learned.together.known)
+    assert dict(read.score_with_end.known) == dict(learned.score_with_end.known)
     assert read.sessions == learned.sessions
 
 

@@ -247,7 +247,7 @@ def test_a_false_alarm_of_the_live_baseline_counts_among_the_honest_scores(tmp_p
         out = tmp_path / "b.json"
         header = train(map(msgspec.json.encode, told_of), Policy(), out, SIGNER, trained()).header
         model = read_artifact(out.read_bytes(), out, TRUSTED).surprise
-        limits.append(model.expectation(CLERKS, CLERK).limit(model.counts.score, 0.02))
+        limits.append(model.expectation(CLERKS, CLERK).score_limit(0.02))
         sessions.append(header.sessions)
     assert sessions[1] == sessions[0] + 10
     assert limits[0] is not None

@@ -258,13 +258,13 @@ def test_block_sequences_are_told_apart() -> None:
     good, bad = ([reached(expectation, run.operations) for run in told] for told in (normal, abnormal))
     streaming = [peak.score for peak in good], [peak.score for peak in bad]
     ended = [peak.score_with_end for peak in good], [peak.score_with_end for peak in bad]
-    limit = expectation.limit(model.counts.score_with_end, 0.005)
+    limit = expectation.end_limit(0.005)
     assert limit is not None
     assert most_f1(len(bad), 0.01) < 0.90 < most_f1(len(bad), 0.0067)
     assert best_f1(*streaming) >= 0.75
     assert best_f1(*ended) >= 0.96
     assert f1(*ended, limit) >= 0.93
-    limit = expectation.limit(model.counts.score_with_end, 0.0075)
+    limit = expectation.end_limit(0.0075)
     assert limit is not None
     assert f1(*ended, limit) >= 0.90
     assert auc(*ended) >= 0.999

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from models.baselines.cohorts import EVERYBODY, SESSIONS_MIN, STRANGERS_MAX, agent_key, pair_key, role_key
 from models.baselines.pace import TAILS, TIMED, PaceModel, level_of
-from models.baselines.pace_learning import learn_pace, rate_peaks
+from models.baselines.pace_learning import learn_pace, peaks_of_runs, rate_peaks
 from models.event import OpClass, Operation
 from tests.builders import AGENT, FAST, RARE, SLOW, op, recorded, trained
 
@@ -32,7 +32,7 @@ def run(agent: str, role: str, number: int, times: int, apart_s: float, letter: 
 
 def paces(runs: Sequence[Sequence[Operation]]) -> PaceModel:
     """What is learned of them."""
-    return PaceModel(learn_pace(runs, runs))
+    return PaceModel(learn_pace(runs, peaks_of_runs(runs)))
 
 
 def limit(model: PaceModel, agent: str, role: str, op_class: OpClass = OpClass.DISCOVERY) -> float:

@@ -28,7 +28,7 @@ from models.baselines.shape import (
 from models.baselines.shape_file import PackedShape, packed_shape, unpacked_shape
 from models.baselines.shape_learning import SESSIONS_MIN, changes, learn_shapes
 from models.baselines.shape_model import FAR, ODD_MIN, SPREAD_MIN, ShapeModel, Usual, center_of
-from models.baselines.surprise_learning import HeldOut, learn_held_out
+from models.baselines.surprise_learning import HeldOut, learn_held_out, together
 from models.errors import ArtifactError
 from models.event import AnyEvent, Operation, Outcome, SystemKind
 from tests.builders import (
@@ -49,7 +49,7 @@ from tests.builders import (
 from tests.test_baseline import PATH, changed
 
 LAW = settings(max_examples=60, deadline=None, derandomize=True)
-SHAPE = only("unusual_shape")
+SHAPE = msgspec.structs.replace(only("unusual_shape"), wrong_stops_per_1000_sessions=20.0)
 ODD = told("S@30 C@31 L@32 T@33", agent_role=FAST)
 
 
@@ -121,13 +121,12 @@ def test_an_intact_forest_has_no_fault() -> None:
 
 
 def test_what_was_learned_is_what_is_read() -> None:
-    """Forest, what is usual, and peaks."""
+    """Forest, and what is usual."""
     shapes = learned(recorded(40))
     assert shapes is not None
     read = unpacked_shape(msgspec.json.decode(msgspec.json.encode(packed_shape(shapes)), type=PackedShape))
     assert read.forest == shapes.forest
     assert dict(read.usual) == dict(shapes.usual)
-    assert dict(read.oddness.known) == dict(shapes.oddness.known)
 
 
 @pytest.mark.parametrize(
@@ -171,7 +170,7 @@ def test_it_fires_where_the_whole_is_odd_and_says_by_what() -> None:
 @pytest.mark.parametrize("role", [RARE, "stranger", ""])
 def test_where_nobody_can_promise_anything_there_is_no_alarm(role: str) -> None:
     """However odd it is."""
-    limit = trained().surprise.expectation(AGENT, role).shape_limit(model().counts.oddness, 0.01)
+    limit = trained().surprise.expectation(AGENT, role).limits(0.01).shape
     assert limit is None
     assert judged(told("S@0 C@1 L@2 T@3", agent_role=role), SHAPE, trained()).findings == []
 
@@ -297,13 +296,13 @@ def test_steady_sessions_are_no_alarm_by_the_chance_of_another_forest() -> None:
     counts, out = learn_held_out([operations(run) for run in [*steady, *noise]])
     shapes = learn_shapes(out)
     assert shapes is not None
-    peaks = shapes.oddness.known[EVERYBODY]
-    assert max(peaks.highest) >= ODD_MIN
+    known = together(out, ("score", "shape")).known
+    assert max(known[EVERYBODY].highest["shape"]) >= ODD_MIN
     vectors, shape_model = changes(operations(steady[0])), ShapeModel(shapes)
     for job in range(4):
         keys = (agent_key(AGENT), role_key(f"job{job}"))
         peak = max(shape_model.oddness(keys, vector) for vector in vectors)
-        assert peak <= max(shapes.oddness.known[role_key(f"job{job}")].highest)
+        assert peak <= max(known[role_key(f"job{job}")].highest["shape"], default=ODD_MIN)
     assert counts.sessions[role_key("job0")] == 100
 
 
@@ -313,7 +312,10 @@ def test_honest_sessions_exceed_a_limit_as_seldom_as_promised() -> None:
     out, _ = held_out(12, 1)
     shapes = learn_shapes(out)
     assert shapes is not None
-    shape_model, limit = ShapeModel(shapes), shapes.oddness.known[EVERYBODY].limit(0.05)
+    shape_model, limit = (
+        ShapeModel(shapes),
+        together(out, ("score", "shape")).known[EVERYBODY].limits(0.05).shape,
+    )
     assert limit is not None
     odd = sessions = 0
     for job in range(12):

@@ -86,7 +86,7 @@ def test_a_longer_history_tells_what_a_short_one_cannot() -> None:
     runs = [run_of("abc" if k % 2 else "xbd", f"s{k}") for k in range(60)]
     expectation = model_of(runs).expectation(AGENT, "")
     usual, mixed = reached(expectation, run_of("abc")), reached(expectation, run_of("abd"))
-    assert usual.sequence < mixed.sequence
+    assert usual.score < mixed.score
 
 
 def test_a_pause_is_one_of_its_buckets() -> None:
@@ -237,7 +237,7 @@ def test_who_was_not_seen_enough_has_no_limit(agent: str, role: str) -> None:
     """Nine sessions are no job, and two jobs do not say what an unseen one looks like."""
     expectation = trained().surprise.expectation(agent, role)
     assert expectation.score_limit(0.05) is None
-    assert expectation.p_value(trained().surprise.counts.score, 50.0, 0.05) is None
+    assert expectation.p_value({"score": 50.0}, 0.05) is None
 
 
 def test_an_unseen_job_is_held_against_unseen_jobs() -> None:
@@ -261,10 +261,10 @@ def test_the_false_alarm_rate_is_the_one_that_was_asked_for(
     """On 400 fresh sessions of the same kind: not more than chance, calibration's included, allows."""
     sessions, calibrated_on = 400, 120
     expectation = trained().surprise.expectation(AGENT, role)
-    limit = expectation.sequence_limit(share)
+    limit = expectation.score_limit(share)
     assert limit is not None
     fresh = (operations(make("s", 500_000 + k)) for k in range(sessions))
-    alarms = sum(reached(expectation, run).sequence > limit for run in fresh)
+    alarms = sum(reached(expectation, run).score > limit for run in fresh)
     worst = share + 3.1 * np.sqrt(share * (1 - share) / calibrated_on)
     assert alarms <= binom.ppf(0.999, sessions, worst)
 

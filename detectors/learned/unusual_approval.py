@@ -5,9 +5,11 @@ who never take their time.
 """
 
 from detectors.approvals import answered_ms
+from detectors.certainty import certainty
 from detectors.detector import Detector
 from detectors.thresholds import UnusualApprovalSettings
 from models.baselines.baseline import Baseline
+from models.baselines.haste import haste_bits, took_ms
 from models.event import AnyEvent, Approval, Operation
 from models.finding import Noticed
 from models.session import Session, Step, Workflow
@@ -25,7 +27,7 @@ class UnusualApproval(Detector):
     def __init__(self, settings: UnusualApprovalSettings, share: float, baseline: Baseline | None) -> None:
         self._settings = settings
         self._share = share
-        self._haste = baseline.haste if baseline is not None else None
+        self._model = baseline.surprise if baseline is not None else None
 
     def inspect(self, session: Session, workflow: Workflow, event: Operation, step: Step) -> Noticed | None:
         """See `Detector.inspect`."""
@@ -33,19 +35,22 @@ class UnusualApproval(Detector):
 
     def attend(self, session: Session, workflow: Workflow, event: AnyEvent) -> Noticed | None:
         """See `Detector.attend`."""
-        if self._haste is None or not isinstance(event, Approval):
+        if self._model is None or not isinstance(event, Approval):
             return None
-        took_ms = answered_ms(workflow, event.id)
-        if took_ms is None or took_ms >= self._settings.pause_ms_max:
+        waited_ms = answered_ms(workflow, event.id)
+        if waited_ms is None or waited_ms >= self._settings.pause_ms_max:
             return None
-        floor_ms = self._haste.floor_ms(session.agent, session.agent_role, self._share)
-        if floor_ms is None or took_ms >= floor_ms:
+        expectation = self._model.expectation(session.agent, session.agent_role)
+        limit, bits = expectation.limits(self._share).haste, haste_bits(waited_ms)
+        if limit is None or bits <= limit:
             return None
+        span = (self._settings.confidence, self._settings.confidence_sure)
+        sure, told = certainty(expectation, "haste", bits, self._share, span)
         return Noticed(
             detector=self.name,
-            confidence=self._settings.confidence,
-            reason=f"{event.operation} on {event.target} was allowed after {took_ms / 1000:.1f} s; all but "
-            f"{self._share:.1%} of honest sessions waited at least {floor_ms / 1000:.0f} s",
+            confidence=sure,
+            reason=f"{event.operation} on {event.target} was allowed after {waited_ms / 1000:.1f} s; "
+            f"the limit of this job is {took_ms(limit) / 1000:.0f} s{told}",
             evidence=(event.id,),
             grade=event.grade,
             tags=self.tags,

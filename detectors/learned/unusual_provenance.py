@@ -4,6 +4,7 @@ A recipient out of an e-mail's body, where it used to be the user who named it. 
 rewritten on its way, so that nobody can say where it came from.
 """
 
+from detectors.certainty import certainty
 from detectors.detector import Detector
 from detectors.thresholds import ProvenanceSettings
 from models.baselines.baseline import Baseline
@@ -39,16 +40,17 @@ class UnusualProvenance(Detector):
         limit = expectation.score_limit(self._share)
         if limit is None or found <= limit:
             return None
+        span = (self._settings.confidence, self._settings.confidence_sure)
+        sure, often = certainty(expectation, "score", found, self._share, span)
         told = [origin for origin in event.provenance if origin.origin is Origin.TOOL]
         names = ", ".join(dict.fromkeys(origin.argument for origin in told))
         sources = dict.fromkeys(origin.source_event for origin in told)
         calls = [call for call in sources if call in session.results]
         return Noticed(
             detector=self.name,
-            confidence=self._settings.confidence,
+            confidence=sure,
             reason=f"{event.operation} takes {names[:200]} from results: {session.origins:.1f} bits, "
-            f"{found:.1f} with its sequence; all but {self._share:.1%} of honest sessions of this job stay "
-            f"below {limit:.1f}",
+            f"{found:.1f} with its sequence; the limit of this job is {limit:.1f}{often}",
             evidence=(event.id, *calls)[:EVIDENCE_MAX],
             grade=event.grade,
             tags=self.tags,

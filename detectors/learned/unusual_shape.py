@@ -7,11 +7,11 @@ what its job does, in the same amounts.
 
 from functools import partial
 
+from detectors.certainty import certainty
 from detectors.detector import Detector, Inspect
 from detectors.thresholds import ShapeSettings
 from models.baselines.baseline import Baseline
 from models.baselines.shape import COUNTED, FEATURES, Mark, Vector, mark_of, take_in, vector_of
-from models.baselines.shape_model import ODD_MIN
 from models.event import Operation
 from models.finding import Noticed
 from models.session import Session, Step, Workflow
@@ -58,20 +58,21 @@ class UnusualShape(Detector):
         if shapes is None or surprise is None:
             return None
         expectation = surprise.expectation(event.agent, event.agent_role)
-        limit = expectation.shape_limit(shapes.counts.oddness, self._share)
+        limit = expectation.limits(self._share).shape
         if limit is None:
             return None
         vector = vector_of(session.shape, session.started_ms, event.at_ms)
         found = shapes.oddness(expectation.keys, vector)
-        if found <= max(limit, ODD_MIN):
+        if found <= limit:
             return None
+        span = (self._settings.confidence, self._settings.confidence_sure)
+        sure, told = certainty(expectation, "shape", found, self._share, span)
         distances = shapes.center(expectation.keys).distances(vector)
         return Noticed(
             detector=self.name,
-            confidence=self._settings.confidence,
+            confidence=sure,
             reason=f"{event.operation} gives the session a shape of oddness {found:.1f} of 100, "
-            f"by {_named(distances)}; all but {self._share:.1%} of honest sessions of this job stay "
-            f"below {max(limit, ODD_MIN):.1f}",
+            f"by {_named(distances)}; the limit of this job is {limit:.1f}{told}",
             evidence=(event.id,),
             grade=event.grade,
             tags=self.tags,

@@ -1,10 +1,11 @@
 """A run of operations that honest sessions of this job do not make in this order and rhythm.
 
-The surprise of each step, given up to five before it, is averaged over the last few; the limit is set on
-whole honest sessions, held out from the counting. Known gap: a hijacked agent that only makes its usual
-calls.
+The surprise of each step, given up to five before it, is averaged over the last few. It is part of the score
+that `unusual_provenance` looks at, and has its limit: one promise for both. Known gap: a hijacked agent that
+only makes its usual calls.
 """
 
+from detectors.certainty import certainty
 from detectors.detector import Detector
 from detectors.thresholds import TransitionSettings
 from models.baselines.baseline import Baseline
@@ -15,7 +16,7 @@ from models.session import Session, Step, Workflow
 
 
 class UnusualTransition(Detector):
-    """Fires when the surprise of the sequence exceeds what `p_max` of honest sessions reach."""
+    """Fires when the surprise of the sequence alone exceeds the limit of the score."""
 
     name = "unusual_transition"
     by_habit = True
@@ -23,9 +24,9 @@ class UnusualTransition(Detector):
     listens_to = frozenset(OpClass)
     tags = ("ASI01", "ASI10")
 
-    def __init__(self, settings: TransitionSettings, baseline: Baseline | None) -> None:
+    def __init__(self, settings: TransitionSettings, share: float, baseline: Baseline | None) -> None:
         self._settings = settings
-        self._p_max = settings.p_max
+        self._share = share
         self._model = baseline.surprise if baseline is not None else None
 
     def inspect(self, session: Session, workflow: Workflow, event: Operation, step: Step) -> Noticed | None:
@@ -36,16 +37,18 @@ class UnusualTransition(Detector):
         expectation = model.expectation(event.agent, event.agent_role)
         expectation.follow(session, event)
         found = sequence_of(session, event)
-        limit = expectation.sequence_limit(self._p_max)
+        limit = expectation.score_limit(self._share)
         if limit is None or found <= limit:
             return None
         often = session.repeated > session.surprise
+        span = (self._settings.confidence, self._settings.confidence_sure)
+        sure, told = certainty(expectation, "score", found, self._share, span)
         what = "how often it came by now" if often else "the last operations"
         return Noticed(
             detector=self.name,
-            confidence=self._settings.confidence,
+            confidence=sure,
             reason=f"{event.operation} brings the surprise of {what} to {found:.1f} bits; "
-            f"all but {self._settings.p_max:.1%} of honest sessions of this job stay below {limit:.1f}",
+            f"the limit of this job is {limit:.1f}{told}",
             evidence=(event.id,),
             grade=event.grade,
             tags=self.tags,

@@ -18,7 +18,6 @@ from models.baselines.cohorts import EVERYBODY
 from models.baselines.counts import GAPS_MS, ORDER, SurpriseCounts
 from models.baselines.forest import faults as forest_faults
 from models.baselines.habits import Habit, Habits
-from models.baselines.haste import Haste
 from models.baselines.pace import CohortPace, PaceModel, faults
 from models.baselines.rates import HORIZONS_MS
 from models.baselines.sequences import MEMORY
@@ -29,11 +28,11 @@ from models.baselines.shape_model import FAR, NEAR, PRIOR_SESSIONS, SPREAD_MIN, 
 from models.baselines.signing import Signature, Signer, Trusted
 from models.baselines.stored import Lazy
 from models.baselines.surprise import RESULTS_MAX, SurpriseModel
-from models.baselines.surprise_file import PackedSurprise, peaks_from, unpacked, unreadable
+from models.baselines.surprise_file import PackedSurprise, unpacked, unreadable
 from models.errors import ArtifactError
 
 FORMAT = "chainbrake-baseline"
-FORMAT_VERSION = 4
+FORMAT_VERSION = 5
 FEATURES = 3
 """Raised when rates, symbols, origins, gaps or shapes are computed in another way than before."""
 
@@ -55,8 +54,6 @@ class Payload(Struct, kw_only=True):
     """Job: what it is used to."""
     shape: PackedShape | None = None
     """Shapes of sessions; None is "not enough seen"."""
-    haste: dict[str, Raw] = {}
-    """Cohort: how fast the fastest approval of each session came."""
 
 
 class _Parts(Payload, kw_only=True):
@@ -120,7 +117,6 @@ class Baseline:
         self.habits = Habits(payload.habits)
         self.shape = ShapeModel(unpacked_shape(payload.shape)) if payload.shape is not None else None
         """None is "not enough seen"."""
-        self.haste = Haste(peaks_from(payload.haste))
 
     @property
     def unreadable(self) -> int:

@@ -43,10 +43,11 @@ class Peaks(Struct, array_like=True, weakref=True):
 
 def peaks_of(values: Sequence[float]) -> Peaks:
     """Of the sessions of a cohort."""
-    return Peaks(len(values), [_rounded_up(peak) for peak in sorted(values)[-HIGHEST_MAX:]])
+    return Peaks(len(values), [rounded_up(peak) for peak in sorted(values)[-HIGHEST_MAX:]])
 
 
-def _rounded_up(peak: float) -> float:
+def rounded_up(peak: float) -> float:
+    """To a thousandth."""
     rounded = ceil(peak * PARTS) / PARTS
     return rounded if rounded >= peak else rounded + 1 / PARTS
 

@@ -7,6 +7,7 @@ from typing import Annotated
 from msgspec import Meta, Struct, field
 
 from models.baselines.calibration import Calibration
+from models.baselines.joint import Together
 
 START = "<start>"
 END = "<end>"
@@ -78,9 +79,9 @@ class SurpriseCounts(Struct, kw_only=True):
     sessions: dict[str, int]
     """Cohort: sessions that taught."""
     cohorts: Mapping[str, CohortCounts]
-    score: Calibration
+    together: Together
+    """What held-out sessions reached, by every score that is calibrated together with surprise."""
     score_with_end: Calibration
-    sequence: Calibration
 
 
 def add_to(row: Row, symbol: str, times: int = 1) -> None:

@@ -1,16 +1,11 @@
 """How fast approvals are given: the fastest of each session, against those of honest sessions.
 
-In doublings faster than a day, so that a larger number is the odder one, as elsewhere. Nothing is modelled: a
-session is compared with the honest ones that had an approval, of its job where these can back the promise,
-else of its agent, else of everybody (split conformal).
+In doublings faster than a day, so that a larger number is the odder one, as elsewhere. Nothing is modelled:
+what honest sessions reached is calibrated beside the other scores (`joint.py`).
 """
 
-from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from math import log2
-
-from models.baselines.calibration import Peaks, narrowest, peaks_of
-from models.baselines.cohorts import EVERYBODY, SESSIONS_MIN, agent_key, job_key
 
 DAY_MS = 24 * 3_600_000
 
@@ -25,28 +20,6 @@ def took_ms(bits: float) -> int:
     return int(DAY_MS / 2.0**bits)
 
 
-def learn_haste(sessions: Iterable[tuple[str, str, Sequence[int]]]) -> dict[str, Peaks]:
-    """From agent, role and how long each approval took, of honest sessions; those without any say nothing."""
-    peaks: dict[str, list[float]] = defaultdict(list)
-    for agent, role, answers in sessions:
-        if answers:
-            for key in {EVERYBODY, agent_key(agent), job_key(agent, role)}:
-                peaks[key].append(haste_bits(min(answers)))
-    return {
-        key: peaks_of(theirs)
-        for key, theirs in peaks.items()
-        if len(theirs) >= SESSIONS_MIN or key == EVERYBODY
-    }
-
-
-class Haste:
-    """What is known of how fast approvals come."""
-
-    def __init__(self, peaks: Mapping[str, Peaks]) -> None:
-        self._peaks = peaks
-
-    def floor_ms(self, agent: str, role: str, share: float) -> int | None:
-        """All but `share` of honest sessions have no faster answer than this; None is "not enough seen"."""
-        found = narrowest(self._peaks, (EVERYBODY, agent_key(agent), job_key(agent, role)), share)
-        limit = found.limit(share) if found is not None else None
-        return took_ms(limit) if limit is not None else None
+def fastest_bits(answers: Sequence[int]) -> float | None:
+    """Of a session whose approvals took so long (ms); None for one that had none."""
+    return haste_bits(min(answers)) if answers else None

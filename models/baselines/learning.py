@@ -17,12 +17,13 @@ from models.baselines.baseline import (
 )
 from models.baselines.counting import Run
 from models.baselines.habits import count_habits
-from models.baselines.haste import learn_haste
-from models.baselines.pace_learning import learn_pace
+from models.baselines.haste import fastest_bits
+from models.baselines.pace_held_out import reach_pace
+from models.baselines.pace_learning import learn_pace, peaks_of_runs
 from models.baselines.shape_file import packed_shape
 from models.baselines.shape_learning import learn_shapes
-from models.baselines.surprise_file import packed, packed_peaks
-from models.baselines.surprise_learning import learn_held_out
+from models.baselines.surprise_file import packed
+from models.baselines.surprise_learning import learn_held_out, reach_haste, together
 from models.session import ACTS_MAX, remembered
 
 
@@ -40,10 +41,10 @@ def learn(
     """
     honest = list(runs)
     assert all(honest), "a run without operations teaches nothing"
-    answers = zip(honest, answered_ms, strict=True) if answered_ms else ()
-    haste = learn_haste((run[0].agent, run[0].agent_role, took) for run, took in answers)
-    if groups is None:
-        honest.sort(key=_order)  # neighbours in time are held out together
+    hastes = [fastest_bits(took) for took in answered_ms] or [None] * len(honest)
+    if groups is None:  # neighbours in time are held out together
+        pairs = sorted(zip(honest, hastes, strict=True), key=lambda pair: _order(pair[0]))
+        honest, hastes = [run for run, _ in pairs], [bits for _, bits in pairs]
     by_role: dict[str, list[Run]] = defaultdict(list)
     for run in honest:
         by_role[run[0].agent_role].append(run)
@@ -61,14 +62,17 @@ def learn(
         data_digest=_digest(honest),
         checksum="",
     )
-    pace = learn_pace(honest, once)
+    peaks = peaks_of_runs(once)
+    pace = learn_pace(honest, peaks)
     surprise, held_out = learn_held_out(once, groups)
     shapes = learn_shapes(held_out)
+    reach_pace(held_out, peaks)
+    reach_haste(held_out, hastes)
+    told = {"score": True, "shape": shapes is not None, "pace": bool(peaks.any()), "haste": True}
+    surprise.together = together(held_out, [name for name, is_known in told.items() if is_known])
     habits = {role: count_habits(theirs) for role, theirs in by_role.items() if role}
     shape = packed_shape(shapes) if shapes is not None else None
-    return header, Payload(
-        pace=pace, surprise=packed(surprise), habits=habits, shape=shape, haste=packed_peaks(haste)
-    )
+    return header, Payload(pace=pace, surprise=packed(surprise), habits=habits, shape=shape)
 
 
 def _span_ms(run: Run) -> tuple[int, int]:

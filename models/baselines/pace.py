@@ -5,7 +5,7 @@ Each cohort's limits are drawn towards those of the broader one by how few of it
 """
 
 from bisect import bisect_left
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Annotated
 
 from msgspec import Meta, Struct
@@ -19,6 +19,12 @@ Natural = Annotated[int, Meta(ge=0)]
 
 TAILS = (1e-3, 1e-4, 1e-5, 1e-6)
 """Chances of an honest peak for which limits are stored, largest first."""
+
+CALIBRATED_TAIL = 1e-4
+"""The tail beside whose limits sessions are told: a pace of 1.0 is just at one of them."""
+
+COUNT_MIN = 5.0
+"""Fewer operations are never fast, whatever was learned."""
 
 TIMED = tuple(op_class for op_class in OpClass if op_class is not OpClass.UNCLASSIFIED)
 """Classes of which operations are counted."""
@@ -56,6 +62,11 @@ class Pace(Struct, frozen=True, weakref=True):
         level = level_of(tail)
         return {op_class: tuple(rows[level]) for op_class, rows in self.rate_limits.items()}
 
+    def times(self, op_class: str, counts: Sequence[float]) -> float:
+        """How many times the limits at `CALIBRATED_TAIL` these counts are, one a horizon, at most."""
+        limits = self.rate_limits[op_class][level_of(CALIBRATED_TAIL)]
+        return max(count / max(limit, COUNT_MIN) for count, limit in zip(counts, limits, strict=True))
+
 
 def level_of(tail: float) -> int:
     """Which row of limits keeps the promise of a `tail`."""
@@ -77,14 +88,14 @@ class PaceModel(ByCohort[Pace | None]):
 
     def make(self, agent: str, role: str) -> Pace | None:
         """See `ByCohort.make`."""
-        known = self._known(agent, role)
-        counted = next((cohort for cohort in known if cohort.sessions >= SESSIONS_MIN), None)
+        known = known_keys(self._seen, agent, role)
+        counted = next((key for key in known if self._seen[key] >= SESSIONS_MIN), None)
         if counted is None:
             return None
-        limits = known[0].rate_limits
-        if role and role_key(role) not in self.cohorts:
+        limits = self.cohorts[known[0]].rate_limits
+        if is_new(self._seen, role):
             limits = _larger(limits, self.cohorts[EVERYBODY].rate_limits)
-        return Pace(limits, self._floor_ms(agent, role), shares(counted.paces))
+        return Pace(limits, self._floor_ms(agent, role), shares(self.cohorts[counted].paces))
 
     def _floor_ms(self, agent: str, role: str) -> int | None:
         """Of the job alone: that an agent is fast in one role absolves it in no other, nor without one."""
@@ -92,12 +103,18 @@ class PaceModel(ByCohort[Pace | None]):
         floors = (self.cohorts[key].pause_floor_ms for key in keys if key in self.cohorts)
         return next((floor for floor in floors if floor is not None), None)
 
-    def _known(self, agent: str, role: str) -> list[CohortPace]:
-        """The cohorts of a session that were seen, narrow to broad."""
-        keys = told_keys(agent, role)
-        known = sorted((self.cohorts[key] for key in keys if key in self.cohorts), key=_sessions)
-        both = self.cohorts.get(pair_key(agent, role)) if len(known) == len(keys) else None
-        return [both, *known] if both is not None else known
+
+def known_keys(sessions: Mapping[str, int], agent: str, role: str) -> list[str]:
+    """The cohorts of a session that were seen, narrow to broad: the first speaks for it."""
+    told = told_keys(agent, role)
+    known = sorted((key for key in told if key in sessions), key=lambda key: sessions[key])
+    pair = pair_key(agent, role)
+    return [pair, *known] if len(known) == len(told) and pair in sessions else known
+
+
+def is_new(sessions: Mapping[str, int], role: str) -> bool:
+    """Of a job never seen, what everybody does counts, too."""
+    return bool(role) and role_key(role) not in sessions
 
 
 def _larger(one: RateLimits, other: RateLimits) -> RateLimits:
@@ -106,10 +123,6 @@ def _larger(one: RateLimits, other: RateLimits) -> RateLimits:
         op_class: [list(map(max, row, other[op_class][level])) for level, row in enumerate(rows)]
         for op_class, rows in one.items()
     }
-
-
-def _sessions(cohort: CohortPace) -> int:
-    return cohort.sessions
 
 
 def faults(cohorts: Mapping[str, CohortPace]) -> Iterator[str]:

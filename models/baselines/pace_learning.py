@@ -38,7 +38,7 @@ SPREAD_MAX = 10.0
 Floats = NDArray[np.float64]
 
 
-class _Seen(Struct):
+class Seen(Struct):
     """What was seen of a cohort."""
 
     places: list[int]
@@ -47,29 +47,33 @@ class _Seen(Struct):
     """The broader cohort that it is drawn towards."""
 
 
-class _Fit(Struct):
+class Fit(Struct):
     """Of one cohort; arrays of shape (classes, horizons)."""
 
     mean: Floats
     dispersion: Floats
 
 
-def learn_pace(runs: Sequence[Run], once: Sequence[Run]) -> dict[str, CohortPace]:
-    """By cohort. `once` are the runs with each act told once."""
+def peaks_of_runs(once: Sequence[Run]) -> Floats:
+    """Of runs with each act told once; shape (sessions, classes, horizons)."""
+    return np.array([rate_peaks(run) for run in once]).reshape(-1, len(TIMED), len(HORIZONS_MS))
+
+
+def learn_pace(runs: Sequence[Run], peaks: Floats) -> dict[str, CohortPace]:
+    """By cohort. `peaks` of the same sessions, as in `peaks_of_runs`."""
     if not runs:
         return {}
-    peaks = np.array([rate_peaks(run) for run in once])
     pauses = [_pauses_ms(run) for run in runs]
     spans = [(len(run), _lasted_ms(run)) for run in runs]  # a session counts what every witness tells
-    sessions = [(run[0].agent, run[0].agent_role) for run in once]
-    prior = _Prior(sessions, peaks)
-    cohorts = _cohorts(sessions)
+    sessions = [(run[0].agent, run[0].agent_role) for run in runs]
+    prior = Prior(sessions, peaks)
+    cohorts = cohorts_of(sessions)
     fits = {EVERYBODY: prior.everybody}
     for key, seen in cohorts.items():
         if key != EVERYBODY:
             fits[key] = prior.drawn(peaks[seen.places], fits[seen.parent])
     highest = np.array([peaks[seen.places].max(axis=0) for seen in cohorts.values()])
-    limits = _limits([fits[key] for key in cohorts], highest)
+    limits = limits_of([fits[key] for key in cohorts], highest)
     return {
         key: CohortPace(
             sessions=len(seen.places),
@@ -96,7 +100,7 @@ def rate_peaks(run: Run) -> list[list[float]]:
     return [peaks[op_class] for op_class in TIMED]
 
 
-def _cohorts(sessions: Sequence[tuple[str, str]]) -> dict[str, _Seen]:
+def cohorts_of(sessions: Sequence[tuple[str, str]]) -> dict[str, Seen]:
     """Every cohort after the one that it is drawn towards: agent and role, the broader first, then the pair.
 
     A pair of which its agent or its role is all there was is no cohort of its own; what an agent does without
@@ -114,15 +118,15 @@ def _cohorts(sessions: Sequence[tuple[str, str]]) -> dict[str, _Seen]:
             places[key].append(place)
             parents[key][parent] += 1
     broad_first = sorted(places, key=lambda key: (-seen[key], key))
-    told = {key: _Seen(places[key], min(parents[key].items(), key=_most)[0]) for key in broad_first}
-    return {EVERYBODY: _Seen(list(range(len(sessions))), ""), **told}
+    told = {key: Seen(places[key], min(parents[key].items(), key=_most)[0]) for key in broad_first}
+    return {EVERYBODY: Seen(list(range(len(sessions))), ""), **told}
 
 
 def _most(counted: tuple[str, int]) -> tuple[int, str]:
     return -counted[1], counted[0]
 
 
-class _Prior:
+class Prior:
     """What is known of a job before it is seen: each job has one voice."""
 
     def __init__(self, sessions: Sequence[tuple[str, str]], peaks: Floats) -> None:
@@ -137,14 +141,14 @@ class _Prior:
         """Sessions that the broader cohort's mean is worth."""
         self._dispersion = np.array([_dispersion(each) for each in theirs]).mean(axis=0)
         spread = np.minimum(np.expm1(np.minimum(between, 10.0)), SPREAD_MAX)
-        self.everybody = _Fit(np.exp(logs.mean(axis=0)), self._dispersion + spread)
+        self.everybody = Fit(np.exp(logs.mean(axis=0)), self._dispersion + spread)
 
-    def drawn(self, peaks: Floats, towards: _Fit) -> _Fit:
+    def drawn(self, peaks: Floats, towards: Fit) -> Fit:
         """A cohort's fit, drawn towards the broader one's."""
         n = len(peaks)
         log_mean = (n * np.log(_mean(peaks)) + self._weight * np.log(towards.mean)) / (n + self._weight)
         dispersion = (n * _dispersion(peaks) + PRIOR_SESSIONS * self._dispersion) / (n + PRIOR_SESSIONS)
-        return _Fit(np.exp(log_mean), dispersion + 1.0 / n)
+        return Fit(np.exp(log_mean), dispersion + 1.0 / n)
 
 
 def _mean(peaks: Floats) -> Floats:
@@ -160,13 +164,13 @@ def _dispersion(peaks: Floats) -> Floats:
     return dispersion
 
 
-def _limits(fits: Sequence[_Fit], highest: Floats) -> Floats:
+def limits_of(fits: Sequence[Fit], highest: Floats, tails: Sequence[float] = TAILS) -> Floats:
     """Quantiles of the negative binomial; shape (tails, cohorts, classes, horizons)."""
     mean = np.array([fit.mean for fit in fits])
     size = 1.0 / np.maximum(np.array([fit.dispersion for fit in fits]), DISPERSION_MIN)
     pairs, back = np.unique(np.stack([mean.ravel(), size.ravel()]), axis=1, return_inverse=True)
     chance = pairs[1] / (pairs[1] + pairs[0])
-    quantiles = [nbinom.ppf(1.0 - tail, pairs[1], chance)[back.ravel()].reshape(mean.shape) for tail in TAILS]
+    quantiles = [nbinom.ppf(1.0 - tail, pairs[1], chance)[back.ravel()].reshape(mean.shape) for tail in tails]
     limits: Floats = np.maximum(np.array(quantiles), highest[None])
     return limits
 

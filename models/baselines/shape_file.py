@@ -7,18 +7,16 @@ from models.baselines.forest import Forest
 from models.baselines.shape import FEATURES
 from models.baselines.shape_model import ShapeCounts, Usual
 from models.baselines.stored import Lazy
-from models.baselines.surprise_file import PackedCalibration, calibration_of, packed_calibration
 
 _encode = msgspec.json.Encoder().encode
 _usual = msgspec.json.Decoder(Usual)
 
 
 class PackedShape(Struct, kw_only=True):
-    """The forest; what is usual and the peaks by cohort, each read when asked for."""
+    """The forest; what is usual by cohort, read when asked for."""
 
     forest: Forest
     usual: dict[str, Raw]
-    oddness: PackedCalibration
 
 
 def packed_shape(counts: ShapeCounts) -> PackedShape:
@@ -26,7 +24,6 @@ def packed_shape(counts: ShapeCounts) -> PackedShape:
     return PackedShape(
         forest=counts.forest,
         usual={key: Raw(_encode(usual)) for key, usual in counts.usual.items()},
-        oddness=packed_calibration(counts.oddness),
     )
 
 
@@ -35,7 +32,6 @@ def unpacked_shape(told: PackedShape) -> ShapeCounts:
     return ShapeCounts(
         forest=told.forest,
         usual=Lazy(told.usual, _read_usual),
-        oddness=calibration_of(told.oddness),
     )
 
 

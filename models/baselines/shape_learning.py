@@ -16,7 +16,7 @@ from models.baselines.forest import Floats, Forest, Whole
 from models.baselines.forest_learning import exported, fitted
 from models.baselines.shape import FEATURES, Figures, Mark, Vector, mark_of, take_in, vector_of
 from models.baselines.shape_model import Center, ShapeCounts, Usual, center_of
-from models.baselines.surprise_learning import FOLDS, Found, HeldOut, Placed, calibrated
+from models.baselines.surprise_learning import FOLDS, Found, HeldOut, Placed
 
 SESSIONS_MIN = 30
 """With fewer sessions whose class of risk ever changed, no forest is grown: not enough seen."""
@@ -54,8 +54,7 @@ def learn_shapes(held_out: HeldOut) -> ShapeCounts | None:
     for found, fold_of in ((held_out.known, "group"), (held_out.new, "job")):
         _reach(seen, total, found, [getattr(told.placed, fold_of) for told in seen])
         _raise(seen, found, forest, usual)
-    oddness = calibrated(held_out.known, held_out.new, "shape")
-    return ShapeCounts(forest=forest, usual=usual, oddness=oddness)
+    return ShapeCounts(forest=forest, usual=usual)
 
 
 def changes(run: Run) -> list[Vector]:

@@ -11,7 +11,6 @@ from math import sqrt
 import numpy as np
 from msgspec import Struct
 
-from models.baselines.calibration import Calibration
 from models.baselines.cohorts import EVERYBODY
 from models.baselines.forest import Forest, Whole
 from models.baselines.shape import FEATURES, Vector
@@ -51,8 +50,6 @@ class ShapeCounts(Struct, kw_only=True):
 
     forest: Forest
     usual: Mapping[str, Usual]
-    oddness: Calibration
-    """Running maxima of whole held-out sessions; 0 for one whose class of risk never changed."""
 
 
 class Center(Struct, frozen=True):

@@ -8,9 +8,10 @@ once that is known, and is remembered as part of the sequence.
 """
 
 from bisect import bisect_right
-from typing import Final
+from collections.abc import Mapping
+from typing import Final, TypeVar
 
-from models.baselines.calibration import Calibration, Peaks, narrowest, strictest
+from models.baselines.calibration import Peaks, narrowest, strictest
 from models.baselines.cohorts import (
     EVERYBODY,
     JOB_SESSIONS_MIN,
@@ -21,10 +22,13 @@ from models.baselines.cohorts import (
     levels,
 )
 from models.baselines.counts import END, GAPS_MS, ORDER, REPEATS_EXACT, SurpriseCounts
+from models.baselines.joint import NO_LIMITS, Joint, Limits, speaking
 from models.baselines.origins import OriginModel
 from models.baselines.sequences import MEMORY, SequenceModel, Shared, averaged
 from models.event import Operation, Outcome
 from models.session import Session
+
+Part = TypeVar("Part")
 
 ERROR: Final = Outcome.ERROR
 FRESH: Final = 1.0 - MEMORY
@@ -45,16 +49,15 @@ class Expectation:
             "_asked",
             "_counts",
             "_job_sessions",
+            "_limits",
             "_model",
             "_names_sources",
             "_origins",
             "_pace",
         ),
         *(
-            "_score_limits",
+            "_score_limit",
             "_sequence",
-            "_sequence_limit",
-            "_shape_limits",
             "_symbols",
             "enough_seen",
             "keys",
@@ -74,56 +77,54 @@ class Expectation:
         self._pace = shared.pace(counted)
         self._symbols = shared.symbols
         self._counts = counts
-        self._score_limits: dict[float, float | None] = {}
-        self._shape_limits: dict[float, float | None] = {}
+        self._limits: dict[float, Limits] = {}
         self._asked = -1.0
-        """The share for which the limit of the sequence was asked last, and the limit."""
-        self._sequence_limit: float | None = None
+        """The share for which the limit of the score was asked last, and the limit."""
+        self._score_limit: float | None = None
         self._names_sources = any(cohort.arguments for cohort in own)
         self.enough_seen = bool(own) and own[0].sessions >= SESSIONS_MIN
         self._job_sessions = counts.sessions.get(job_key(agent, role), 0)
         self._agent = agent
 
-    def limit(self, calibration: Calibration, share: float) -> float | None:
-        """What at most `share` of honest sessions exceed, in bits; None is "not enough seen".
+    def limits(self, share: float) -> Limits:
+        """What at most `share` of honest sessions exceed in any score; None is "not enough seen".
 
-        A job seen a few times only has to exceed both what known and what new jobs reach.
+        A job seen a few times only has to exceed both what known and what new jobs reach. Looked up once.
         """
-        limits = [peaks.limit(share) if peaks else None for peaks in self._peaks(calibration, share)]
-        return strictest(limits) if self.enough_seen else None
+        found = self._limits.get(share)
+        if found is None:
+            found = self._limits[share] = self._limits_of(share)
+        return found
 
     def score_limit(self, share: float) -> float | None:
-        """The limit of the score, looked up once."""
-        try:
-            return self._score_limits[share]
-        except KeyError:
-            found = self._score_limits[share] = self.limit(self._counts.score, share)
-            return found
-
-    def shape_limit(self, calibration: Calibration, share: float) -> float | None:
-        """The limit of the oddness of shapes, by its one calibration, looked up once."""
-        try:
-            return self._shape_limits[share]
-        except KeyError:
-            found = self._shape_limits[share] = self.limit(calibration, share)
-            return found
-
-    def sequence_limit(self, share: float) -> float | None:
-        """The limit of the sequence alone, looked up once."""
+        """The limit of the score, in bits, looked up once."""
         if share != self._asked:
-            self._asked, self._sequence_limit = share, self.limit(self._counts.sequence, share)
-        return self._sequence_limit
+            self._asked, self._score_limit = share, self.limits(share).score
+        return self._score_limit
 
-    def p_value(self, calibration: Calibration, peak: float, share: float) -> float | None:
-        """Chance of an honest session to reach `peak`, from the peaks that back a promise of `share`."""
-        backing = self._peaks(calibration, share)
-        found = [peaks.p_value(peak) for peaks in backing if peaks is not None]
+    def end_limit(self, share: float) -> float | None:
+        """What at most `share` of honest sessions reach with their end, in bits: a promise of its own."""
+        ended = self._counts.score_with_end
+        known = narrowest(ended.known, (EVERYBODY, *self.keys), share)
+        new = narrowest(ended.new, (EVERYBODY, agent_key(self._agent)), share)
+        found = [peaks.limit(share) if peaks is not None else None for peaks in self._of_job(known, new)]
+        return strictest(found) if self.enough_seen else None
+
+    def p_value(self, peaks: Mapping[str, float], share: float) -> float | None:
+        """Chance of an honest session to go as far in any score, by those that back a promise of `share`.
+
+        `peaks`: by score, those that were looked at; None is "not enough seen".
+        """
+        backing = self._backing(share)
+        found = [joint.p_value(peaks) for joint in backing if joint is not None]
         return max(found) if self.enough_seen and len(found) == len(backing) else None
 
     def backing(self, share: float) -> Peaks | None:
         """The held-out peaks behind a limit of the score; None where several are, or not enough were seen."""
-        found = self._peaks(self._counts.score, share)
-        return found[0] if self.enough_seen and len(found) == 1 else None
+        found = self._backing(share)
+        if not self.enough_seen or len(found) != 1 or found[0] is None:
+            return None
+        return found[0].alone("score")
 
     def follow(self, session: Session, event: Operation) -> None:
         """`fold`, once per event however many detectors ask; and how far the score ever rose."""
@@ -177,9 +178,19 @@ class Expectation:
         """The decayed average with the session's end as its last event, in bits."""
         return averaged(session.surprise, self._sequence.bits(session.symbols, END))
 
-    def _peaks(self, calibration: Calibration, share: float) -> list[Peaks | None]:
-        known = narrowest(calibration.known, (EVERYBODY, *self.keys), share)
-        new = narrowest(calibration.new, (EVERYBODY, agent_key(self._agent)), share)
+    def _limits_of(self, share: float) -> Limits:
+        backing = self._backing(share)
+        found = [joint.limits(share) if joint is not None else NO_LIMITS for joint in backing]
+        return Limits(*map(strictest, zip(*found, strict=True))) if self.enough_seen else NO_LIMITS
+
+    def _backing(self, share: float) -> list[Joint | None]:
+        together = self._counts.together
+        known = speaking(together.known, (EVERYBODY, *self.keys), share)
+        new = speaking(together.new, (EVERYBODY, agent_key(self._agent)), share)
+        return self._of_job(known, new)
+
+    def _of_job(self, known: Part | None, new: Part | None) -> list[Part | None]:
+        """What counts for a job seen so often."""
         if self._job_sessions >= JOB_SESSIONS_MIN:
             return [known]
         return [known, new] if self._job_sessions else [new]

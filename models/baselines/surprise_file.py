@@ -7,10 +7,12 @@ from msgspec import Raw, Struct
 
 from models.baselines.calibration import Calibration, Peaks
 from models.baselines.counts import SurpriseCounts
+from models.baselines.joint import SCORES, Joint, Together
 from models.baselines.stored import Cohorts, Lazy, Natural
 
 _encode = msgspec.json.Encoder().encode
 _peaks = msgspec.json.Decoder(Peaks)
+_joint = msgspec.json.Decoder(Joint)
 
 
 class PackedCalibration(Struct, kw_only=True):
@@ -27,9 +29,8 @@ class PackedSurprise(Struct, kw_only=True):
     """What the numbers in the cohorts stand for."""
     sessions: dict[str, Natural]
     cohorts: dict[str, Raw]
-    score: PackedCalibration
+    together: PackedCalibration
     score_with_end: PackedCalibration
-    sequence: PackedCalibration
 
 
 def packed(counts: SurpriseCounts) -> PackedSurprise:
@@ -40,9 +41,10 @@ def packed(counts: SurpriseCounts) -> PackedSurprise:
         names=cohorts.names,
         sessions=counts.sessions,
         cohorts=dict(cohorts.packed),
-        score=packed_calibration(counts.score),
-        score_with_end=packed_calibration(counts.score_with_end),
-        sequence=packed_calibration(counts.sequence),
+        together=PackedCalibration(known=_packed(counts.together.known), new=_packed(counts.together.new)),
+        score_with_end=PackedCalibration(
+            known=_packed(counts.score_with_end.known), new=_packed(counts.score_with_end.new)
+        ),
     )
 
 
@@ -51,38 +53,23 @@ def unpacked(told: PackedSurprise) -> SurpriseCounts:
     return SurpriseCounts(
         sessions=told.sessions,
         cohorts=Cohorts(told.cohorts, told.names),
-        score=calibration_of(told.score),
-        score_with_end=calibration_of(told.score_with_end),
-        sequence=calibration_of(told.sequence),
+        together=Together(*(Lazy(part, _read_joint) for part in (told.together.known, told.together.new))),
+        score_with_end=Calibration(
+            *(Lazy(part, _read_peaks) for part in (told.score_with_end.known, told.score_with_end.new))
+        ),
     )
 
 
 def unreadable(counts: SurpriseCounts) -> int:
     """Parts that were asked for and could not be read."""
-    calibrations = (counts.score, counts.score_with_end, counts.sequence)
-    parts = (counts.cohorts, *(part for each in calibrations for part in (each.known, each.new)))
+    together, ended = counts.together, counts.score_with_end
+    parts = (counts.cohorts, together.known, together.new, ended.known, ended.new)
     inside = counts.cohorts.broken if isinstance(counts.cohorts, Cohorts) else 0
     return inside + sum(len(part.refused) for part in parts if isinstance(part, Lazy))
 
 
-def packed_calibration(calibration: Calibration) -> PackedCalibration:
-    """As it stands in the file."""
-    return PackedCalibration(known=packed_peaks(calibration.known), new=packed_peaks(calibration.new))
-
-
-def packed_peaks(peaks: Mapping[str, Peaks]) -> dict[str, Raw]:
-    """Peaks by cohort, as they stand in the file."""
+def _packed(peaks: Mapping[str, Peaks] | Mapping[str, Joint]) -> dict[str, Raw]:
     return {key: Raw(_encode(told)) for key, told in peaks.items()}
-
-
-def calibration_of(told: PackedCalibration) -> Calibration:
-    """Ready to be asked."""
-    return Calibration(peaks_from(told.known), peaks_from(told.new))
-
-
-def peaks_from(told: Mapping[str, Raw]) -> Mapping[str, Peaks]:
-    """Ready to be asked."""
-    return Lazy(told, _read_peaks)
 
 
 def _read_peaks(raw: Raw) -> Peaks:
@@ -90,3 +77,18 @@ def _read_peaks(raw: Raw) -> Peaks:
     if peaks.highest != sorted(peaks.highest) or len(peaks.highest) > peaks.sessions:
         raise ValueError("peaks must ascend")
     return peaks
+
+
+def _read_joint(raw: Raw) -> Joint:
+    joint = _joint.decode(raw)
+    if "score" not in joint.highest or not joint.highest.keys() <= set(SCORES):
+        raise ValueError(f"scores must be some of {', '.join(SCORES)}")
+    if any(told != sorted(told) or len(told) > joint.sessions for told in joint.highest.values()):
+        raise ValueError("peaks must ascend")
+    if (
+        joint.turns != sorted(joint.turns)
+        or len(joint.turns) > joint.sessions
+        or min(joint.turns, default=1) < 1
+    ):
+        raise ValueError("turns must ascend")
+    return joint

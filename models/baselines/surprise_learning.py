@@ -6,8 +6,9 @@ variant of the agent that ran the session (or else its stretch of time), once by
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import groupby
+from typing import TypeVar
 
 from msgspec import Struct
 
@@ -15,9 +16,10 @@ from models.baselines.calibration import Calibration, Peaks, peaks_of
 from models.baselines.cohorts import EVERYBODY, SESSIONS_MIN, agent_key, job_key, levels, tally
 from models.baselines.counting import Left, Member, Run, count_members, members
 from models.baselines.counts import SurpriseCounts
+from models.baselines.joint import Joint, Together, joint_of
 from models.baselines.sequences import Shared
 from models.baselines.stored import Cohorts
-from models.baselines.surprise import Expectation, score_of, sequence_of
+from models.baselines.surprise import Expectation, score_of
 from models.session import Session
 
 FOLDS = 10
@@ -43,12 +45,16 @@ class Reached(Struct):
 
     score: float = 0.0
     score_with_end: float = 0.0
-    sequence: float = 0.0
     shape: float = 0.0
     """Oddness of its shape, 0 to 100; filled in by `shape_learning`."""
+    pace: float = 0.0
+    """Its pace, in times its limit; filled in by `pace_held_out`."""
+    haste: float | None = None
+    """Of its fastest approval; None for a session without one."""
 
 
 Found = list[tuple[Placed, Reached]]
+Part = TypeVar("Part")
 
 
 class HeldOut(Struct):
@@ -76,18 +82,43 @@ def learn_held_out(
     many = _of_many_jobs(placed)
     known = _reached(total, seen, [[s for s in placed if s.group == fold] for fold in range(FOLDS)])
     new = _reached(total, seen, [[s for s in many if s.job == fold] for fold in range(FOLDS)])
-    score, score_with_end, sequence = (
-        calibrated(known, new, name) for name in ("score", "score_with_end", "sequence")
-    )
     counts = SurpriseCounts(
-        sessions=dict(seen), cohorts=total, score=score, score_with_end=score_with_end, sequence=sequence
+        sessions=dict(seen),
+        cohorts=total,
+        together=together(HeldOut(placed, known, new), ("score",)),
+        score_with_end=Calibration(
+            _by_cohort(known, _ended, by_job=False), _by_cohort(new, _ended, by_job=True)
+        ),
     )
     return counts, HeldOut(placed, known, new)
 
 
-def calibrated(known: Found, new: Found, name: str) -> Calibration:
-    """The peaks of one of the maxima, by cohort."""
-    return Calibration(_peaks(known, name, by_job=False), _peaks(new, name, by_job=True))
+def together(held_out: HeldOut, scores: Sequence[str]) -> Together:
+    """The peaks of these scores by cohort, once all are filled in.
+
+    How fast approvals come counts where `SESSIONS_MIN` sessions of a cohort had one.
+    """
+
+    def joint(reached: Sequence[Reached]) -> Joint:
+        answered = sum(peak.haste is not None for peak in reached)
+        told = [name for name in scores if name != "haste" or answered >= SESSIONS_MIN]
+        return joint_of({name: [getattr(peak, name) or 0.0 for peak in reached] for name in told})
+
+    return Together(
+        _by_cohort(held_out.known, joint, by_job=False), _by_cohort(held_out.new, joint, by_job=True)
+    )
+
+
+def reach_haste(held_out: HeldOut, hastes: Sequence[float | None]) -> None:
+    """Fills in the fastest approval of those that were held out; `hastes` are those of `held_out.placed`."""
+    bits = {id(placed): haste for placed, haste in zip(held_out.placed, hastes, strict=True)}
+    for found in (held_out.known, held_out.new):
+        for placed, peak in found:
+            peak.haste = bits[id(placed)]
+
+
+def _ended(reached: Sequence[Reached]) -> Peaks:
+    return peaks_of([peak.score_with_end for peak in reached])
 
 
 def _placed(runs: Sequence[Run], seen: Counter[str], groups: Sequence[str] | None) -> list[Placed]:
@@ -124,13 +155,11 @@ def _reached(total: Cohorts, seen: Counter[str], folds: Iterable[list[Placed]]) 
     for held_out in folds:
         if not held_out or len(found) >= CALIBRATED_MAX:
             continue
-        nothing = Calibration({}, {})
         counts = SurpriseCounts(
             sessions=dict(seen),
             cohorts=Left(total, members(held_out)),
-            score=nothing,
-            score_with_end=nothing,
-            sequence=nothing,
+            together=Together({}, {}),
+            score_with_end=Calibration({}, {}),
         )
         shared = Shared(counts.cohorts)
         scored = sorted(held_out[:: -(-len(held_out) // CALIBRATED_MAX)], key=_cohorts)
@@ -152,22 +181,19 @@ def reached(expectation: Expectation, run: Run) -> Reached:
     for event in run:
         expectation.fold(session, event)
         peak.score = max(peak.score, score_of(session, event))
-        peak.sequence = max(peak.sequence, sequence_of(session, event))
     peak.score_with_end = max(peak.score, expectation.ended(session))
     return peak
 
 
-def _peaks(found: Found, name: str, *, by_job: bool) -> dict[str, Peaks]:
+def _by_cohort(found: Found, made: Callable[[Sequence[Reached]], Part], *, by_job: bool) -> dict[str, Part]:
     """Per cohort with enough sessions, and pooled; of unseen jobs, per agent."""
-    values: dict[str, list[float]] = defaultdict(list)
+    values: dict[str, list[Reached]] = defaultdict(list)
     for session, peak in found:
         keys = {EVERYBODY, agent_key(session.agent)}
         if not by_job:
             keys.add(job_key(session.agent, session.role))
         for key in keys:
-            values[key].append(getattr(peak, name))
+            values[key].append(peak)
     return {
-        key: peaks_of(theirs)
-        for key, theirs in values.items()
-        if len(theirs) >= SESSIONS_MIN or key == EVERYBODY
+        key: made(theirs) for key, theirs in values.items() if len(theirs) >= SESSIONS_MIN or key == EVERYBODY
     }

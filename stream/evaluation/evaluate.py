@@ -222,14 +222,15 @@ def _examples(sessions: Sequence[Session], budget: float) -> Examples:
 
 def example(session: Session, budget: float) -> Example:
     """A session with the event that alarmed, else the one that scored highest."""
-    rise = session.alarm_rise(budget) or (session.rises[-1] if session.rises else None)
+    told = [rise for rise in session.rises if rise.by == "score"]
+    rise = session.alarm_rise(budget) or (told[-1] if told else None)
     return Example(
         session=session.name,
         workflow=session.workflow,
         agent=session.agent,
         role=session.role,
         score=session.score,
-        limit=session.limits[budget],
+        limit=session.limits[budget].score,
         p_value=session.p_value,
         events=session.events,
         at=rise.place if rise is not None else None,

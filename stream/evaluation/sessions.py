@@ -5,12 +5,13 @@ from collections.abc import Callable, Iterable, Iterator
 from msgspec import Struct
 
 from models.baselines.baseline import Baseline
+from models.baselines.joint import Limits
 from models.baselines.surprise import Expectation
 from models.cloudevent import read_line
 from models.errors import UnreadableEventError
 from models.event import Disposition, Operation
 from stream.evaluation.truth import Kind, Truth
-from stream.offline.scoring import Rise, Scorer
+from stream.offline.scoring import Rise, Scorer, exceeds
 from stream.sources.recorded_run import RecordedRun
 
 
@@ -26,16 +27,17 @@ class Session(Struct, frozen=True):
     with_end: float
     rises: list[Rise]
     """Its new heights, in order."""
-    limits: dict[float, float | None]
-    """Share that was promised: the limit; None is "not enough seen"."""
+    limits: dict[float, Limits]
+    """Share that was promised: the limits of all scores together."""
     end_limits: dict[float, float | None]
     p_value: float | None
     truth: Truth | None
 
     def alarm(self, share: float) -> bool | None:
         """Whether it exceeds the limit of a promise; None is "not enough seen"."""
-        limit = self.limits[share]
-        return None if limit is None else self.score > limit
+        if self.limits[share].score is None:
+            return None
+        return self.alarm_rise(share) is not None
 
     def alarm_with_end(self, share: float) -> bool | None:
         """The same with its end."""
@@ -44,10 +46,8 @@ class Session(Struct, frozen=True):
 
     def alarm_rise(self, share: float) -> Rise | None:
         """Where the alarm came; None for no alarm."""
-        limit = self.limits[share]
-        if limit is None:
-            return None
-        return next((rise for rise in self.rises if rise.score > limit), None)
+        limits = self.limits[share]
+        return next((rise for rise in self.rises if exceeds(limits, rise.by, rise.height)), None)
 
     @property
     def kind(self) -> Kind | None:
@@ -61,7 +61,7 @@ class Judge:
     def __init__(self, baseline: Baseline, budget: float, shares: Iterable[float]) -> None:
         self._scorer = Scorer(baseline, budget)
         self._shares = tuple(shares)
-        self._limits: dict[int, tuple[Expectation, dict[float, float | None], dict[float, float | None]]] = {}
+        self._limits: dict[int, tuple[Expectation, dict[float, Limits], dict[float, float | None]]] = {}
 
     def judged(self, run: RecordedRun, truth: Truth | None) -> Session:
         """One session that has operations."""
@@ -83,12 +83,12 @@ class Judge:
             truth,
         )
 
-    def _of(self, expectation: Expectation) -> tuple[dict[float, float | None], dict[float, float | None]]:
+    def _of(self, expectation: Expectation) -> tuple[dict[float, Limits], dict[float, float | None]]:
         """The limits of a cohort, looked up once."""
         known = self._limits.get(id(expectation))
         if known is None:
-            limits = {share: self._scorer.limit(expectation, share) for share in self._shares}
-            ended = {share: self._scorer.limit(expectation, share, with_end=True) for share in self._shares}
+            limits = {share: expectation.limits(share) for share in self._shares}
+            ended = {share: expectation.end_limit(share) for share in self._shares}
             known = self._limits[id(expectation)] = (expectation, limits, ended)
         return known[1], known[2]
 

@@ -22,8 +22,15 @@ DAY_MS = 24 * 3_600_000
 DAYS_MIN = 5
 """An agent seen on fewer days has no usual day yet."""
 
-ODD = frozenset({"unusual_provenance"})
-"""Whose limit a whole recorded session is held against."""
+ODD = {"": NOBODY} | {
+    score: frozenset({detector})
+    for score, detector in (
+        ("score", "unusual_provenance"),
+        ("shape", "unusual_shape"),
+        ("pace", "unusual_velocity"),
+    )
+}
+"""Who would have told of a whole recorded session, by the score that was exceeded first."""
 
 DAY_SESSIONS_MIN = 10
 """On any day so many may teach: of an agent that runs once a day, a second and a third run are no flood."""
@@ -77,8 +84,7 @@ def train_runs(
     empty, told = 0, list[Told]()
     for run in runs:
         if run.operations:
-            odd = scorer is not None and scorer.run(run).first_alarm is not None
-            told.append(Told(run, weak=ODD if odd else NOBODY))
+            told.append(Told(run, weak=ODD[scorer.run(run).alarm_by] if scorer is not None else NOBODY))
         else:
             empty += 1
     honest, left_out = teachers(told, policy.learning.usual_share_min)

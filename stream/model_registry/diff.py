@@ -1,14 +1,17 @@
 """What changes if one baseline takes another's place: who is known, and how far limits move."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 from msgspec import Struct
 
 from models.baselines.baseline import Baseline
-from models.baselines.calibration import Calibration
 from models.baselines.cohorts import named
+from models.baselines.joint import Joint
 from models.baselines.pace import TAILS, level_of
 from models.baselines.rates import HORIZONS_MS
+
+UNITS = {"score": "bits", "shape": "oddness", "pace": "times", "haste": "bits"}
+"""What limits are told in."""
 
 MOVED_MIN = 0.1
 """Bits: a limit that moved by less is the same to whoever looks."""
@@ -71,26 +74,27 @@ def _headers(old: Baseline, new: Baseline) -> dict[str, tuple[int | str | None, 
 
 
 def _limits(old: Baseline, new: Baseline, share: float) -> list[Change]:
-    kinds: tuple[tuple[str, Callable[[Baseline], Calibration]], ...] = (
-        ("score limit (bits)", lambda baseline: baseline.surprise.counts.score),
-        ("sequence limit (bits)", lambda baseline: baseline.surprise.counts.sequence),
-    )
+    both = (old.surprise.counts.together, new.surprise.counts.together)
     changes = []
-    for what, calibration in kinds:
-        both = (calibration(old), calibration(new))
-        for part in ("known", "new"):
+    for name, unit in UNITS.items():
+        for part, seen in (("known", ""), ("new", ", jobs never seen")):
             mine, theirs = (getattr(each, part) for each in both)
-            name = what if part == "known" else f"{what}, jobs never seen"
             changes += [
-                Change(name, named(key), _limit(mine, key, share), _limit(theirs, key, share))
+                Change(
+                    f"{name} limit ({unit}){seen}",
+                    named(key),
+                    _limit(mine, key, share, name),
+                    _limit(theirs, key, share, name),
+                )
                 for key in sorted({*mine, *theirs})
             ]
     return changes
 
 
-def _limit(peaks: Mapping[str, object], key: str, share: float) -> float | None:
-    found = peaks.get(key)
-    return found.limit(share) if found is not None else None  # type: ignore[attr-defined]
+def _limit(joints: Mapping[str, Joint], key: str, share: float, name: str) -> float | None:
+    found = joints.get(key)
+    limit: float | None = getattr(found.limits(share), name) if found is not None else None
+    return limit
 
 
 def _paces(old: Baseline, new: Baseline, tail: float) -> list[Change]:

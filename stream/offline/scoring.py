@@ -6,23 +6,31 @@ from typing import Any
 from msgspec import Struct
 
 from models.baselines.baseline import Baseline
+from models.baselines.joint import Limits
+from models.baselines.rates import count
+from models.baselines.shape import mark_of, take_in, vector_of
 from models.baselines.surprise import Expectation, score_of
 from models.baselines.wording import why
 from models.cloudevent import read_line
 from models.errors import UnreadableEventError
-from models.event import Operation
+from models.event import OpClass, Operation
 from models.session import ACTS_MAX, RECENT_IDS_MAX, Session, remembered
 from stream.sources.recorded_run import RecordedRun
 
 DIGITS = 6
 
+TOLD = ("score", "shape", "pace")
+"""Scores that operations tell of."""
+
 
 class Rise(Struct, frozen=True):
-    """An event that brought a session's score to a new height."""
+    """An event that brought one of a session's scores to a new height."""
 
     place: int
     """0-based, among the session's operations."""
-    score: float
+    by: str
+    """Which score, by its name in `SCORES`."""
+    height: float
     event: str
     """Its id."""
     why: str
@@ -34,12 +42,16 @@ class Scored(Struct):
 
     session: Session
     expectation: Expectation
-    limit: float | None
-    """Above it, it is an alarm; None is "not enough seen"."""
+    limits: Limits
+    """Above any, it is an alarm; without one of the score it is "not enough seen"."""
     workflow: str
+    baseline: Baseline
+    peaks: dict[str, float]
+    """By score, the running maxima."""
     events: int = 0
-    score: float = 0.0
     first_alarm: int | None = None
+    alarm_by: str = ""
+    """The score that alarmed first."""
     rises: list[Rise] | None = None
     """Every new height, if anybody wants to know."""
 
@@ -48,15 +60,43 @@ class Scored(Struct):
         if event.act and not remembered(self.session.acts, event.act, ACTS_MAX):
             self.events += 1
             return
+        if not self.events:
+            self.session.started_ms = event.at_ms
         self.expectation.fold(self.session, event)
-        found = score_of(self.session, event)
-        if found > self.score:
-            self.score = found
-            if self.rises is not None:
-                self.rises.append(Rise(self.events, found, event.id, why(self.session, event)))
-        if self.limit is not None and found > self.limit and self.first_alarm is None:
-            self.first_alarm = self.events
+        self._reach("score", score_of(self.session, event), event)
+        if event.op_class is not OpClass.UNCLASSIFIED:
+            self._reach("pace", self._pace(event), event)
+            self._reach("shape", self._oddness(event), event)
         self.events += 1
+
+    def _reach(self, name: str, height: float, event: Operation) -> None:
+        if height <= self.peaks[name]:
+            return
+        self.peaks[name] = height
+        if self.rises is not None:
+            told = why(self.session, event) if name == "score" else f"{name} {height:.1f}"
+            self.rises.append(Rise(self.events, name, height, event.id, told))
+        if self.first_alarm is None and exceeds(self.limits, name, height):
+            self.first_alarm, self.alarm_by = self.events, name
+
+    def _pace(self, event: Operation) -> float:
+        cell = count(self.session.rates, event.op_class, event.at_ms)
+        pace = self.baseline.pace.of(event.agent, event.agent_role)
+        return pace.times(event.op_class, cell[1:]) if pace is not None else 0.0
+
+    def _oddness(self, event: Operation) -> float:
+        """Looked at when the session's class of risk changes."""
+        mark, shapes, session = mark_of(event), self.baseline.shape, self.session
+        if mark is None or shapes is None or not take_in(session.shape, mark, event):
+            return 0.0
+        return shapes.oddness(
+            self.expectation.keys, vector_of(session.shape, session.started_ms, event.at_ms)
+        )
+
+    @property
+    def score(self) -> float:
+        """The running maximum of its surprise, in bits."""
+        return self.peaks["score"]
 
     @property
     def with_end(self) -> float:
@@ -64,10 +104,20 @@ class Scored(Struct):
         return max(self.score, self.expectation.ended(self.session)) if self.events else 0.0
 
 
+def exceeds(limits: Limits, name: str, height: float) -> bool:
+    """Whether one of the scores is an alarm; where surprise has no limit, nothing is."""
+    limit: float | None = getattr(limits, name)
+    return limits.score is not None and limit is not None and height > limit
+
+
 class Scorer:
-    """One baseline and one promise: at most `share` of honest sessions raise an alarm."""
+    """One baseline and one promise: at most `share` of honest sessions raise an alarm, by any score.
+
+    Scores of operations: how fast approvals come is told by no operation, and is not looked at.
+    """
 
     def __init__(self, baseline: Baseline, share: float) -> None:
+        self._baseline = baseline
         self._model = baseline.surprise
         self._share = share
 
@@ -112,24 +162,18 @@ class Scorer:
         """What was promised."""
         return self._share
 
-    def limit(self, expectation: Expectation, share: float, *, with_end: bool = False) -> float | None:
-        """What at most `share` of honest sessions like these exceed; None is "not enough seen"."""
-        counts = self._model.counts
-        return expectation.limit(counts.score_with_end if with_end else counts.score, share)
-
     def p_value(self, scored: Scored) -> float | None:
-        """Chance of an honest session to score as high; None is "not enough seen"."""
-        return scored.expectation.p_value(self._model.counts.score, scored.score, self._share)
+        """Chance of an honest session to go as far in any score; None is "not enough seen"."""
+        return scored.expectation.p_value(scored.peaks, self._share)
 
     def _begin(self, session: str, agent: str, role: str, workflow: str) -> Scored:
         expectation = self._model.expectation(agent, role)
-        limit = expectation.limit(self._model.counts.score, self._share)
-        return Scored(Session(id=session), expectation, limit, workflow)
+        limits, peaks = expectation.limits(self._share), dict.fromkeys(TOLD, 0.0)
+        return Scored(Session(id=session), expectation, limits, workflow, self._baseline, peaks)
 
     def _row(self, scored: Scored) -> dict[str, Any]:
-        counts, expectation = self._model.counts, scored.expectation
-        with_end = scored.with_end
-        end_limit = expectation.limit(counts.score_with_end, self._share)
+        with_end, limit = scored.with_end, scored.limits.score
+        end_limit = scored.expectation.end_limit(self._share)
         p_value = self.p_value(scored)
         return {
             "session": scored.session.id,
@@ -137,10 +181,11 @@ class Scorer:
             "events": scored.events,
             "score": round(scored.score, DIGITS),
             "score_with_end": round(with_end, DIGITS),
-            "alarm": None if scored.limit is None else scored.first_alarm is not None,
+            "alarm": None if limit is None else scored.first_alarm is not None,
             "alarm_with_end": None if end_limit is None else with_end > end_limit,
             "first_alarm_index": scored.first_alarm,
-            "limit": scored.limit if scored.limit is None else round(scored.limit, DIGITS),
+            "alarm_by": scored.alarm_by or None,
+            "limit": limit if limit is None else round(limit, DIGITS),
             "p_value": p_value if p_value is None else round(p_value, DIGITS),
         }
 

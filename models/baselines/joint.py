@@ -1,0 +1,168 @@
+"""Several scores of a session, one promise: the chance that an honest session exceeds any of their limits.
+
+Scores of one session depend on each other, and nobody knows how. So they are ranked apart and calibrated
+together (min-p): of the same held-out honest sessions every score has its ranks, the highest first; ranks are
+given to the scores in turn, and with each turn the limits of all fall. A session is as odd as its earliest
+turn. `turns` holds, for each number k, how many turns may be taken so that of n held-out sessions and one
+more, whatever it is, at most k exceed a limit: by symmetry the one to come is among them with a chance of at
+most k / (n + 1) (split conformal, whatever the dependence). k turns may always be taken (Bonferroni: each
+adds one session at most); where scores name the same sessions, more. See `docs/baselines.md`.
+"""
+
+from bisect import bisect_left
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+from msgspec import Struct
+from numpy.typing import NDArray
+
+from models.baselines.calibration import HIGHEST_MAX, Peaks, rounded_up
+from models.baselines.haste import haste_bits
+from models.baselines.shape_model import ODD_MIN
+
+HASTE_MS_MAX = 60_000
+"""Whoever took longer to answer thought about it, however long others take."""
+
+FLOORS = {"score": 0.0, "shape": ODD_MIN, "pace": 1.0, "haste": haste_bits(HASTE_MS_MAX)}
+"""By score, in the order of turns: what is not above it is never odd. Bits of surprise; oddness of the shape;
+pace in times its limit; bits of the fastest approval."""
+
+SCORES = tuple(FLOORS)
+
+NEVER = 1 << 32
+"""The rank of what is not odd at all."""
+
+
+class Limits(NamedTuple):
+    """By score: above it, a session is odd; None is "not enough seen"."""
+
+    score: float | None = None
+    shape: float | None = None
+    pace: float | None = None
+    haste: float | None = None
+
+
+NO_LIMITS = Limits()
+
+
+class Joint(Struct, array_like=True, weakref=True):
+    """What whole held-out honest sessions of one cohort reached, by score; each session counts in all."""
+
+    sessions: int
+    highest: dict[str, list[float]]
+    """Of each score that was seen: the largest peaks above its floor, ascending."""
+    turns: list[int]
+    """For k = 1, 2, …: turns after which, the next session included, at most k exceed a limit."""
+
+    def allowed(self, share: float) -> int:
+        """How many of these sessions and the next one may exceed a limit."""
+        return int(share * (self.sessions + 1) + 1e-9)
+
+    def limits(self, share: float) -> Limits:
+        """What at most `share` of honest sessions exceed in any score."""
+        allowed = min(self.allowed(share), len(self.turns))
+        if allowed < 1:
+            return NO_LIMITS
+        turns, scores = self.turns[allowed - 1], self._scores()
+        found = {}
+        for place, name in enumerate(scores):
+            ranks = (turns + len(scores) - 1 - place) // len(scores)
+            if ranks:
+                found[name] = self._at(name, ranks)
+        return Limits(**found)
+
+    def p_value(self, peaks: Mapping[str, float]) -> float:
+        """Chance of an honest session to go as far in any score; conservative below what was kept."""
+        scores = self._scores()
+        earliest = min(
+            (self._rank(name, peaks[name]) - 1) * len(scores) + place + 1
+            for place, name in enumerate(scores)
+            if name in peaks
+        )
+        k = bisect_left(self.turns, earliest) + 1
+        return k / (self.sessions + 1) if k <= len(self.turns) else 1.0
+
+    def alone(self, name: str) -> Peaks:
+        """The peaks of one score."""
+        return Peaks(self.sessions, self.highest.get(name, []))
+
+    def _scores(self) -> list[str]:
+        return [name for name in SCORES if name in self.highest]
+
+    def _at(self, name: str, rank: int) -> float:
+        highest = self.highest[name]
+        if rank <= len(highest):
+            return highest[-rank]
+        return FLOORS[name] if len(highest) < HIGHEST_MAX else highest[0]
+
+    def _rank(self, name: str, peak: float) -> int:
+        """Its place among the held-out sessions and itself, ties against it."""
+        highest = self.highest[name]
+        if peak <= FLOORS[name] or (len(highest) == HIGHEST_MAX and peak <= highest[0]):
+            return NEVER
+        return len(highest) - bisect_left(highest, peak) + 1
+
+
+class Together(Struct):
+    """Joint peaks by cohort, broad to narrow as in `cohorts.levels`; the key `""` is everybody's."""
+
+    known: Mapping[str, Joint]
+    """Of sessions whose agent variant, or stretch of time, was held out, while their job was not."""
+    new: Mapping[str, Joint]
+    """Of sessions whose whole job was held out."""
+
+
+def speaking(joints: Mapping[str, Joint], keys: Sequence[str], share: float) -> Joint | None:
+    """Whose limits hold: the narrowest of these cohorts (broad to narrow) with enough held-out sessions.
+
+    Chosen by how many there are, never by what they did: else the choice itself would spend of the budget.
+    """
+    for key in reversed(keys):
+        joint = joints.get(key)
+        if joint is not None and joint.allowed(share) >= 1:
+            return joint
+    return None
+
+
+def joint_of(peaks: Mapping[str, Sequence[float]]) -> Joint:
+    """Of the sessions of a cohort: by score, in one order of sessions. At least one score, `SCORES` only."""
+    rounded, highest = [], {}
+    for name in SCORES:
+        if name in peaks:
+            floor = FLOORS[name]
+            told = [rounded_up(peak) if peak > floor else 0.0 for peak in peaks[name]]
+            highest[name] = sorted(peak for peak in told if peak > 0.0)[-HIGHEST_MAX:]
+            rounded.append(told)
+    return Joint(len(rounded[0]), highest, _turns(np.array(rounded)))
+
+
+def _turns(peaks: NDArray[np.float64]) -> list[int]:
+    """For each k the most turns that may be taken; peaks of shape (scores, sessions), 0 for never odd.
+
+    After t turns score j has a_j ranks. A session to come exceeds the limit of j if fewer than a_j of the
+    others reach as much, so it takes the place of those of rank a_j: they count no more, unless by another
+    score. At most N(t) + 1 less those are beyond a limit then; the worst j counts.
+    """
+    scores, sessions = peaks.shape
+    last = scores * min(sessions + 1, HIGHEST_MAX)
+    turn = np.full(peaks.shape, last + 1, dtype=np.int64)
+    for place, row in enumerate(peaks):
+        odd = row > 0.0
+        ranks = sessions - np.searchsorted(np.sort(row), row[odd], side="left")
+        turn[place, odd] = np.minimum((ranks - 1) * scores + place + 1, last + 1)
+    beyond = np.cumsum(np.bincount(turn.min(axis=0), minlength=last + 2))[: last + 1]
+    most = np.zeros(last + 1, dtype=np.int64)
+    for place, own in enumerate(turn):
+        others = np.delete(turn, place, axis=0).min(axis=0) if scores > 1 else np.full(sessions, last + 1)
+        until = np.minimum(np.minimum(own + scores, others), last + 1)
+        leaves = until > own
+        change = np.bincount(own[leaves], minlength=last + 2) - np.bincount(until[leaves], minlength=last + 2)
+        asked = np.arange(last + 1) > place
+        worst = np.where(asked, beyond + 1 - np.cumsum(change)[: last + 1], 0)
+        most = np.maximum(most, worst)
+    allowed = np.arange(1, min(sessions, HIGHEST_MAX) + 1)
+    fitting = np.full(len(allowed) + 2, 0, dtype=np.int64)
+    np.maximum.at(fitting, np.minimum(most[1:], len(allowed) + 1), np.arange(1, last + 1))
+    found: list[int] = np.maximum.accumulate(fitting[1 : len(allowed) + 1]).tolist()
+    return found

@@ -1,0 +1,195 @@
+"""Several scores, one promise: an honest session exceeds any limit as seldom as the budget says."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+from scipy.stats import binom
+
+from models.baselines.baseline import read_artifact
+from models.baselines.joint import FLOORS, NO_LIMITS, SCORES, Joint, Limits, joint_of, speaking
+from tests.builders import AGENT, SLOW, TRUSTED, artifact, trained
+
+Sessions = NDArray[np.float64]
+"""Shape (scores, sessions); 0 for a score that says nothing."""
+
+SEEDS, FRESH = 300, 40
+
+
+def alike(draw: np.random.Generator, sessions: int) -> Sessions:
+    """Scores that depend on each other, as sequence and shape of one session do."""
+    common = draw.normal(size=sessions)
+    return np.exp(0.8 * common + 0.6 * draw.normal(size=(len(SCORES), sessions)))
+
+
+def opposed(draw: np.random.Generator, sessions: int) -> Sessions:
+    """Where one is high the other is low: the worst that dependence can do."""
+    common = draw.normal(size=sessions)
+    rest = draw.normal(size=(len(SCORES) - 2, sessions))
+    return np.exp(np.vstack([common, -common, rest]))
+
+
+def seldom(draw: np.random.Generator, sessions: int) -> Sessions:
+    """All but the first say something of one session in twenty."""
+    found = np.exp(draw.normal(size=(len(SCORES), sessions)))
+    found[1:] *= draw.random(size=(len(SCORES) - 1, sessions)) < 0.05
+    return found
+
+
+def steady(draw: np.random.Generator, sessions: int) -> Sessions:
+    """Sessions that do just the same share their scores."""
+    return np.round(alike(draw, sessions))
+
+
+def told(sessions: Sessions) -> dict[str, list[float]]:
+    """By name, above the floors."""
+    rows = zip(FLOORS.items(), sessions, strict=True)
+    return {name: np.where(row > 0, row + floor, 0.0).tolist() for (name, floor), row in rows}
+
+
+def beyond(limits: Limits, sessions: Sessions) -> NDArray[np.bool_]:
+    """Which sessions exceed any limit."""
+    found = np.zeros(sessions.shape[1], dtype=bool)
+    for name, row in told(sessions).items():
+        limit = getattr(limits, name)
+        if limit is not None:
+            found |= np.array(row) > limit
+    return found
+
+
+def added(joint: Joint, share: float) -> Limits:
+    """What it would be if each score spent the whole budget on its own."""
+    return Limits(**{name: joint.alone(name).limit(share) for name in SCORES})
+
+
+@pytest.mark.parametrize("world", [alike, opposed, seldom, steady])
+@pytest.mark.parametrize(("sessions", "share"), [(99, 0.01), (300, 0.01), (120, 0.05), (400, 0.05)])
+def test_honest_sessions_exceed_any_limit_as_seldom_as_promised(
+    world: Callable[[np.random.Generator, int], Sessions], sessions: int, share: float
+) -> None:
+    """Over many histories, whatever the dependence: at most the share, but for the chance of the draw."""
+    draw, odd = np.random.default_rng(7), 0
+    for _ in range(SEEDS):
+        limits = joint_of(told(world(draw, sessions))).limits(share)
+        odd += int(beyond(limits, world(draw, FRESH)).sum())
+    # sessions held against one history rise together: the histories are what is independent
+    worst = share * FRESH + 3.1 * np.sqrt(share * FRESH * (1 + FRESH / sessions) / SEEDS)
+    assert odd / SEEDS <= worst
+
+
+def test_scores_that_each_spend_the_budget_overdraw_it() -> None:
+    """What the promise is for: limits set apart let through three times as many."""
+    draw, share, apart, joined = np.random.default_rng(7), 0.05, 0, 0
+    for _ in range(SEEDS):
+        joint, fresh = joint_of(told(alike(draw, 400))), alike(draw, FRESH)
+        apart += int(beyond(added(joint, share), fresh).sum())
+        joined += int(beyond(joint.limits(share), fresh).sum())
+    whole = SEEDS * FRESH
+    assert apart > 2 * binom.ppf(0.999, whole, share)
+    assert joined <= binom.ppf(0.999, whole, share * 1.15)
+
+
+def test_scores_that_name_the_same_sessions_share_their_turns() -> None:
+    """Four scores that say the same cost next to nothing; four that contradict each other cost all."""
+    draw = np.random.default_rng(7)
+    common = np.exp(draw.normal(size=1_000))
+    same = joint_of(told(np.vstack([common] * len(SCORES))))
+    apart = joint_of(told(opposed(draw, 1_000)))
+    assert same.turns[9] >= 9 * len(SCORES)
+    assert 10 <= apart.turns[9] < 15
+
+
+@pytest.mark.parametrize("sessions", [1, 2, 30, 99, 250, 3_000])
+def test_each_may_have_its_part_of_the_budget_at_least(sessions: int) -> None:
+    """Bonferroni: k turns add at most k sessions, however few were held out to say more."""
+    turns = joint_of(told(opposed(np.random.default_rng(3), sessions))).turns
+    assert turns == sorted(turns)
+    assert all(most >= k for k, most in enumerate(turns, 1))
+
+
+def test_few_sessions_back_the_first_score_and_nothing_else() -> None:
+    """One in a hundred is what 99 sessions can promise of one score, and no 98 of any."""
+    draw = np.random.default_rng(3)
+    limits = joint_of(told(opposed(draw, 99))).limits(0.01)
+    assert limits.score is not None
+    assert limits[1:] == (None,) * (len(SCORES) - 1)
+    assert None not in joint_of(told(opposed(draw, 399))).limits(0.01)
+    assert joint_of(told(opposed(draw, 98))).limits(0.01) == NO_LIMITS
+
+
+def test_a_score_that_does_not_exist_costs_nothing() -> None:
+    """Where only surprise is known, its limit is that of split conformal: the a-th largest."""
+    peaks = told(alike(np.random.default_rng(3), 500))["score"]
+    joint = joint_of({"score": peaks})
+    for share in (0.002, 0.01, 0.05, 0.2):
+        assert joint.limits(share) == Limits(score=joint.alone("score").limit(share))
+        assert joint.p_value({"score": max(peaks) + 1}) == pytest.approx(1 / 501)
+
+
+def test_the_narrowest_cohort_that_was_seen_enough_has_the_word() -> None:
+    """A job of 120 sessions backs one in a hundred, and leaves one in a thousand to whoever can."""
+    draw = np.random.default_rng(3)
+    few, many = joint_of(told(alike(draw, 120))), joint_of(told(alike(draw, 1_500)))
+    assert speaking({"": many, "job": few}, ("", "job"), 0.01) is few
+    assert speaking({"": many, "job": few}, ("", "job"), 0.001) is many
+    assert speaking({"": many, "job": few}, ("", "stranger"), 0.01) is many
+    assert speaking({"job": few}, ("", "job"), 0.001) is None
+
+
+@given(
+    st.lists(st.tuples(*[st.integers(0, 6)] * 3), min_size=2, max_size=14),
+    st.tuples(*[st.integers(0, 7)] * 3),
+    st.sampled_from([0.1, 0.2, 0.34, 0.5]),
+)
+@settings(max_examples=300)
+def test_of_any_sessions_no_more_than_the_budget_exceed_the_limits_of_the_others(
+    honest: list[tuple[int, int, int]], last: tuple[int, int, int], share: float
+) -> None:
+    """Each in turn held against all others, ties and all: what exchangeability makes a chance of."""
+    every = [*honest, last]
+    odd = 0
+    for place, one in enumerate(every):
+        others = np.array([each for k, each in enumerate(every) if k != place], dtype=float).T
+        limits = joint_of(told3(others)).limits(share)
+        peaks = {name: row[0] for name, row in told3(np.array([one], dtype=float).T).items()}
+        odd += any(
+            limit is not None and peaks.get(name, 0.0) > limit
+            for name, limit in zip(SCORES, limits, strict=True)
+        )
+    assert odd <= share * len(every) + 1e-9
+
+
+def told3(sessions: Sessions) -> dict[str, list[float]]:
+    """Of three scores."""
+    rows = zip(list(FLOORS.items())[:3], sessions, strict=True)
+    return {name: np.where(row > 0, row + floor, 0.0).tolist() for (name, floor), row in rows}
+
+
+@given(st.integers(0, 2**32 - 1), st.sampled_from([0.01, 0.02, 0.05, 0.1, 0.3]))
+@settings(max_examples=40)
+def test_the_p_value_is_the_smallest_budget_that_alarms(seed: int, share: float) -> None:
+    """A session's p-value is at most a share just when one of its scores exceeds that share's limit."""
+    draw = np.random.default_rng(seed)
+    joint, fresh = joint_of(told(steady(draw, 150))), steady(draw, 20)
+    rows = told(fresh)
+    for place, odd in enumerate(beyond(joint.limits(share), fresh)):
+        p_value = joint.p_value({name: row[place] for name, row in rows.items()})
+        assert (p_value <= joint.allowed(share) / 151 + 1e-12) == bool(odd)
+
+
+def test_what_is_stored_is_what_is_read() -> None:
+    """The same limits and p-values out of the file, for every cohort."""
+    learned = joint_of(told(alike(np.random.default_rng(3), 2_000)))
+    read = msgspec.json.decode(msgspec.json.encode(learned), type=Joint)
+    assert read == learned
+    loaded = read_artifact(artifact(), Path("b.json"), TRUSTED)
+    for share in (0.02, 0.05):
+        limits = loaded.surprise.expectation(AGENT, SLOW).limits(share)
+        assert limits == trained().surprise.expectation(AGENT, SLOW).limits(share)
+        assert limits.score is not None
+        assert limits.pace is not None
