@@ -76,7 +76,7 @@ class Promise(Struct, frozen=True):
 
     promised: float
     achieved: Interval
-    """Benign sessions that exceed the limit of that promise."""
+    """Benign sessions that exceed a limit of that promise, in any score."""
     kept: bool | None
     """Whether the promised share lies within the interval, or above it."""
 
