@@ -15,7 +15,7 @@ from tests.test_model_registry import PATH, STRANGER, artifact, said
 
 def older(content: bytes) -> bytes:
     """The same, as if an earlier build had made it."""
-    return content.replace(b'"version":4', b'"version":3', 1)
+    return content.replace(b'"version":5', b'"version":4', 1)
 
 
 def test_a_header_is_read_without_the_rest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -56,7 +56,7 @@ def test_a_header_that_does_not_come_first_or_is_large_is_found_all_the_same(
         (lambda content: content.replace(b'"signature"', b'"signiture"'), "not signed"),
         (lambda content: content.replace(b'"sessions":40', b'"sessions":41', 1), "changed since"),
         (lambda _: artifact(40, STRANGER), "not trusted here"),
-        (older, "version 3; this build reads"),
+        (older, "version 4; this build reads"),
         (lambda _: artifact(41), "holds baseline@"),
         (lambda content: content.replace(b'"format"', b'"farmot"', 1), "not a baseline"),
     ],
@@ -86,4 +86,4 @@ def test_what_only_a_whole_reading_finds_is_found_on_demand(tmp_path: Path) -> N
     (file,) = (tmp_path / "baselines").iterdir()
     file.write_bytes(file.read_bytes().replace(b"iam:GetRole", b"iam:GetRule"))
     assert "refused" not in said("list", "--models", str(tmp_path)).stdout
-    assert "checksum does not fit" in said("list", "--models", str(tmp_path), "--check").stdout
+    assert "checksum does not fit" in said("list", "--json", "--models", str(tmp_path), "--check").stdout

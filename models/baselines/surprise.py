@@ -179,9 +179,13 @@ class Expectation:
         return averaged(session.surprise, self._sequence.bits(session.symbols, END))
 
     def _limits_of(self, share: float) -> Limits:
-        backing = self._backing(share)
+        backing = self._backing(share) if self.enough_seen else [None]
         found = [joint.limits(share) if joint is not None else NO_LIMITS for joint in backing]
-        return Limits(*map(strictest, zip(*found, strict=True))) if self.enough_seen else NO_LIMITS
+        limits = Limits(*map(strictest, zip(*found, strict=True)))
+        if limits != NO_LIMITS:
+            return limits
+        pooled = self._counts.together.known.get(EVERYBODY)  # an approval may come before anybody is known
+        return Limits(haste=pooled.limits(share).haste) if pooled is not None else NO_LIMITS
 
     def _backing(self, share: float) -> list[Joint | None]:
         together = self._counts.together

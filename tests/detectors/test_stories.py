@@ -1,7 +1,9 @@
 """Every detector on its stories: alone, so that no other detector speaks for it."""
 
 import pytest
+from msgspec.structs import replace
 
+from detectors.policy import Policy
 from models.event import AnyEvent
 from tests.builders import Stories, judged, only, trained
 from tests.detectors.stories import FIRES, MUST_NOT
@@ -16,10 +18,15 @@ def cases(stories: Stories) -> list[object]:
     ]
 
 
+def alone(detector: str) -> Policy:
+    """With a budget that 120 sessions a role can back for all scores: 1 in 50."""
+    return replace(only(detector), wrong_stops_per_1000_sessions=20.0)
+
+
 @pytest.mark.parametrize(("detector", "events"), cases(FIRES))
 def test_it_fires(detector: str, events: list[AnyEvent]) -> None:
     """Fires, and says who did it and on which evidence, all of which happened."""
-    findings = judged(events, only(detector), trained()).findings
+    findings = judged(events, alone(detector), trained()).findings
     assert {finding.detector for finding in findings} == {detector}
     for finding in findings:
         assert set(finding.evidence) <= {event.id for event in events}
@@ -31,6 +38,6 @@ def test_it_fires(detector: str, events: list[AnyEvent]) -> None:
 @pytest.mark.parametrize(("detector", "events"), cases(MUST_NOT))
 def test_it_does_not_fire_on_a_look_alike(detector: str, events: list[AnyEvent]) -> None:
     """Silence, and no command."""
-    quiet = judged(events, only(detector), trained())
+    quiet = judged(events, alone(detector), trained())
     assert quiet.findings == []
     assert quiet.commands == []
