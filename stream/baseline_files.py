@@ -28,5 +28,5 @@ def load_baseline(settings: Settings) -> Baseline | None:
     try:
         content = path.read_bytes()
     except OSError as error:
-        raise ArtifactError(f"{path}: {error.strerror}") from error
+        raise ArtifactError(f"{told}: {error.strerror}") from error
     return read_artifact(content, path, trusted_keys(settings))

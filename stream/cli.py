@@ -239,7 +239,9 @@ def train(
     from stream.commands.train import run_train  # noqa: PLC0415 - scipy takes a second to import
 
     settings = _settings(policy=policy, registry=registry, baseline=baseline)
-    live = load_baseline(settings) if baseline else None
+    live = load_baseline(settings) if baseline is not None else None
+    if baseline is not None and live is None:
+        raise typer.BadParameter("names no file", param_hint="--baseline")
     version = run_train(out, files, source, to, settings, live)
     out.print(f"written: {to} ({version})")
 

@@ -12,6 +12,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from stream.baseline_files import load_baseline
+from stream.console import out
 from stream.options import PolicyPath, Recordings, RegistryPath, SourceName
 from stream.settings import Settings, load_policy, load_registry, read_settings
 
@@ -58,19 +59,23 @@ def measure(
     json: bool,
 ) -> None:
     """Measure the first baseline, beside the second if there is one, and tell. Raises `InputError`."""
+    from stream.commands.score import require_some  # noqa: PLC0415
     from stream.evaluation.evaluate import Inputs  # noqa: PLC0415 - scipy takes a second to import
     from stream.evaluation.evaluate import evaluate as measured  # noqa: PLC0415
     from stream.evaluation.evaluation import as_json  # noqa: PLC0415
     from stream.progress import progress  # noqa: PLC0415
+    from stream.recordings.files import require_place  # noqa: PLC0415
 
     if to is not None:
         from stream.evaluation.report.page import require_extra  # noqa: PLC0415
 
         require_extra()
+        require_place(to)
     inputs = Inputs(files, source, labels, load_registry(settings.registry))
     ours, theirs = baselines
     with progress(files, shown=not json) as bar:
         evaluation = measured(inputs, ours, load_policy(settings.policy), theirs, bar)
+        require_some(evaluation.counts.sessions, source)
         if to is not None:
             from stream.evaluation.report.page import write_report  # noqa: PLC0415 - matplotlib
 
@@ -78,9 +83,9 @@ def measure(
     if json:
         sys.stdout.write(as_json(evaluation).decode() + "\n")
         return
-    _show(Console(highlight=False, soft_wrap=True), evaluation)
+    _show(out, evaluation)
     if to is not None:
-        Console(highlight=False, soft_wrap=True).print(f"written: {to}")
+        out.print(f"written: {to}")
 
 
 def _loaded(settings: Settings, path: str, option: str) -> "Baseline":

@@ -10,6 +10,7 @@ from rich.table import Table
 
 from detectors.policy import Policy
 from models.baselines.baseline import Baseline
+from models.errors import InputError
 from models.registry import Registry
 from stream.learning.scenarios import resolved_runs
 from stream.offline.scoring import Scorer
@@ -40,12 +41,24 @@ def run_score(
         else:
             rows = scorer.runs(resolved_runs(source, files, registry, bar))
         if json:
-            encode = msgspec.json.Encoder().encode
+            encode, count = msgspec.json.Encoder().encode, 0
             for row in rows:
+                count += 1
                 sys.stdout.write(encode(row).decode() + "\n")
+            require_some(count, source)
             return
         told = sorted(rows, key=lambda row: -row["score"])
+    require_some(len(told), source)
     _show(out, told, policy)
+
+
+def require_some(sessions: int, source: str) -> None:
+    """Raises `InputError` for none: the wrong file, or the wrong format, must not look like a quiet day."""
+    if not sessions:
+        raise InputError(
+            f"no session in it: are these recordings of the format {source} (--source)? "
+            f"chainbrake replay tells what cannot be read"
+        )
 
 
 def _show(out: Console, told: Sequence[dict[str, Any]], policy: Policy) -> None:

@@ -19,7 +19,8 @@ class Objects:
 
     def __init__(self, url: str) -> None:
         """`url`: a folder, or an address such as `s3://bucket/baselines`. Raises `ModelRegistryError`."""
-        self.url = url.rstrip("/")
+        bare = url.rstrip("/")
+        self.url = bare if bare and not bare.endswith(":") else url  # the root of all folders, or of a store
         with self._told():
             self._files: Any
             self._files, root = fsspec.core.url_to_fs(self.url, use_listings_cache=False)

@@ -5,10 +5,12 @@ What a command makes is written here, too: whole or not at all.
 """
 
 import gzip
+import os
 import sys
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from errno import EACCES
 from json import JSONDecoder
 from pathlib import Path
 from typing import IO
@@ -48,10 +50,32 @@ def lines(paths: list[str], bytes_max: int = EVENT_BYTES_MAX, bar: Bar = SILENT)
 
 def write_whole(path: Path, content: bytes) -> None:
     """Nobody ever meets half of the file. Raises `InputError` if it cannot be written."""
+    require_place(path)
     temporary = path.with_name(path.name + ".part")
     try:
-        temporary.write_bytes(content)
-        temporary.replace(path)
+        try:
+            temporary.write_bytes(content)
+            temporary.replace(path)
+        finally:
+            temporary.unlink(missing_ok=True)
+    except OSError as error:
+        raise InputError(f"{path}: {error.strerror}") from error
+
+
+def require_place(path: Path) -> None:
+    """Raises `InputError` where no file can be written: to be asked before hours of work, not after.
+
+    What is there and is no file, such as a device, is not to be replaced by one.
+    """
+    if path.name in ("", STANDARD_INPUT):
+        raise InputError(f"{str(path)!r} names no file to write")
+    try:
+        if path.exists() and not path.is_file():
+            raise InputError(f"{path}: is there, and is no file")
+        if not path.parent.is_dir():
+            raise InputError(f"{path}: there is no folder {path.parent}")
+        if not os.access(path.parent, os.W_OK):
+            raise InputError(f"{path}: {os.strerror(EACCES)}")
     except OSError as error:
         raise InputError(f"{path}: {error.strerror}") from error
 

@@ -16,8 +16,11 @@ def files_of(paths: list[str]) -> list[str]:
     """The paths, each folder replaced by the log files anywhere in it.
 
     By the date in their names, so that regions and accounts come side by side; else by path. Raises
-    `InputError` for a folder without any.
+    `InputError` for a folder without any, and for an empty path: a variable that was not set is not the
+    folder in which somebody stands.
     """
+    if "" in paths:
+        raise InputError("'' names no file")
     return [file for path in paths for file in (_within(path) if Path(path).is_dir() else [path])]
 
 

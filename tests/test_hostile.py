@@ -1,0 +1,105 @@
+"""Commands as somebody in a hurry types them: what is wrong is one line and an exit code, no traceback."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from models.errors import InputError
+from stream.model_registry.objects import Objects
+from stream.recordings.files import require_place, write_whole
+from tests.builders import artifact
+from tests.test_cli import Run, lines, run
+from tests.test_model_registry import runs
+
+__all__ = ["run"]  # the fixture
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where the user stands: events, a baseline, and much that is neither."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("CHAINBRAKE_MODELS", str(tmp_path / "models"))
+    monkeypatch.setenv("CHAINBRAKE_KAFKA", "127.0.0.1:1")
+    (tmp_path / "events.ndjson").write_bytes(lines(*(event for each in runs(40) for event in each)))
+    (tmp_path / "b.json").write_bytes(artifact())
+    (tmp_path / "half.json").write_bytes(artifact()[:5000])
+    (tmp_path / "empty").write_bytes(b"")
+    (tmp_path / "text").write_bytes(b"hello\n")
+    (tmp_path / "nothing").mkdir()
+    return tmp_path
+
+
+WRONG = [
+    *(("score", name, "--baseline", "b.json") for name in ("empty", "text", "nothing", "none", "b.json", "")),
+    *(("evaluate", name, "--baseline", "b.json") for name in ("empty", "text", "nothing", "none", "b.json")),
+    *(("score", name, "--baseline", "b.json", "--json") for name in ("empty", "text")),
+    *(("train", name, "--out", "o.json") for name in ("empty", "text", "nothing", "none", "")),
+    *(("train", "events.ndjson", "--out", to) for to in ("", "-", "nothing", "text/o", "no/o", "/dev/null")),
+    *(("evaluate", "events.ndjson", "--baseline", "b.json", "--out", to) for to in ("nothing", "/dev/null")),
+    *(
+        (command, "events.ndjson", "--baseline", wrong, *more)
+        for command, more in (("score", ()), ("evaluate", ()), ("train", ("--out", "o.json")))
+        for wrong in ("none", "half.json", "empty", "text", "nothing", "live", "baseline@0", "", "s3://a/b")
+    ),
+    *(("models", "add", name) for name in ("none", "half.json", "empty", "text", "nothing", "-", "")),
+    *(
+        ("models", *command, "--models", url)
+        for command in (("list",), ("add", "b.json"), ("promote", "abc"), ("train", "events.ndjson"))
+        for url in ("text", "nosuch://a/b", "gs://bucket/models")
+    ),
+    *(
+        ("models", what, name)
+        for what in ("promote", "shadow", "diff")
+        for name in ("", "zz", "../x", "live")
+    ),
+    ("models", "announce"),
+    ("models", "evaluate", "live", "events.ndjson"),
+    ("models", "promote"),
+    ("models", "shadow", "b", "--off"),
+    ("release", "", "--workflow", "w", "--by", "ann"),
+    ("dispose", "s", "--workflow", "w", "--about", "", "--by", "ann", "--false-positive"),
+    ("dispose", "s", "--workflow", "w", "--about", "c", "--by", "ann"),
+]
+
+
+@pytest.mark.parametrize("words", WRONG, ids=" ".join)
+def test_what_is_wrong_is_one_line_and_an_exit_code(run: Run, folder: Path, words: tuple[str, ...]) -> None:
+    """Of the command line itself it is Typer's box; nothing is written that was not there."""
+    before = sorted(path for path in folder.rglob("*") if path.is_file())
+    ran = run(*words)
+    assert ran.code == 2
+    said = ran.err.splitlines()
+    assert said[0].startswith("Usage:") or (len(said) == 1 and said[0].startswith("error: "))
+    assert sorted(path for path in folder.rglob("*") if path.is_file()) == before
+    assert not Path("/dev/null").is_file()
+
+
+def test_what_is_no_file_is_not_replaced_by_one(tmp_path: Path) -> None:
+    """A device that a baseline is written to would be gone for everybody; so would a pipe."""
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(InputError, match="is no file"):
+        write_whole(tmp_path / "pipe", b"x")
+    with pytest.raises(InputError, match="is no file"):
+        require_place(Path("/dev/null"))
+    assert not (tmp_path / "pipe").is_file()
+
+
+def test_half_of_a_file_is_not_left_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nor what was there before it lost."""
+    (tmp_path / "b.json").write_bytes(b"before")
+
+    def full(path: Path, _: Path) -> None:
+        raise OSError(28, "No space left on device", str(path))
+
+    monkeypatch.setattr(Path, "replace", full)
+    with pytest.raises(InputError, match="No space left"):
+        write_whole(tmp_path / "b.json", b"after")
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == {"b.json": b"before"}
+
+
+def test_the_root_of_a_store_keeps_its_name() -> None:
+    """A slash at the end of another address says nothing."""
+    assert Objects("memory://").url == "memory://"
+    assert Objects("/").url == "/"
+    assert Objects("memory://a/").url == "memory://a"
