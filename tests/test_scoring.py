@@ -4,6 +4,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 
 from detectors.policy import LearningSettings, Policy
 from models.baselines.surprise import score_of
@@ -13,7 +14,22 @@ from models.session import Session
 from stream.learning.training import DAY_MS, capped, train_runs
 from stream.offline.scoring import Scorer
 from stream.sources.recorded_run import RecordedRun
-from tests.builders import AGENT, CLERK, CLERKS, RARE, SIGNER, clerk_run, only, origin, slow_run, trained
+from tests.builders import (
+    AGENT,
+    CLERK,
+    CLERKS,
+    FAST,
+    RARE,
+    SIGNER,
+    SLOW,
+    clerk_run,
+    fast_run,
+    only,
+    origin,
+    slow_run,
+    told,
+    trained,
+)
 from tests.builders import judged as folded
 
 ODD = origin("to", Origin.TOOL, "s1#0", "body", "in")
@@ -69,6 +85,36 @@ def test_the_judge_agrees_with_the_score() -> None:
     (row,) = Scorer(trained(), policy.wrong_stops_per_1000_sessions / 1000).runs([as_run(run)])
     heard = folded(run, policy, trained())
     assert [finding.event_id for finding in heard.findings] == [run[row["first_alarm_index"]].id]
+
+
+@pytest.mark.parametrize("number", range(8))
+def test_the_judge_agrees_with_all_scores_together(number: int) -> None:
+    """The first finding of any of them is where `score` sees the alarm, and it is one by its p-value."""
+    share = 0.05
+    every = ("unusual_transition", "unusual_provenance", "unusual_shape", "unusual_velocity")
+    groups = {name: getattr(only(name).detectors, name) for name in every}
+    policy = replace(
+        Policy(),
+        detectors=replace(only(every[0]).detectors, **groups),
+        wrong_stops_per_1000_sessions=1000 * share,
+    )
+    run = [
+        clerk_run("s1", number, ODD),
+        clerk_run("s1", number),
+        slow_run("s1", number),
+        [*fast_run("s1", number), *told("S@30 C@31 L@32 T@33", agent_role=FAST)],
+        fast_run("s1", number),
+        told("D@0 D@1 D@2 D@3 D@4 D@5 D@6 D@7 D@8 D@9", agent_role=SLOW),
+        told("X@0 X@30 D@90", agent_role=SLOW),
+        told("R@0 S@1", agent_role=SLOW),
+    ][number]
+    (row,) = Scorer(trained(), share).runs([as_run(run)])
+    findings = folded(run, policy, trained()).findings
+    assert row["alarm"] is bool(findings)
+    assert (row["p_value"] <= share) is row["alarm"]
+    assert (row["alarm_by"] is not None) is row["alarm"]
+    if findings:
+        assert findings[0].event_id == run[row["first_alarm_index"]].id
 
 
 def test_not_enough_seen_is_an_answer_of_its_own() -> None:
