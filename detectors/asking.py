@@ -32,6 +32,7 @@ def look_of(event: Operation) -> tuple[Hashable, ...]:
         event.workload_proven,
         event.effects,
         tuple(event.facts) if event.facts else NOTHING,
+        not event.provenance,
     )
 
 

@@ -103,7 +103,9 @@ def _learned(policy: Policy, knowledge: Knowledge) -> tuple[Detector, ...]:
     return (
         UnusualVelocity(settings.unusual_velocity, share, baseline),
         UnusualTransition(settings.unusual_transition, share, baseline),
-        UnusualProvenance(settings.unusual_provenance, share, baseline),
+        UnusualProvenance(
+            settings.unusual_provenance, share, baseline, alone=not settings.unusual_transition.enabled
+        ),
         UnusualShape(settings.unusual_shape, share, baseline),
         UnusualApproval(settings.unusual_approval, share, baseline),
         UnfamiliarSystem(settings.unfamiliar_system, _habits(knowledge)),

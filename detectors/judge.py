@@ -25,7 +25,9 @@ from models.attested import Effect, Fact
 from models.baselines.baseline import Baseline
 from models.baselines.drift import Drift
 from models.event import (
+    OK,
     READS,
+    SECRET_READ,
     AnyEvent,
     Delegation,
     Disposition,
@@ -34,7 +36,6 @@ from models.event import (
     Join,
     OpClass,
     Operation,
-    Outcome,
     Release,
     SessionEnd,
     SessionStart,
@@ -55,10 +56,8 @@ Attend = Callable[[Session, Workflow, AnyEvent], Noticed | None]
 # Bound once: on Python 3.11 an enum's attribute costs 50 ns at every look.
 ATTESTED: Final = Grade.ATTESTED
 UNCLASSIFIED: Final = OpClass.UNCLASSIFIED
-OK: Final = Outcome.OK
-SECRET_READ: Final = OpClass.SECRET_READ
 CREATES: Final = Effect.CREATES
-WEIGHED: Final = JUDGED | {OpClass.SECRET_READ}
+WEIGHED: Final = JUDGED | {SECRET_READ}
 
 
 class Judge:
@@ -84,7 +83,7 @@ class Judge:
         self._warrants = Warrants(policy.approvals, registry)
         self._decisions = Decisions(policy, baseline.version if baseline is not None else "", declared)
         self.crossing = Crossing(active, self._decisions)
-        self._pace = baseline.pace if baseline is not None else None
+        self._expected = baseline.expected if baseline is not None else None
         share = policy.wrong_stops_per_1000_sessions / 1000
         self.baseline = baseline
         self.drift = Drift(baseline, share) if baseline is not None else None
@@ -164,7 +163,8 @@ class Judge:
         if event.op_class not in JUDGED:
             return step_of(event, session, own=self._is_written(event, session))
         facts = event.facts
-        gainers, granted = listed(facts.get(Fact.BENEFICIARY, "")), listed(facts.get(Fact.GRANTED, ""))
+        gainers = listed(facts.get(Fact.BENEFICIARY, "")) if facts else ()
+        granted = listed(facts.get(Fact.GRANTED, "")) if facts else ()
         step = step_of(event, session, gainers, granted)
         warrant = self._warrants.find(workflow, event, step)
         own = self._makes(workflow, event, session)
@@ -216,7 +216,7 @@ class Judge:
             session.attested_agent, session.attested_principal = event.agent, event.principal
         if event.op_class is UNCLASSIFIED:
             self.tally.unclassified += 1
-        if self._pace is None or self._pace.of(event.agent, role) is None:
+        if self._expected is None or self._expected.of(event.agent, role).pace is None:
             self.tally.not_enough_seen += 1
 
     def _late(self, session: Session, event: Operation) -> None:

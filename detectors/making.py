@@ -7,7 +7,12 @@ as made no more. A session that was refused something is not believed, nor is an
 read somebody else's secret.
 """
 
-from models.event import Grade, OpClass, Operation, Outcome
+from models.event import (
+    OK,
+    Grade,
+    OpClass,
+    Operation,
+)
 from models.session import Session, Workflow, called, known_by, remembered
 
 MADE_MAX = 128
@@ -19,7 +24,7 @@ MORE = ""
 
 def made(session: Session, event: Operation) -> None:
     """Remember what an operation brought into being; only the platform's own record says so."""
-    if event.outcome is not Outcome.OK or event.grade is not Grade.ATTESTED or not event.target:
+    if event.outcome is not OK or event.grade is not Grade.ATTESTED or not event.target:
         return
     thing = _thing(event)
     remembered(session.made, thing, MADE_MAX)
@@ -40,7 +45,7 @@ def given_much(session: Session, event: Operation) -> None:
 
 def took(session: Session, event: Operation) -> None:
     """Remember that a secret was read which the session did not write itself."""
-    if event.outcome is Outcome.OK:
+    if event.outcome is OK:
         more = len(session.took) >= TOOK_MAX
         session.took.setdefault(MORE if more else _thing(event), event.at_ms)
 

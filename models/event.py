@@ -7,7 +7,7 @@ door, and the core trusts its types.
 
 from collections.abc import Iterable
 from enum import StrEnum
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from msgspec import Meta, Struct
 
@@ -75,6 +75,15 @@ class Outcome(StrEnum):
     OK = "ok"
     DENIED = "denied"
     ERROR = "error"
+
+
+# Bound once, for what runs at every event: on Python 3.11 an enum's attribute costs 50 ns at every look.
+OK: Final = Outcome.OK
+DENIED: Final = Outcome.DENIED
+ERROR: Final = Outcome.ERROR
+DISCOVERY: Final = OpClass.DISCOVERY
+SECRET_READ: Final = OpClass.SECRET_READ
+EXCHANGE: Final = OpClass.EXCHANGE
 
 
 class CredentialKind(StrEnum):

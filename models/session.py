@@ -1,10 +1,11 @@
 """What is remembered of a workflow and its sessions: O(1), bounded, and stored as one value.
 
-A workflow and its sessions live and are stored together. An event changes both, and one value cannot be torn
-apart by a crash between two writes (`docs/decisions/0003-state.md`). Structs are arrays on the wire:
-a field may be added at the end, with a default, and an older record still loads. None of them is part of a
-cycle (a test holds it), so Python's collector need not know them: `gc=False` makes each smaller.
+An event changes both, and one value cannot be torn apart by a crash between two writes (decision 3). Structs
+are arrays on the wire: a field may be added at the end, with a default, and an older record still loads. None
+is part of a cycle (a test holds it), so Python's collector need not know them: `gc=False` makes each smaller.
 """
+
+from functools import lru_cache
 
 from msgspec import Struct, field
 
@@ -300,7 +301,7 @@ class Session(Struct, array_like=True, gc=False):
     attested_principal: str = ""
     standing: tuple[str, ...] = ()
     """Ids of the newest commands against it: what a release lifts."""
-    symbols: list[str] = field(default_factory=list)
+    symbols: tuple[str, ...] = ()
     """The newest operations, oldest first: what the next one is expected from."""
     repeats: dict[str, int] = field(default_factory=dict)
     """Operation: how often it came."""
@@ -383,6 +384,7 @@ class Workflow(Struct, array_like=True, gc=False):
         )
 
 
+@lru_cache(maxsize=16_384)  # asked of the same names again and again
 def called(name: str) -> str:
     """What is left of a name without its path and prefix: a person's session is called like the person."""
     return name.rpartition("/")[2].rpartition(":")[2].casefold()

@@ -147,7 +147,7 @@ def test_a_claim_without_a_target_is_only_counted() -> None:
     asking = Asking(active(EMPTY), JUDGED)
     whole, claim = op("V", 0.0), op("V", 0.0, target="")
     assert "read_then_write_chain" in names(asking.about(whole, again=False))
-    learned = {"unusual_velocity", "unusual_transition", "unusual_provenance", "unusual_shape"}
+    learned = {"unusual_velocity", "unusual_transition", "unusual_shape"}
     assert set(names(asking.about(claim, again=False))) == learned
     assert not asking.about(claim, again=True)
     assert learned.isdisjoint(names(asking.about(whole, again=True))), "folded in twice it would be odd"

@@ -15,7 +15,7 @@ from models.baselines.counts import END, GAPS_MS, ORDER, repeat_bucket, symbol_o
 from models.baselines.smoothing import probability
 from models.baselines.surprise import RESULTS_MAX, SYMBOLS_MAX, SurpriseModel
 from models.baselines.surprise_learning import learn_surprise, reached
-from models.event import AnyEvent, Operation, Origin, Outcome
+from models.event import AnyEvent, OpClass, Operation, Origin, Outcome
 from models.session import Session
 from tests.builders import (
     AGENT,
@@ -73,10 +73,9 @@ def test_probabilities_add_up(contexts: list[dict[str, int]]) -> None:
 def test_what_often_followed_is_less_surprising_than_what_never_did() -> None:
     """And what was never seen at all is the most surprising, not impossible."""
     expectation = model_of([run_of("abababac", f"s{k}") for k in range(40)]).expectation(AGENT, "")
-    bits = expectation._sequence.bits  # noqa: SLF001 - its parts add up to what is tested above
-    after = ["x|", "a|"]
+    bits = expectation._bits  # noqa: SLF001 - its parts add up to what is tested above
     names = ["b|", "c|", "a|", "z|"]
-    surprise = [bits(after, name) for name in names]
+    surprise = [bits(("x|", "a|", name)) for name in names]
     assert surprise == sorted(surprise)
     assert surprise[-1] < 100
 
@@ -93,8 +92,8 @@ def test_a_pause_is_one_of_its_buckets() -> None:
     """Their probabilities add up, and a class that was never timed has no opinion."""
     pace = trained().surprise.expectation(AGENT, SLOW)._pace  # noqa: SLF001 - same
     edges = [0, *GAPS_MS]
-    assert sum(2 ** -pace.gap_bits("discovery", edge) for edge in edges) == pytest.approx(1.0)
-    assert pace.gap_bits("guardrail_change", 5) == 0.0
+    assert sum(2 ** -pace.gap_bits(OpClass.DISCOVERY, edge) for edge in edges) == pytest.approx(1.0)
+    assert pace.gap_bits(OpClass.GUARDRAIL_CHANGE, 5) == 0.0
 
 
 @given(st.integers(1, 10**6))
@@ -275,4 +274,4 @@ def test_the_end_of_a_session_is_an_event_too() -> None:
     whole, cut = reached(expectation, run_of("abcd")), reached(expectation, run_of("ab"))
     assert whole.score_with_end - whole.score < 0.1
     assert cut.score_with_end > cut.score + 1
-    assert expectation._sequence.bits(["c|", "d|"], END) < expectation._sequence.bits(["a|", "b|"], END)  # noqa: SLF001 - same
+    assert expectation._bits(("c|", "d|", END)) < expectation._bits(("a|", "b|", END))  # noqa: SLF001 - same

@@ -20,10 +20,12 @@ from typing import Any
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 COMPILED = (
+    "models/baselines/expected.py",
     "models/baselines/origins.py",
     "models/baselines/rates.py",
     "models/baselines/sequences.py",
     "models/baselines/surprise.py",
+    "models/baselines/table.py",
     "detectors/approvals.py",
     "detectors/asking.py",
     "detectors/judge.py",

@@ -43,6 +43,8 @@ class Machine:
         self._counted = sum(1 << step for step in self._counters)
         self._loose = {step: 1 << step for step, counter in self._counters.items() if counter.is_loose}
         self._first_moves = {move.step: move for move in shape.moves if not move.done}
+        self._first = sum(1 << step for step in self._first_moves)
+        """Steps that need nothing done before them."""
         self._timed = shape.timed
         self._runs = 0 if shape.timed else self._alike()
 
@@ -111,6 +113,8 @@ class Machine:
     def _advance(self, registers: Registers, hit: Hit) -> Partial | None:
         """Improve the registers; the match that this completes, of several the one that began last."""
         if not hit.forbids:
+            if not registers.partials and not hit.fills & self._first:
+                return None  # nothing is done that it could go on from
             return self._move(
                 registers, registers, hit, self._moves.get(hit.fills) or self._moves_of(hit.fills)
             )

@@ -9,7 +9,11 @@ from detectors.thresholds import MassReadSettings
 from detectors.warrants import is_exercise
 from models.attested import Fact
 from models.baselines.habits import Habits
-from models.event import OpClass, Operation, Outcome
+from models.event import (
+    ERROR,
+    SECRET_READ,
+    Operation,
+)
 from models.finding import Noticed
 from models.session import Session, Step, Workflow, remembered
 
@@ -22,7 +26,7 @@ class MassSecretRead(Detector):
     name = "mass_secret_read"
     by_habit = True
     counts = True
-    listens_to = frozenset({OpClass.SECRET_READ})
+    listens_to = frozenset({SECRET_READ})
     tags = ("T1555", "T1555.006", "T1552.007", "AML.T0098", "ASI02", "ASI03")
 
     def __init__(self, settings: MassReadSettings, habits: Habits) -> None:
@@ -31,14 +35,15 @@ class MassSecretRead(Detector):
 
     def concerns(self, event: Operation) -> bool:
         """See `Detector.concerns`."""
-        return event.outcome is not Outcome.ERROR
+        return event.outcome is not ERROR
 
     def inspect(self, session: Session, workflow: Workflow, event: Operation, step: Step) -> Noticed | None:
         """See `Detector.inspect`."""
-        if event.outcome is Outcome.ERROR or step.own:
+        if event.outcome is ERROR or step.own:
             return None
         remembered(session.secrets, f"{event.target_kind}:{event.target}", SECRETS_MAX)
-        session.secrets_batched += _batch(event)
+        if event.facts:
+            session.secrets_batched += _batch(event)
         count = len(session.secrets) + session.secrets_batched
         most = self._habits.most_secrets(event.agent_role)
         if most is None:
@@ -58,7 +63,7 @@ class MassSecretRead(Detector):
 
 
 def _batch(event: Operation) -> int:
-    count = event.facts.get(Fact.COUNT, "") if event.facts else ""
+    count = event.facts.get(Fact.COUNT, "")
     return int(count) - 1 if count.isdecimal() and 1 < int(count) <= SECRETS_MAX else 0
 
 

@@ -7,7 +7,11 @@ that has touched the same three secrets for months says a lot. Known gap: a job 
 from detectors.detector import Detector
 from detectors.thresholds import UnfamiliarSettings
 from models.baselines.habits import Habits
-from models.event import GAINS, Operation, Outcome
+from models.event import (
+    GAINS,
+    OK,
+    Operation,
+)
 from models.finding import Noticed
 from models.session import Session, Step, Workflow
 
@@ -26,11 +30,11 @@ class UnfamiliarAct(Detector):
 
     def concerns(self, event: Operation) -> bool:
         """See `Detector.concerns`."""
-        return event.outcome is Outcome.OK
+        return event.outcome is OK
 
     def inspect(self, session: Session, workflow: Workflow, event: Operation, step: Step) -> Noticed | None:
         """See `Detector.inspect`."""
-        if step.warrant or event.outcome is not Outcome.OK:
+        if step.warrant or event.outcome is not OK:
             return None
         bits = self._habits.surprise_bits(event)
         if bits is None or bits < self._settings.bits_min:

@@ -7,7 +7,11 @@ odd that is depends on how often the job meets new ones. Known gap: systems that
 from detectors.detector import Detector
 from detectors.thresholds import UnfamiliarSystemSettings
 from models.baselines.habits import Habits
-from models.event import GAINS, Operation, Outcome
+from models.event import (
+    ERROR,
+    GAINS,
+    Operation,
+)
 from models.finding import Noticed
 from models.session import MEMORIES_MAX, Session, Step, Workflow, remembered
 
@@ -26,11 +30,11 @@ class UnfamiliarSystem(Detector):
 
     def concerns(self, event: Operation) -> bool:
         """See `Detector.concerns`."""
-        return event.outcome is not Outcome.ERROR
+        return event.outcome is not ERROR
 
     def inspect(self, session: Session, workflow: Workflow, event: Operation, step: Step) -> Noticed | None:
         """See `Detector.inspect`."""
-        if step.warrant or event.outcome is Outcome.ERROR:
+        if step.warrant or event.outcome is ERROR:
             return None
         strange = self._habits.strange_place(event, self._settings.bits_min)
         if not strange or not remembered(session.strange, strange, MEMORIES_MAX):

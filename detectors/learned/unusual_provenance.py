@@ -23,16 +23,24 @@ class UnusualProvenance(Detector):
     listens_to = frozenset(OpClass)
     tags = ("AML.T0051.001", "ASI01", "ASI02")
 
-    def __init__(self, settings: ProvenanceSettings, share: float, baseline: Baseline | None) -> None:
+    def __init__(
+        self, settings: ProvenanceSettings, share: float, baseline: Baseline | None, *, alone: bool = True
+    ) -> None:
+        """`alone`: nobody else keeps the session's surprise up to date with what has no provenance."""
         self._settings = settings
         self._share = share
-        self._model = baseline.surprise if baseline is not None else None
+        self._alone = alone
+        self._expected = baseline.expected if baseline is not None else None
+
+    def concerns(self, event: Operation) -> bool:
+        """See `Detector.concerns`."""
+        return self._expected is not None and (self._alone or bool(event.provenance))
 
     def inspect(self, session: Session, workflow: Workflow, event: Operation, step: Step) -> Noticed | None:
         """See `Detector.inspect`."""
-        if self._model is None or (not event.provenance and session.surprised_at == session.events):
+        if self._expected is None or not (event.provenance or self._alone):
             return None
-        expectation = self._model.expectation(event.agent, event.agent_role)
+        expectation = self._expected.of(event.agent, event.agent_role).surprise
         expectation.follow(session, event)
         if session.origins <= 0.0:
             return None

@@ -36,7 +36,7 @@ class UnusualShape(Detector):
         self._settings = settings
         self._share = share
         self._shapes = baseline.shape if baseline is not None else None
-        self._surprise = baseline.surprise if baseline is not None else None
+        self._expected = baseline.expected if baseline is not None else None
 
     def inspector(self, event: Operation) -> Inspect | None:
         """See `Detector.inspector`: what operations that look alike add is found out once."""
@@ -54,10 +54,10 @@ class UnusualShape(Detector):
         return self._judged(session, event) if take_in(session.shape, mark, event) else None
 
     def _judged(self, session: Session, event: Operation) -> Noticed | None:
-        shapes, surprise = self._shapes, self._surprise
-        if shapes is None or surprise is None:
+        shapes, expected = self._shapes, self._expected
+        if shapes is None or expected is None:
             return None
-        expectation = surprise.expectation(event.agent, event.agent_role)
+        expectation = expected.of(event.agent, event.agent_role).surprise
         limit = expectation.limits(self._share).shape
         if limit is None:
             return None

@@ -9,8 +9,7 @@ from detectors.certainty import certainty
 from detectors.detector import Detector
 from detectors.thresholds import TransitionSettings
 from models.baselines.baseline import Baseline
-from models.baselines.surprise import sequence_of
-from models.event import OpClass, Operation
+from models.event import ERROR, OpClass, Operation
 from models.finding import Noticed
 from models.session import Session, Step, Workflow
 
@@ -27,20 +26,27 @@ class UnusualTransition(Detector):
     def __init__(self, settings: TransitionSettings, share: float, baseline: Baseline | None) -> None:
         self._settings = settings
         self._share = share
-        self._model = baseline.surprise if baseline is not None else None
+        self._expected = baseline.expected if baseline is not None else None
+
+    def concerns(self, event: Operation) -> bool:
+        """See `Detector.concerns`."""
+        return self._expected is not None
 
     def inspect(self, session: Session, workflow: Workflow, event: Operation, step: Step) -> Noticed | None:
         """See `Detector.inspect`."""
-        model = self._model
-        if model is None:
+        if self._expected is None:
             return None
-        expectation = model.expectation(event.agent, event.agent_role)
+        expectation = self._expected.of(event.agent, event.agent_role).surprise
         expectation.follow(session, event)
-        found = sequence_of(session, event)
+        if event.outcome is ERROR:
+            return None
+        found, repeated = session.surprise, session.repeated
+        often = repeated > found
+        if often:
+            found = repeated
         limit = expectation.score_limit(self._share)
         if limit is None or found <= limit:
             return None
-        often = session.repeated > session.surprise
         span = (self._settings.confidence, self._settings.confidence_sure)
         sure, told = certainty(expectation, "score", found, self._share, span)
         what = "how often it came by now" if often else "the last operations"

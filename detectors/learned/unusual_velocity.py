@@ -4,11 +4,13 @@ The limit is the job's own: a fast one stays silent at a thousand times the rate
 Known gap: an agent and a role that nobody has trained on; they count as not enough seen.
 """
 
+from functools import partial
+
 from detectors.certainty import certainty
-from detectors.detector import Detector
+from detectors.detector import Detector, Inspect
 from detectors.thresholds import VelocitySettings
 from models.baselines.baseline import Baseline
-from models.baselines.cohorts import ByCohort
+from models.baselines.expected import Asked, Expected
 from models.baselines.pace import CALIBRATED_TAIL, COUNT_MIN, TAILS, Limits
 from models.baselines.rates import HORIZONS_MS, count
 from models.event import OpClass, Operation
@@ -16,36 +18,6 @@ from models.finding import Noticed
 from models.session import Session, Step, Workflow
 
 HORIZONS = tuple((k + 1, horizon_ms) for k, horizon_ms in enumerate(HORIZONS_MS))
-
-
-class LimitsOf(ByCohort[Limits | None]):
-    """What an agent in a role stays below, by class and horizon; None is "not enough seen"."""
-
-    def __init__(self, baseline: Baseline, settings: VelocitySettings, share: float) -> None:
-        super().__init__({key: cohort.sessions for key, cohort in baseline.pace.cohorts.items()})
-        self._paces = baseline.pace
-        self._surprise = baseline.surprise
-        self._settings = settings
-        self._share = share
-
-    def make(self, agent: str, role: str) -> Limits | None:
-        """See `ByCohort.make`: at least the limits of the tail, and as far above them as the budget asks for.
-
-        Where no sessions back the budget, the narrowest tail that is stored: next to nothing of any budget.
-        """
-        pace = self._paces.of(agent, role)
-        if pace is None:
-            return None
-        times = self._surprise.expectation(agent, role).limits(self._share).pace
-        tail = pace.limits(self._settings.tail if times is not None else TAILS[-1])
-        calibrated, least = pace.limits(CALIBRATED_TAIL), self._settings.count_min
-        return {
-            op_class: tuple(
-                max(limit, least, (times or 1.0) * max(beside, COUNT_MIN))
-                for limit, beside in zip(limits, calibrated[op_class], strict=True)
-            )
-            for op_class, limits in tail.items()
-        }
 
 
 class UnusualVelocity(Detector):
@@ -60,30 +32,65 @@ class UnusualVelocity(Detector):
     def __init__(self, settings: VelocitySettings, share: float, baseline: Baseline | None) -> None:
         self._settings = settings
         self._share = share
-        self._baseline = baseline
-        self._limits = LimitsOf(baseline, settings, share) if baseline is not None else None
+        self._asked: Asked = (settings.tail, settings.count_min, share)
+        """What the limits depend on beside the baseline."""
+        self._expected = baseline.expected if baseline is not None else None
+
+    def inspector(self, event: Operation) -> Inspect | None:
+        """See `Detector.inspector`."""
+        return partial(self._counted, str(event.op_class))
 
     def inspect(self, session: Session, workflow: Workflow, event: Operation, step: Step) -> Noticed | None:
         """See `Detector.inspect`."""
-        cell = count(session.rates, event.op_class, event.at_ms)
-        classes = self._limits.of(event.agent, session.agent_role) if self._limits is not None else None
+        return self._counted(str(event.op_class), session, workflow, event, step)
+
+    def _counted(
+        self, op_class: str, session: Session, _workflow: Workflow, event: Operation, _step: Step
+    ) -> Noticed | None:
+        """Count one of a class; its name is a plain text, which is found faster than an enum's member."""
+        cell = count(session.rates, op_class, event.at_ms)
+        if self._expected is None:
+            session.unseen += 1
+            return None
+        role = event.agent_role
+        if role != session.agent_role:  # it came late
+            role = session.agent_role
+        expected = self._expected.of(event.agent, role)
+        classes = expected.limits(self._asked, self._limits)
         if classes is None:
             session.unseen += 1
             return None
-        limits = classes[event.op_class]
+        limits = classes[op_class]
         if cell[1] <= limits[0] and cell[2] <= limits[1] and cell[3] <= limits[2]:
             return None
-        sure, told = self._sure(event, session.agent_role, cell)
-        return self._noticed(event, cell, limits, sure, told)
+        return self._noticed(event, cell, limits, *self._sure(event, expected, cell))
 
-    def _sure(self, event: Operation, role: str, cell: list[float]) -> tuple[float, str]:
+    def _limits(self, expected: Expected) -> Limits | None:
+        """By class and horizon: at least those of the tail, and as far above them as the budget asks for.
+
+        Where no sessions back the budget, the narrowest tail that is stored: next to nothing of any budget.
+        """
+        pace = expected.pace
+        if pace is None:
+            return None
+        times = expected.surprise.limits(self._share).pace
+        tail = pace.limits(self._settings.tail if times is not None else TAILS[-1])
+        calibrated, least = pace.limits(CALIBRATED_TAIL), self._settings.count_min
+        return {
+            op_class: tuple(
+                max(limit, least, (times or 1.0) * max(beside, COUNT_MIN))
+                for limit, beside in zip(limits, calibrated[op_class], strict=True)
+            )
+            for op_class, limits in tail.items()
+        }
+
+    def _sure(self, event: Operation, expected: Expected, cell: list[float]) -> tuple[float, str]:
         """Of a session that has limits."""
-        assert self._baseline is not None, "no baseline, no limits"
-        pace = self._baseline.pace.of(event.agent, role)
+        pace = expected.pace
         assert pace is not None, "no pace, no limits"
-        expectation = self._baseline.surprise.expectation(event.agent, role)
         span = (self._settings.confidence, self._settings.confidence_sure)
-        return certainty(expectation, "pace", pace.times(event.op_class, cell[1:]), self._share, span)
+        times = pace.times(event.op_class, cell[1:])
+        return certainty(expected.surprise, "pace", times, self._share, span)
 
     def _noticed(
         self, event: Operation, cell: list[float], limits: tuple[float, ...], sure: float, told: str

@@ -5,7 +5,11 @@ Known gap: a call that was on its way when the stop came; `grace_ms` is for it.
 
 from detectors.detector import Detector
 from detectors.thresholds import AfterStopSettings
-from models.event import OpClass, Operation, Outcome
+from models.event import (
+    OK,
+    OpClass,
+    Operation,
+)
 from models.finding import Noticed
 from models.session import Session, Step, Workflow
 
@@ -22,14 +26,14 @@ class AfterStop(Detector):
 
     def concerns(self, event: Operation) -> bool:
         """See `Detector.concerns`."""
-        return event.outcome is Outcome.OK
+        return event.outcome is OK
 
     def inspect(self, session: Session, workflow: Workflow, event: Operation, step: Step) -> Noticed | None:
         """See `Detector.inspect`."""
         stopped_ms = session.stop_done_ms
         if not stopped_ms or event.at_ms <= stopped_ms + self._settings.grace_ms:
             return None
-        if event.outcome is not Outcome.OK:
+        if event.outcome is not OK:
             return None
         return Noticed(
             detector=self.name,

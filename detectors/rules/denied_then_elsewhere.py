@@ -10,7 +10,16 @@ from detectors.approvals import covering
 from detectors.detector import Detector
 from detectors.policy import ApprovalSettings
 from detectors.thresholds import DeniedSettings
-from models.event import GAINS, GRANTS, CredentialKind, OpClass, Operation, Outcome, weakest
+from models.event import (
+    DENIED,
+    ERROR,
+    GAINS,
+    GRANTS,
+    SECRET_READ,
+    CredentialKind,
+    Operation,
+    weakest,
+)
 from models.finding import Noticed
 from models.session import MEMORIES_MAX, Session, Step, Workflow
 
@@ -30,13 +39,13 @@ class DeniedThenElsewhere(Detector):
 
     def concerns(self, event: Operation) -> bool:
         """See `Detector.concerns`."""
-        return event.outcome is not Outcome.ERROR
+        return event.outcome is not ERROR
 
     def inspect(self, session: Session, workflow: Workflow, event: Operation, step: Step) -> Noticed | None:
         """See `Detector.inspect`. Either of the pair may come late, so either may complete it."""
-        if event.outcome is Outcome.ERROR:
+        if event.outcome is ERROR:
             return None
-        if event.outcome is Outcome.DENIED:
+        if event.outcome is DENIED:
             remember(workflow.denied, step)
             pairs = [(step, done) for done in workflow.done]
         else:
@@ -85,7 +94,7 @@ def _may_be_entitled(denied: Step, done: Step) -> bool:
     whoever grants.
     """
     return (
-        done.op_class is OpClass.SECRET_READ
+        done.op_class is SECRET_READ
         and done.session != denied.session
         and done.principal != denied.principal
         and done.credential_kind in OWN
@@ -108,12 +117,16 @@ def _other_way(denied: Step, done: Step) -> str:
 def remember(ring: list[Step], step: Step) -> None:
     """Keep the newest of each (operation, target), and no more than `MEMORIES_MAX`, grants longest."""
     target = step.target
-    for known in ring:
+    for place, known in enumerate(ring):
         if known.target == target and known.operation == step.operation and known.principal == step.principal:
             if step.at_ms >= known.at_ms:
-                ring[ring.index(known)] = step
+                ring[place] = step
             return
     ring.append(step)
     if len(ring) > MEMORIES_MAX:
-        minor = (place for place, known in enumerate(ring) if known.op_class not in GRANTS)
-        del ring[next(minor, 0)]
+        first = 0
+        for place, known in enumerate(ring):
+            if known.op_class not in GRANTS:
+                first = place
+                break
+        del ring[first]

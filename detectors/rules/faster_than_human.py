@@ -10,7 +10,13 @@ from detectors.policy import ApprovalSettings
 from detectors.severity import takes_away
 from detectors.thresholds import FasterThanHumanSettings
 from models.baselines.baseline import Baseline
-from models.event import CHANGES, READS, Operation, Outcome, weakest
+from models.event import (
+    CHANGES,
+    OK,
+    READS,
+    Operation,
+    weakest,
+)
 from models.finding import Noticed
 from models.session import Session, Step, Workflow
 
@@ -32,11 +38,11 @@ class FasterThanHuman(Detector):
 
     def concerns(self, event: Operation) -> bool:
         """See `Detector.concerns`."""
-        return event.outcome is Outcome.OK
+        return event.outcome is OK
 
     def inspect(self, session: Session, workflow: Workflow, event: Operation, step: Step) -> Noticed | None:
         """See `Detector.inspect`. Either of the pair may come late, so either may complete it."""
-        if event.outcome is not Outcome.OK:
+        if event.outcome is not OK:
             return None
         read: Step | None
         write: Step | None

@@ -9,7 +9,13 @@ from detectors.policy import ApprovalSettings
 from detectors.severity import JUDGED, Severity, severity
 from detectors.thresholds import PlanSettings
 from models.attested import Fact, Registered
-from models.event import AnyEvent, OpClass, Operation, Outcome, Registration
+from models.event import (
+    OK,
+    SECRET_READ,
+    AnyEvent,
+    Operation,
+    Registration,
+)
 from models.finding import Noticed
 from models.registry import Registry
 from models.session import Session, Step, Vouched, Workflow
@@ -19,7 +25,7 @@ class OutsidePlan(Detector):
     """Fires at a change that the session's plans do not cover, and at the start of an unapproved plan."""
 
     name = "outside_plan"
-    listens_to = JUDGED | {OpClass.SECRET_READ}
+    listens_to = JUDGED | {SECRET_READ}
     attends = frozenset({Registration})
     tags = ("T1098.003", "T1484.002", "T1195.002", "ASI02", "ASI03", "ASI04")
 
@@ -30,11 +36,11 @@ class OutsidePlan(Detector):
 
     def concerns(self, event: Operation) -> bool:
         """See `Detector.concerns`."""
-        return event.outcome is Outcome.OK
+        return event.outcome is OK
 
     def inspect(self, session: Session, workflow: Workflow, event: Operation, step: Step) -> Noticed | None:
         """See `Detector.inspect`."""
-        if step.warrant or event.outcome is not Outcome.OK:
+        if not workflow.registrations or step.warrant or event.outcome is not OK:
             return None
         if plans(workflow, session.id) and severity(event, self._registry) is not Severity.NONE:
             what = "is in no approved plan of this run"

@@ -4,17 +4,24 @@ A rotation knows whose key it renews, and looks at that one; it does not ask for
 Known gap: whoever knows beforehand, or looks at one or two kinds of thing.
 """
 
-from detectors.detector import Detector
+from detectors.detector import Detector, Inspect
 from detectors.thresholds import ScoutedSettings
 from models.attested import Effect
 from models.baselines.habits import Habits
-from models.event import READS, OpClass, Operation, Outcome, weakest
+from models.event import (
+    OK,
+    READS,
+    SECRET_READ,
+    OpClass,
+    Operation,
+    weakest,
+)
 from models.finding import EVIDENCE_MAX, Noticed
 from models.session import Session, Step, Workflow
 
 LOOKED_MAX = 8
 """Kinds that are remembered per session; the one looked up longest ago gives way."""
-LOOKS = READS - {OpClass.SECRET_READ}
+LOOKS = READS - {SECRET_READ}
 
 
 class ScoutedCredential(Detector):
@@ -31,28 +38,37 @@ class ScoutedCredential(Detector):
 
     def concerns(self, event: Operation) -> bool:
         """See `Detector.concerns`."""
-        if event.outcome is not Outcome.OK:
+        if event.outcome is not OK:
             return False
         if event.op_class in LOOKS:
             return bool(event.target_kind)
         return Effect.MINTS in event.effects and Effect.LONG_LIVED in event.effects
 
-    def inspect(self, session: Session, workflow: Workflow, event: Operation, step: Step) -> Noticed | None:
-        """See `Detector.inspect`. Either may come late, so either may complete it."""
+    def inspector(self, event: Operation) -> Inspect | None:
+        """See `Detector.inspector`. Either may come late, so either may complete it."""
         if not self.concerns(event):
             return None
+        return self._look if event.op_class in LOOKS else self._make
+
+    def inspect(self, session: Session, workflow: Workflow, event: Operation, step: Step) -> Noticed | None:
+        """See `Detector.inspect`."""
+        ask = self.inspector(event)
+        return ask(session, workflow, event, step) if ask is not None else None
+
+    def _look(self, session: Session, _workflow: Workflow, event: Operation, step: Step) -> Noticed | None:
         looked = session.looked
-        if event.op_class in LOOKS:
-            known = looked.get(event.target_kind)
-            if known is not None:
-                if step.at_ms > known.at_ms:
-                    looked[event.target_kind] = step
-                return None
-            looked[event.target_kind] = step
-            if len(looked) > LOOKED_MAX:
-                del looked[min(looked, key=lambda kind: looked[kind].at_ms)]
-            made = session.lasting
-            return self._noticed(session, made) if made is not None and step.at_ms <= made.at_ms else None
+        known = looked.get(event.target_kind)
+        if known is not None:
+            if step.at_ms > known.at_ms:
+                looked[event.target_kind] = step
+            return None
+        looked[event.target_kind] = step
+        if len(looked) > LOOKED_MAX:
+            del looked[min(looked, key=lambda kind: looked[kind].at_ms)]
+        made = session.lasting
+        return self._noticed(session, made) if made is not None and step.at_ms <= made.at_ms else None
+
+    def _make(self, session: Session, _workflow: Workflow, event: Operation, step: Step) -> Noticed | None:
         if step.warrant or step.own or self._habits.is_habit(event):
             return None
         if session.lasting is None or step.at_ms >= session.lasting.at_ms:

@@ -9,7 +9,13 @@ from detectors.severity import JUDGED, Severity, may_weigh, severity
 from detectors.thresholds import SecretThenChangeSettings
 from models.attested import Effect
 from models.baselines.habits import Habits
-from models.event import OpClass, Operation, Outcome, weakest
+from models.event import (
+    EXCHANGE,
+    OK,
+    SECRET_READ,
+    Operation,
+    weakest,
+)
 from models.finding import Noticed
 from models.registry import Registry
 from models.session import Session, Step, Workflow, pause_ms
@@ -23,7 +29,7 @@ class SecretThenChange(Detector):
     name = "secret_then_change"
     by_habit = True
     presumes = True
-    listens_to = JUDGED | {OpClass.SECRET_READ, OpClass.EXCHANGE}
+    listens_to = JUDGED | {SECRET_READ, EXCHANGE}
     tags = ("T1555.006", "T1552.007", "T1098.003", "AML.T0098", "ASI02", "ASI03")
 
     def __init__(self, settings: SecretThenChangeSettings, registry: Registry, habits: Habits) -> None:
@@ -33,13 +39,13 @@ class SecretThenChange(Detector):
 
     def concerns(self, event: Operation) -> bool:
         """See `Detector.concerns`."""
-        return event.outcome is Outcome.OK and (event.op_class is OpClass.SECRET_READ or may_weigh(event))
+        return event.outcome is OK and (event.op_class is SECRET_READ or may_weigh(event))
 
     def inspect(self, session: Session, workflow: Workflow, event: Operation, step: Step) -> Noticed | None:
         """See `Detector.inspect`. Either of the pair may come late, so either may complete it."""
-        if event.outcome is not Outcome.OK or step.own:
+        if event.outcome is not OK or step.own:
             return None
-        if event.op_class is OpClass.SECRET_READ:
+        if event.op_class is SECRET_READ:
             return self._read(workflow, event, step)
         if step.warrant or not self._weighs(event) or self._habits.is_habit(event):
             return None
@@ -50,7 +56,7 @@ class SecretThenChange(Detector):
         return self._best(pairs)
 
     def _weighs(self, event: Operation) -> bool:
-        if event.op_class is OpClass.EXCHANGE:
+        if event.op_class is EXCHANGE:
             return Effect.OUTBOUND in event.effects
         return severity(event, self._registry) >= Severity.SERIOUS
 

@@ -7,7 +7,12 @@ the middle is a way round one's own rights. Known gap: an agent that never used 
 from detectors.detector import Detector
 from detectors.severity import JUDGED
 from detectors.thresholds import SharedAccountSettings
-from models.event import CredentialKind, OpClass, Operation, Outcome
+from models.event import (
+    OK,
+    SECRET_READ,
+    CredentialKind,
+    Operation,
+)
 from models.finding import Noticed
 from models.session import Session, Step, Workflow
 
@@ -18,7 +23,7 @@ class SharedAccount(Detector):
     """Fires at a change or a secret read through a shared credential, once the own one was used there."""
 
     name = "shared_account"
-    listens_to = JUDGED | {OpClass.SECRET_READ}
+    listens_to = JUDGED | {SECRET_READ}
     tags = ("T1078", "T1548.005", "AML.T0012", "ASI03", "ASI02")
 
     def __init__(self, settings: SharedAccountSettings) -> None:
@@ -30,12 +35,14 @@ class SharedAccount(Detector):
 
     def inspect(self, session: Session, workflow: Workflow, event: Operation, step: Step) -> Noticed | None:
         """See `Detector.inspect`."""
-        if event.credential_kind is not CredentialKind.SHARED:
-            if event.credential_kind in OWN and event.system:
+        if event.credential_kind in OWN:
+            if event.system:
                 session.own_systems[event.system] = event.at_ms
             return None
+        if event.credential_kind is not CredentialKind.SHARED:
+            return None
         since_ms = session.own_systems.get(event.system)
-        if step.warrant or since_ms is None or since_ms > event.at_ms or event.outcome is not Outcome.OK:
+        if step.warrant or since_ms is None or since_ms > event.at_ms or event.outcome is not OK:
             return None
         change = event.op_class in JUDGED
         return Noticed(

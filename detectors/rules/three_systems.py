@@ -8,7 +8,15 @@ from detectors.detector import Detector
 from detectors.thresholds import ThreeSystemsSettings
 from models.attested import Effect
 from models.baselines.habits import Habits
-from models.event import CHANGES, OpClass, Operation, Outcome, weakest
+from models.event import (
+    CHANGES,
+    DISCOVERY,
+    EXCHANGE,
+    OK,
+    SECRET_READ,
+    Operation,
+    weakest,
+)
 from models.finding import Noticed
 from models.session import Session, Step, Workflow, pause_ms
 
@@ -23,7 +31,7 @@ class ThreeSystems(Detector):
 
     name = "three_systems"
     by_habit = True
-    listens_to = CHANGES | {OpClass.EXCHANGE, OpClass.DISCOVERY, OpClass.SECRET_READ}
+    listens_to = CHANGES | {EXCHANGE, DISCOVERY, SECRET_READ}
     tags = ("T1199", "T1555", "AML.T0051.001", "AML.T0086", "AML.T0098", "ASI01", "ASI02", "ASI03")
 
     def __init__(self, settings: ThreeSystemsSettings, habits: Habits) -> None:
@@ -33,18 +41,18 @@ class ThreeSystems(Detector):
     def concerns(self, event: Operation) -> bool:
         """See `Detector.concerns`."""
         carries = Effect.OUTBOUND in event.effects or Effect.UNTRUSTED in event.effects
-        return event.outcome is Outcome.OK and (carries or event.op_class is not OpClass.EXCHANGE)
+        return event.outcome is OK and (carries or event.op_class is not EXCHANGE)
 
     def inspect(self, session: Session, workflow: Workflow, event: Operation, step: Step) -> Noticed | None:
         """See `Detector.inspect`. Any of the parts may come late, so any may complete it."""
-        if event.outcome is not Outcome.OK:
+        if event.outcome is not OK:
             return None
         part = self._part(event, step)
         if part:
             _remember(workflow, part, step)
             if part == HELD and READ in workflow.visited:
                 workflow.visited[STEERED] = workflow.visited[READ]
-        sent = Effect.OUTBOUND in event.effects
+        sent = bool(event.effects) and Effect.OUTBOUND in event.effects
         if (sent or event.op_class in CHANGES) and not step.warrant:
             _remember(workflow, SENT if sent else CHANGED, step)
             return self._noticed(workflow, step, sent=sent)
@@ -62,12 +70,12 @@ class ThreeSystems(Detector):
         return None
 
     def _part(self, event: Operation, step: Step) -> str:
-        if event.op_class is OpClass.SECRET_READ:
+        if event.op_class is SECRET_READ:
             own = step.own or self._habits.is_strange(event, self._settings.bits_min) is False
             return "" if own else HELD
-        if event.op_class is OpClass.DISCOVERY:
+        if event.op_class is DISCOVERY:
             return FOUND
-        return READ if Effect.UNTRUSTED in event.effects else ""
+        return READ if event.effects and Effect.UNTRUSTED in event.effects else ""
 
     def _follows(self, earlier: Step, later: Step) -> bool:
         return 0 <= pause_ms(earlier, later) <= self._settings.within_ms

@@ -16,6 +16,7 @@ from msgspec.structs import asdict
 
 from models.baselines.cohorts import EVERYBODY
 from models.baselines.counts import GAPS_MS, ORDER, SurpriseCounts
+from models.baselines.expected import Expecting
 from models.baselines.forest import faults as forest_faults
 from models.baselines.habits import Habit, Habits
 from models.baselines.pace import CohortPace, PaceModel, faults
@@ -114,6 +115,8 @@ class Baseline:
         self.version = version_of(header)
         self.pace = PaceModel(payload.pace)
         self.surprise = SurpriseModel(unpacked(payload.surprise), self.version)
+        self.expected = Expecting(self.pace, self.surprise)
+        """Both of these, for an agent in a role."""
         self.habits = Habits(payload.habits)
         self.shape = ShapeModel(unpacked_shape(payload.shape)) if payload.shape is not None else None
         """None is "not enough seen"."""

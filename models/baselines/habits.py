@@ -69,6 +69,9 @@ class Habits:
         self._rooms: dict[str, dict[str, float]] = {}
         """By job and operation: the bits that something new could have at most."""
         self._known_families: dict[tuple[str, str], dict[str, int]] = {}
+        self._asked: Operation | None = None
+        """The operation whose surprise was asked for last, and that: several detectors ask for it."""
+        self._answer: float | None = None
 
     def _of(self, job: str) -> Habit | None:
         """Of jobs that nobody ever saw, whatever they are called, nothing is kept."""
@@ -139,7 +142,7 @@ class Habits:
             return ""
         if event.system and event.system not in habit.systems and _bits(habit.systems) >= bits_min:
             return f"system {event.system}"
-        for issuer in _issuers(event):
+        for issuer in _issuers(event) if event.facts else ():
             if issuer not in habit.issuers and _bits(habit.issuers) >= bits_min:
                 return f"issuer {issuer}"
         return ""
@@ -166,6 +169,11 @@ class Habits:
         -log2 of the probability that an operation (or a target of a known operation, by its shape) which this
         job never showed turns up in one more session.
         """
+        if event is not self._asked:
+            self._answer, self._asked = self._surprise_bits(event), event
+        return self._answer
+
+    def _surprise_bits(self, event: Operation) -> float | None:
         habit = self._of(event.agent_role)
         if habit is None:
             return None

@@ -105,7 +105,7 @@ class OriginModel:
             source = leaf[1] or argument
             if found > oddest.get(source, 0.0):
                 oddest[source] = found
-        return sum(oddest.values())
+        return sum(oddest.values(), 0.0)
 
     def _bits(self, operation: str, leaf: Leaf) -> float:
         argument, source, name, shape = leaf

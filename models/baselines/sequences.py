@@ -21,6 +21,8 @@ from models.baselines.counts import (
     add_to,
     repeat_bucket,
 )
+from models.baselines.table import table_of
+from models.event import OpClass
 
 MEMORY: Final = 0.7
 """Share of the old average that stays at each event: peaks of a few odd events in a row stand out."""
@@ -87,6 +89,9 @@ REMEMBERED_MAX: Final = 65_536
 
 TIMES: Final = SEPARATOR
 """Before a symbol: how often it came next. No symbol begins so: names hold no control characters."""
+Chances = dict[tuple[str, ...], float]
+"""By step: a symbol and those before it, newest last."""
+
 DISTINCT: Final = ""
 TOTAL: Final = TIMES
 
@@ -94,18 +99,22 @@ TOTAL: Final = TIMES
 class Pace:
     """Bits of one cohort's pauses and repeats."""
 
-    __slots__ = ("gaps", "never", "repeats")
+    __slots__ = ("first", "gaps", "never", "repeats")
 
     def __init__(self, paced: CohortCounts) -> None:
         sessions = paced.sessions + 1
-        self.gaps = {op_class: _smoothed_bits(row) for op_class, row in paced.gaps.items()}
+        timed = [op_class for op_class in OpClass if op_class in paced.gaps]
+        self.gaps = {op_class: _smoothed_bits(paced.gaps[op_class]) for op_class in timed}
+        """By members of the enum, not by texts: a member is then found in half the time."""
         self.repeats = {
             symbol: [log2(sessions / (reached + 1)) for reached in row]
             for symbol, row in paced.repeats.items()
         }
+        self.first = {symbol: row[:REPEATS_EXACT] for symbol, row in self.repeats.items()}
+        """The bits of so many repeats; more are looked up by bucket."""
         self.never = log2(sessions)
 
-    def gap_bits(self, op_class: str, gap_ms: int) -> float:
+    def gap_bits(self, op_class: OpClass, gap_ms: int) -> float:
         """Surprise of the pause before an operation of this class; 0 for a class never timed."""
         row = self.gaps.get(op_class)
         return row[bisect_right(GAPS_MS, gap_ms)] if row is not None else 0.0
@@ -123,17 +132,28 @@ class Shared:
     def __init__(self, cohorts: Mapping[str, CohortCounts]) -> None:
         self.cohorts = cohorts
         self.everybody = cohorts.get(EVERYBODY, CohortCounts())
-        self.symbols = {symbol: symbol for symbol in self.everybody.after.next}
-        """Symbols that are known, each as one object, so that a session need not keep one of its own."""
-        self.times = {symbol: TIMES + symbol for symbol in self.symbols}
-        self.chances: dict[tuple[int | str, ...], float] = {}
-        """Number of some cohorts and the symbols of a step: its chance. Forgotten as a whole when full."""
-        self._numbers: dict[tuple[str, ...], int] = {}
+        split = ((symbol, *symbol.rpartition("|")) for symbol in self.everybody.after.next)
+        self.symbols = {(operation, kind): symbol for symbol, operation, _, kind in split}
+        """By operation and kind of target: each as one object, so that a session need not keep its own."""
+        self.times = {symbol: TIMES + symbol for symbol in self.everybody.after.next}
+        self._chances: dict[tuple[str, ...], Chances] = {}
+        """By cohorts. Forgotten as a whole when full."""
+        self._count = 0
         self._paces: dict[str, Pace] = {}
 
-    def number(self, keys: tuple[str, ...]) -> int:
-        """A number for these cohorts."""
-        return self._numbers.setdefault(keys, len(self._numbers))
+    def chances(self, keys: tuple[str, ...]) -> Chances:
+        """What these cohorts say of steps, as far as it is remembered."""
+        return self._chances.setdefault(keys, {})
+
+    def remembered(self, chances: Chances, step: tuple[str, ...], chance: float) -> float:
+        """Remember the chance of a step, which is returned."""
+        if self._count >= REMEMBERED_MAX:
+            self._count = 0
+            for each in self._chances.values():
+                each.clear()
+        self._count += 1
+        chances[step] = chance
+        return chance
 
     def pace(self, keys: Sequence[str]) -> Pace:
         """Of the narrowest of these cohorts that was seen enough; else of the broadest."""
@@ -152,42 +172,46 @@ class SequenceModel:
     down the narrowest is made each time: to remember it for every agent would cost more than it is.
     """
 
-    __slots__ = ("_broad", "_chances", "_everybody", "_narrow", "_number", "_times")
+    __slots__ = ("_broad", "_chances", "_everybody", "_narrow", "_shared", "_table", "_times")
 
     def __init__(self, shared: Shared, keys: tuple[str, ...]) -> None:
         """`keys` are the cohorts, broad to narrow."""
         own = [shared.cohorts[key].after for key in keys]
         self._everybody = shared.everybody.after
         self._broad = own[:-1] or own
-        self._narrow = _packed(own[-1]) if len(own) > 1 else None
+        self._table = table_of(own[-1]) if len(own) > 1 else None
+        self._narrow = _packed(own[-1]) if len(own) > 1 and self._table is None else None
         self._times = shared.times
-        self._chances = shared.chances
-        self._number = shared.number(keys[:-1] or keys)
+        self._shared = shared
+        self._chances = shared.chances(keys[:-1] or keys)
 
-    def bits(self, symbols: list[str], symbol: str) -> float:
-        """Surprise of `symbol` after `symbols`, newest last, at most `ORDER` of them."""
-        step: tuple[int | str, ...] = (self._number, *symbols, symbol)
+    def bits(self, step: tuple[str, ...]) -> float:
+        """Surprise of the last symbol after those before it, newest last, at most `ORDER` of them."""
         chance = self._chances.get(step)
         if chance is None:
-            if len(self._chances) >= REMEMBERED_MAX:
-                self._chances.clear()
-            chance = self._chances[step] = self._broadly(symbols, symbol)
-        node = self._narrow
-        if node is None:
-            return 0.0 - log2(chance)  # of 1 not -0
-        times, place, length = self._times.get(symbol) or TIMES + symbol, 0, len(symbols)
-        while True:  # as `_walked`
+            chance = self._shared.remembered(self._chances, step, self._broadly(step[:-1], step[-1]))
+        if self._table is not None:
+            return 0.0 - log2(self._table.chance(step, chance))  # of 1 not -0
+        if self._narrow is not None:
+            chance = self._narrowly(self._narrow, step, chance)
+        return 0.0 - log2(chance)
+
+    def _narrowly(self, node: dict[str, Any], step: tuple[str, ...], chance: float) -> float:
+        """`_walked` down packed histories."""
+        symbol = step[-1]
+        times, place, length = self._times.get(symbol) or TIMES + symbol, 1, len(step)
+        while True:
             distinct: int = node[DISTINCT]
             if distinct:
                 seen: int = node.get(times, 0)
                 total: int = node[TOTAL]
                 chance = (seen + distinct * chance) / total
             place += 1
-            before = symbols[-place] if place <= length else START
+            before = step[-place] if place <= length else START
             longer = node.get(before)
             if type(longer) is not dict:
                 if type(longer) is not History:
-                    return 0.0 - log2(chance)
+                    return chance
                 longer = node[before] = _packed(longer)
             node = longer
 

@@ -97,18 +97,22 @@ def take_in(figures: Figures, mark: Mark, event: Operation) -> bool:
     """Count an operation, in place; whether the session's class of risk has changed with it."""
     if not figures:
         figures.extend(NOTHING)
-    place, target = mark.place, event.target
-    figures[place] += 1
-    figures[KINDS] |= mark.kind
+    count = figures[mark.place] + 1
+    figures[mark.place] = count
+    if not figures[KINDS] & mark.kind:
+        figures[KINDS] |= mark.kind
+    target = event.target
     if target:
-        figures[TARGETS] |= BITS[crc32(target.encode()) & 63]
+        bit = BITS[crc32(target.encode()) & 63]
+        if not figures[TARGETS] & bit:
+            figures[TARGETS] |= bit
     if mark.looks:
         at_ms = event.at_ms
-        if at_ms > figures[LOOKED_MS]:  # noqa: PLR1730 - on the hot path: a call to `max` costs more
-            figures[LOOKED_MS] = at_ms
+        figures[LOOKED_MS] = max(figures[LOOKED_MS], at_ms)
     elif mark.gains:
-        figures[GAINED] += 1
-        changed = figures[place] == 1 or figures[GAINED] in STAGES
+        gained = figures[GAINED] + 1
+        figures[GAINED] = gained
+        changed = count == 1 or gained in STAGES
         if not mark.denied:
             return changed
         figures[DENIED] += 1
@@ -123,23 +127,25 @@ def vector_of(figures: Figures, started_ms: int, at_ms: int) -> Vector:
     """The shape as it is now: doublings and numbers, each in quarters."""
     looks, gains, kinds = figures[0] + figures[1], figures[GAINED], figures[KINDS]
     classes = figures[: len(COUNTED)]
-    counted = sum(classes)
+    counted = sum(classes)  # nothing that is counted is more
+    doubled = _DOUBLINGS.__getitem__ if counted < len(_DOUBLINGS) else doublings
     looked_ms = figures[LOOKED_MS] or started_ms
-    looked, gained = doublings(looks), doublings(gains)
+    looked, gained = doubled(looks), doubled(gains)
+    lasted_ms, ago_ms = at_ms - started_ms, at_ms - looked_ms
     return (
         looked,
-        doublings(figures[2]),
-        doublings(figures[3] + figures[4] + figures[5]),
-        doublings(figures[6]),
-        doublings(figures[7]),
-        doublings(figures[8]),
+        doubled(figures[2]),
+        doubled(figures[3] + figures[4] + figures[5]),
+        doubled(figures[6]),
+        doubled(figures[7]),
+        doubled(figures[8]),
         STEPS * (len(COUNTED) - classes.count(0)),
         _TARGETS[figures[TARGETS].bit_count()],
         STEPS * kinds.bit_count(),
-        doublings(figures[DENIED]),
+        doubled(figures[DENIED]),
         gained - looked,
-        doublings(max(0, at_ms - started_ms) / 1_000 / counted),
-        doublings(max(0, at_ms - looked_ms) / 1_000),
+        doublings(lasted_ms / 1_000 / counted) if lasted_ms > 0 else 0,
+        doublings(ago_ms / 1_000) if ago_ms > 0 else 0,
     )
 
 

@@ -6,7 +6,8 @@ much was seen. Limits are those of whole held-out sessions, as for surprise.
 """
 
 from collections.abc import Mapping, Sequence
-from math import sqrt
+from math import ceil, floor, sqrt
+from operator import ge, le
 
 import numpy as np
 from msgspec import Struct
@@ -59,16 +60,13 @@ class Center(Struct, frozen=True):
     """In quarters, as vectors are."""
     spread: tuple[float, ...]
     """In quarters, too."""
-    low: tuple[float, ...]
-    high: tuple[float, ...]
-    """What lies between these, in quarters, is near."""
+    low: Vector
+    high: Vector
+    """What lies between these, in whole quarters, is near."""
 
     def is_near(self, vector: Vector) -> bool:
         """Whether every feature is as usual."""
-        for value, low, high in zip(vector, self.low, self.high, strict=True):
-            if value < low or value > high:
-                return False
-        return True
+        return all(map(le, self.low, vector)) and all(map(ge, self.high, vector))
 
     def distances(self, vector: Vector) -> Vector:
         """How far each feature is from what is usual, in whole spreads."""
@@ -102,8 +100,8 @@ def center_of(cohorts: Sequence[Usual | None]) -> Center:
         variance = [old + weight * (new - old) for old, new in zip(variance, usual.variance, strict=True)]
     spread = [max(SPREAD_MIN, sqrt(value)) for value in variance]
     near = [NEAR * one for one in spread]
-    low = [middle - one for middle, one in zip(mean, near, strict=True)]
-    high = [middle + one for middle, one in zip(mean, near, strict=True)]
+    low = [ceil(middle - one) for middle, one in zip(mean, near, strict=True)]
+    high = [floor(middle + one) for middle, one in zip(mean, near, strict=True)]
     return Center(tuple(mean), tuple(spread), tuple(low), tuple(high))
 
 

@@ -21,16 +21,18 @@ from models.baselines.cohorts import (
     job_key,
     levels,
 )
-from models.baselines.counts import END, GAPS_MS, ORDER, REPEATS_EXACT, SurpriseCounts
+from models.baselines.counts import END, GAPS_MS, ORDER, SurpriseCounts, symbol_of
 from models.baselines.joint import NO_LIMITS, Joint, Limits, speaking
 from models.baselines.origins import OriginModel
 from models.baselines.sequences import MEMORY, SequenceModel, Shared, averaged
-from models.event import Operation, Outcome
+from models.event import (
+    ERROR,
+    Operation,
+)
 from models.session import Session
 
 Part = TypeVar("Part")
 
-ERROR: Final = Outcome.ERROR
 FRESH: Final = 1.0 - MEMORY
 
 RESULTS_MAX = 64
@@ -56,8 +58,8 @@ class Expectation:
             "_pace",
         ),
         *(
+            "_bits",
             "_score_limit",
-            "_sequence",
             "_symbols",
             "enough_seen",
             "keys",
@@ -73,7 +75,7 @@ class Expectation:
         counted = tuple(key for key in self.keys if key in counts.cohorts)
         own = [counts.cohorts[key] for key in counted]
         self._origins = OriginModel(shared.everybody, own)
-        self._sequence = SequenceModel(shared, counted)
+        self._bits = SequenceModel(shared, counted).bits
         self._pace = shared.pace(counted)
         self._symbols = shared.symbols
         self._counts = counts
@@ -143,40 +145,45 @@ class Expectation:
         session.model, session.unmeasured = self._model, session.events - 1
         session.surprise = session.origins = session.repeated = session.peak = 0.0
 
-    def fold(self, session: Session, event: Operation) -> None:
+    def fold(self, session: Session, event: Operation) -> None:  # noqa: C901 - on the hot path: calls cost more
         """Bring the session's surprise up to the event. Changed in place; nothing grows without a limit."""
-        symbol = f"{event.operation}|{event.target_kind}"  # `symbol_of`, without the call
-        symbol = self._symbols.get(symbol, symbol)
-        symbols, at_ms = session.symbols, event.at_ms
+        symbol = self._symbols.get((event.operation, event.target_kind))
+        if symbol is None:
+            symbol = symbol_of(event.operation, event.target_kind)
+        before, at_ms = session.symbols, event.at_ms
+        step = (*before, symbol)
         if event.outcome is ERROR:
             session.origins = session.repeated = 0.0
         else:
-            found, pace = self._sequence.bits(symbols, symbol), self._pace
-            if symbols:  # `Pace.gap_bits` and `Pace.repeat_bits`, without the calls
+            found, pace = self._bits(step), self._pace
+            if before:  # `Pace.gap_bits` and `Pace.repeat_bits`, without the calls
                 row = pace.gaps.get(event.op_class)
                 if row is not None:
                     found += row[bisect_right(GAPS_MS, at_ms - session.symbol_ms)]
             session.surprise = MEMORY * session.surprise + FRESH * found  # `averaged`, without the call
-            session.origins = self._origins.surprise(event, session.results) if event.provenance else 0.0
+            if event.provenance:
+                session.origins = self._origins.surprise(event, session.results)
+            elif session.origins:  # what stays the same is not written again: that costs more than a look
+                session.origins = 0.0
             repeats = session.repeats
             times = repeats.get(symbol, 0) + 1
             if times > 1 or len(repeats) < SYMBOLS_MAX:
                 repeats[symbol] = times
-            known = pace.repeats.get(symbol)
-            if known is not None and times <= len(known) and times <= REPEATS_EXACT:
-                session.repeated = known[times - 1]
+            first = pace.first.get(symbol)
+            if first is not None and times <= len(first):
+                repeated = first[times - 1]
             else:
-                session.repeated = pace.repeat_bits(symbol, times)
-        if len(symbols) == ORDER:
-            del symbols[0]
-        symbols.append(symbol)
+                repeated = pace.repeat_bits(symbol, times)
+            if repeated != session.repeated:
+                session.repeated = repeated
+        session.symbols = step if len(step) <= ORDER else step[1:]
         session.symbol_ms = at_ms
         if self._names_sources:
             remember(session.results, event)
 
     def ended(self, session: Session) -> float:
         """The decayed average with the session's end as its last event, in bits."""
-        return averaged(session.surprise, self._sequence.bits(session.symbols, END))
+        return averaged(session.surprise, self._bits((*session.symbols, END)))
 
     def _limits_of(self, share: float) -> Limits:
         backing = self._backing(share) if self.enough_seen else [None]
@@ -213,14 +220,6 @@ def score_of(session: Session, event: Operation) -> float:
         return 0.0
     found, repeated = session.origins + session.surprise, session.repeated
     return found if found > repeated else repeated  # noqa: FURB136 - on the hot path: a call costs more
-
-
-def sequence_of(session: Session, event: Operation) -> float:
-    """The same without the origins of its arguments."""
-    if event.outcome is ERROR:
-        return 0.0
-    found, repeated = session.surprise, session.repeated
-    return found if found > repeated else repeated  # noqa: FURB136 - same
 
 
 class SurpriseModel(ByCohort[Expectation]):

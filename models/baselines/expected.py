@@ -1,0 +1,70 @@
+"""All that a baseline expects of an agent in a role, found by one look."""
+
+from collections.abc import Callable
+
+from models.baselines.pace import Limits, Pace, PaceModel
+from models.baselines.surprise import Expectation, SurpriseModel
+
+KNOWN_MAX = 65_536
+"""Agents in roles that are kept; forgotten as a whole when there are more, since the names may be any."""
+
+
+Asked = tuple[float, ...]
+
+
+class Expected:
+    """Of one agent in one role."""
+
+    __slots__ = ("_asked", "_known", "_limits", "pace", "surprise")
+
+    def __init__(self, pace: Pace | None, surprise: Expectation) -> None:
+        self.pace = pace
+        """None is "not enough seen"."""
+        self.surprise = surprise
+        self._known: dict[Asked, Limits | None] = {}
+        """By what was asked: each policy asks for one thing."""
+        self._asked: Asked | None = None
+        """The last of these, and its limits."""
+        self._limits: Limits | None = None
+
+    def limits(self, asked: Asked, make: "Callable[[Expected], Limits | None]") -> Limits | None:
+        """What a session stays below, by class and horizon: made once for all that `make` depends on."""
+        if asked is not self._asked:
+            self._asked = asked
+            if asked not in self._known:
+                self._known[asked] = make(self)
+            self._limits = self._known[asked]
+        return self._limits
+
+
+class Expecting:
+    """Of all of them. Several ask about each event, with the very same names: the last answer is at hand."""
+
+    def __init__(self, paces: PaceModel, surprise: SurpriseModel) -> None:
+        self._paces = paces
+        self._surprise = surprise
+        self._by_role: dict[str, dict[str, Expected]] = {}
+        self._count = 0
+        self._agent = self._role = "\x1f"
+        """Asked for last, and the answer."""
+        self._last = Expected(None, surprise.expectation("", ""))
+
+    def of(self, agent: str, role: str) -> Expected:
+        """What is expected of an agent in a role; either may be empty."""
+        if agent is self._agent and role is self._role:
+            return self._last
+        agents = self._by_role.get(role)
+        found = agents.get(agent) if agents is not None else None
+        if found is None:
+            found = self._made(agent, role)
+        self._agent, self._role, self._last = agent, role, found
+        return found
+
+    def _made(self, agent: str, role: str) -> Expected:
+        if self._count >= KNOWN_MAX:
+            self._by_role.clear()
+            self._count = 0
+        self._count += 1
+        made = Expected(self._paces.of(agent, role), self._surprise.expectation(agent, role))
+        self._by_role.setdefault(role, {})[agent] = made
+        return made

@@ -1,0 +1,81 @@
+"""What is walked down at each event says, to the bit, what the histories say that it was laid out from."""
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from models.baselines.counts import ORDER, START, CohortCounts, History
+from models.baselines.sequences import SequenceModel, Shared, _packed, count_next
+from models.baselines.table import SYMBOLS_MAX, Table, table_of
+
+LETTERS = "abcdef"
+FAILS = "!"
+"""An operation that fails each time: others come after it, and it comes after none."""
+runs = st.lists(st.lists(st.sampled_from((*LETTERS, FAILS)), max_size=30), min_size=1, max_size=6)
+steps = st.lists(st.sampled_from((*LETTERS, FAILS, "never seen")), min_size=1, max_size=ORDER + 1).map(tuple)
+LAW = settings(max_examples=200, deadline=None, derandomize=True)
+
+
+def learned(sessions: list[list[str]]) -> History:
+    """What came after what, in these sessions."""
+    history = History()
+    for session in sessions:
+        for place, symbol in enumerate(session):
+            if symbol != FAILS:
+                count_next(history, session[max(0, place - ORDER) : place], symbol)
+    return history
+
+
+def walked(history: History | None, step: tuple[str, ...], chance: float) -> float:
+    """As it is defined: Witten-Bell, from no history to the longest that was seen."""
+    *before, symbol = step
+    while history is not None:
+        distinct = len(history.next)
+        if distinct:
+            chance = (history.next.get(symbol, 0) + distinct * chance) / (history.seen + distinct)
+        history = history.older.get(before.pop() if before else START)
+    return chance
+
+
+@LAW
+@given(runs=runs, asked=st.lists(steps, min_size=1, max_size=20), chance=st.floats(1e-9, 1.0))
+def test_a_table_says_what_the_histories_say(
+    runs: list[list[str]], asked: list[tuple[str, ...]], chance: float
+) -> None:
+    """In whatever order it is asked, hence laid out."""
+    history = learned(runs)
+    table = Table(history)
+    for step in asked:
+        assert table.chance(step, chance) == walked(history, step, chance)
+
+
+@LAW
+@given(runs=runs, step=steps, chance=st.floats(1e-9, 1.0))
+def test_a_history_of_which_nothing_is_left_changes_no_chance(
+    runs: list[list[str]], step: tuple[str, ...], chance: float
+) -> None:
+    """All of it was held out."""
+    history = learned(runs)
+    for longer in history.older.values():
+        longer.next.clear()
+        longer.seen = 0
+    assert Table(history).chance(step, chance) == walked(history, step, chance)
+
+
+@LAW
+@given(theirs=runs, own=runs, step=steps)
+def test_cohorts_of_few_symbols_and_of_many_are_walked_alike(
+    theirs: list[list[str]], own: list[list[str]], step: tuple[str, ...]
+) -> None:
+    """Those of many stay dictionaries."""
+    cohorts = {"": learned([*theirs, *own]), "role": learned(theirs), "agent": learned(own)}
+    shared = Shared({key: CohortCounts(sessions=50, after=history) for key, history in cohorts.items()})
+    few, many = (SequenceModel(shared, ("role", "agent")) for _ in range(2))
+    many._table, many._narrow = None, _packed(cohorts["agent"])  # noqa: SLF001 - as if there were too many
+    assert few.bits(step) == many.bits(step)
+
+
+def test_too_many_symbols_are_no_table() -> None:
+    """Most of its cells would be empty."""
+    few, many = ([[f"s{k}" for k in range(count)]] for count in (SYMBOLS_MAX - 1, SYMBOLS_MAX + 1))
+    assert table_of(learned(few)) is not None  # with the start
+    assert table_of(learned(many)) is None
