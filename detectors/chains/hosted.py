@@ -79,6 +79,9 @@ class Hosted(Struct, frozen=True, kw_only=True):
 CROSSING = ":crossing"
 """Follows a chain's name in findings that rest on several workflows: they have a ceiling of their own."""
 
+LATE = CROSSING + ":late"
+"""The same of a match whose last act is another workflow's: nobody here has done it, so nobody is asked."""
+
 COUNTED_MAX = 64
 """A chain that counts to more in all is not followed over workflows: so many notes are not kept."""
 
@@ -107,11 +110,12 @@ class Declared(Struct, frozen=True):
     @property
     def crossing(self) -> dict[str, Action]:
         """What findings over workflows are called, and the strongest response that each may lead to."""
-        return {
-            chain.name + CROSSING: min(chain.response, Action.STEP_UP, key=RANK.__getitem__)
-            for chain in self.chains
-            if chain.crosses
-        }
+        found: dict[str, Action] = {}
+        for chain in self.chains:
+            if chain.crosses:
+                found[chain.name + CROSSING] = min(chain.response, Action.STEP_UP, key=RANK.__getitem__)
+                found[chain.name + LATE] = Action.OBSERVE
+        return found
 
 
 NOTHING = Declared()

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from itertools import pairwise
 
-from detectors.chains.hosted import CROSSING, Hosted
+from detectors.chains.hosted import CROSSING, LATE, Hosted
 from detectors.chains.registers import Machine
 from models.event import weakest
 from models.finding import EVIDENCE_MAX, Elsewhere, Noticed
@@ -131,16 +131,17 @@ class Joiner:
         workflows = len({own.workflow, *(note.workflow for note in rests)})
         steps = ", then ".join(hit.step.operation for hit in hits)
         evidence = dict.fromkeys((*(hit.step.event_id for hit in hits), *match.counted))
-        of_own = own.hit.step if any(note.hit == hits[-1] for note in rests) else last
+        is_elsewhere = any(note.hit == hits[-1] for note in rests)
+        is_late = is_elsewhere and not own.hit.fills & self._ends
         return Noticed(
-            detector=self._hosted.name + CROSSING,
+            detector=self._hosted.name + (LATE if is_late else CROSSING),
             confidence=self._hosted.confidence,
             reason=f"{self._hosted.title}: {steps} on {last.target or 'no named target'} in "
             f"{(match.at_ms - match.start_ms) / 1000:.1f} s over {workflows} workflows; {_told(rests)}",
             evidence=tuple(evidence)[:EVIDENCE_MAX],
             grade=weakest(hit.step.grade for hit in hits),
             tags=self._hosted.tags,
-            session=of_own.session,
+            session=own.hit.step.session if is_elsewhere else last.session,
             act_ms=last.at_ms,
             elsewhere=tuple(_elsewhere(note) for note in rests)[:EVIDENCE_MAX],
         )

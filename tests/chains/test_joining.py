@@ -259,12 +259,24 @@ def test_an_act_that_was_sent_again_where_it_belongs_is_no_others() -> None:
     assert [each.workflow for each in finding.elsewhere] == ["w3"]
 
 
-def test_whatever_comes_first_is_found_by_what_comes_last() -> None:
-    """A late first step brings it to light: its own session answers, since no other workflow is changed."""
-    (finding,) = over(OVER, GRANT, LOOK).findings
+def test_a_late_first_step_is_told_of_and_asks_nobody() -> None:
+    """Whoever did the last act is in another workflow, and whoever only looked has done nothing of it."""
+    heard = over(OVER, GRANT, LOOK)
+    (finding,) = heard.findings
+    assert finding.detector == "mine:crossing:late"
     assert (finding.workflow, finding.session, finding.event_id) == ("w1", "reader", LOOK.id)
     assert finding.evidence == (LOOK.id, GRANT.id)
     assert [each.session for each in finding.elsewhere] == ["writer"]
+    assert not heard.commands
+    more = [replace(LOOK, id=f"look-{k}", at_ms=at(k)) for k in range(9)]
+    assert len(over(OVER, GRANT, *more).findings) == 1, "once for each session, as any finding"
+
+
+def test_where_any_step_may_be_the_last_whoever_comes_last_is_asked() -> None:
+    """Nobody is more to blame than the others."""
+    heard = over(OVER.replace("confidence", "order: any\nconfidence"), GRANT, LOOK)
+    assert heard.detectors == ["mine:crossing"]
+    assert [(each.action, each.session) for each in heard.commands] == [(Action.STEP_UP, "reader")]
 
 
 def test_what_was_before_a_release_is_not_held_against_that_workflow_any_more() -> None:

@@ -141,7 +141,7 @@ def test_halves_that_are_judged_at_the_same_moment_are_found_by_whoever_reads_la
             [half for name in names for half in ((0, acts.look(name, "a")), (1, acts.grant(name, "b")))],
         )
         until(lambda: {row["principal"] for row in found(deployment)} == set(names), 60, "a finding each")
-        assert {row["detector"] for row in found(deployment)} == {"mine:crossing"}
+        assert {row["detector"] for row in found(deployment)} <= {"mine:crossing", "mine:crossing:late"}
         assert [worker.stop() for worker in workers] == [0, 0]
 
 
