@@ -4,7 +4,7 @@ The notes are an input like the event itself: whoever folds has to bring them, n
 same workflow, the same note and the same notes of others give the same answer.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from detectors.chains.hosting import DeclaredChain
 from detectors.chains.joining import Joiner
@@ -30,7 +30,9 @@ class Crossing:
         """Of a chain, by the name that its notes have; None for one that is not followed any more."""
         return self._joiners.get(chain)
 
-    def join(self, workflow: Workflow, told: Noting, others: Iterable[Note], seen_ms: int) -> Decision | None:
+    def join(
+        self, workflow: Workflow, told: Noting, others: Collection[Note], seen_ms: int
+    ) -> Decision | None:
         """Judge one note of the workflow with those of others. `seen_ms` as in `Judge.fold`."""
         joiner = self._joiners.get(told.chain)
         noticed = joiner.words(workflow, told, others) if joiner is not None else []

@@ -33,9 +33,6 @@ AGAIN_S = 1.0
 KEPT_MAX = 256
 """Notes of one workflow that are kept while they cannot be told; the oldest give way."""
 
-SLACK = 16
-"""A page is cut when it has so many more than it should."""
-
 SEEN_MAX = 10_000
 
 Group = tuple[str, str]
@@ -112,8 +109,8 @@ class Joining:
         for (chain, group), notes in zip(groups, answer, strict=True):
             joiner = crossing.joiner(chain)
             assert joiner is not None
-            if len(notes) > joiner.notes_max + SLACK:
-                self._notes.drop(chain, group, joiner.surplus(in_order(notes)))
+            if surplus := joiner.surplus(in_order(notes)):
+                self._notes.drop(chain, group, surplus)
         return Told(noted, dict(zip(groups, answer, strict=True)))
 
     def _fold(self, partition: Partition, told: Told, crossing: Crossing) -> list[tuple[str, Decision]]:

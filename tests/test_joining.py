@@ -12,6 +12,7 @@ from msgspec.structs import replace
 
 from detectors.chains.compiling import compiled
 from detectors.chains.hosted import Declared
+from detectors.chains.joining import SLACK
 from detectors.judge import Judge
 from detectors.policy import ApprovalSettings
 from models.cloudevent import encode_event
@@ -22,7 +23,7 @@ from models.session import Workflow
 from stream import metrics
 from stream.chain_files import declarations
 from stream.intake import Intake
-from stream.joining import AT_ONCE_MAX, KEPT_MAX, SLACK, Joining
+from stream.joining import AT_ONCE_MAX, KEPT_MAX, Joining
 from stream.shadow import Shadow
 from stream.state.partition import Partition
 from stream.state.store import Claim

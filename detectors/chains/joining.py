@@ -6,7 +6,7 @@ workflow did is kept in this one, and what is noted twice counts once.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import UTC, datetime
 from itertools import pairwise
 
@@ -18,6 +18,9 @@ from models.session import Hit, Note, Noting, Partial, Registers, Step, Workflow
 
 NOTES_MAX = 64
 """Of one chain and whom it follows, and twice as many as it counts beside."""
+
+SLACK = 16
+"""So many more are borne, so that not each new note is weighed against all."""
 
 NOTED_MAX = 1024
 """Of one workflow, while nobody asks for them; whoever judges them does so long before."""
@@ -64,46 +67,52 @@ class Joiner:
         self.notes_max = NOTES_MAX + 2 * sum(counted)
         self._runs = not counted and not hosted.shape.timed
 
-    def words(self, workflow: Workflow, told: Noting, others: Iterable[Note]) -> list[Noticed]:
+    def words(self, workflow: Workflow, told: Noting, others: Collection[Note]) -> list[Noticed]:
         """What one note completes together with others', beside what its own workflow knows."""
         own = told.note
-        step = own.hit.step
-        if step.at_ms <= workflow.released_ms:
+        at_ms = own.hit.step.at_ms
+        if at_ms <= workflow.released_ms or not self._may_end(own, others):
             return []
         known = {own.act: own}
         for note in others:
-            at_ms = note.hit.step.at_ms
-            if at_ms <= workflow.released_ms or abs(at_ms - step.at_ms) > self.within_ms:
+            his_ms = note.hit.step.at_ms
+            if his_ms <= workflow.released_ms or abs(his_ms - at_ms) > self.within_ms:
                 continue
-            if note.act not in known or (note.workflow == own.workflow and note.act != own.act):
-                known[note.act] = note  # of one act told under two workflows, this one's own
+            act = note.act
+            if act not in known or (note.workflow == own.workflow and act != own.act):
+                known[act] = note  # of one act told under two workflows, this one's own
         notes = in_order(known.values())
-        if not self._may_end(own, notes):
-            return []
         matches = self._machine.among([note.hit for note in notes], own.hit, Registers())
         found = [
             self._word(match, own, notes) for match in matches if _last(match).step.event_id not in told.ended
         ]
         return [word for word in found if word is not None]
 
-    def _may_end(self, own: Note, notes: list[Note]) -> bool:
-        """Whether there is anything to look for: all steps, in several workflows, and an end of them."""
-        fills = 0
-        for note in notes:
-            fills |= note.hit.fills
-        if fills != self._whole or all(note.workflow == own.workflow for note in notes):
+    def _may_end(self, own: Note, others: Iterable[Note]) -> bool:
+        """Whether there is anything to look for: all steps, in several workflows, and an end of them.
+
+        Most notes are of a first step that is the newest: these cost no more than this.
+        """
+        fills, at_ms, is_newest, is_alone = own.hit.fills, own.hit.step.at_ms, True, True
+        if not fills:
             return False
-        is_newest = notes[-1] is own
-        return bool(own.hit.fills & self._ends) or (bool(own.hit.fills) and not is_newest)
+        for note in others:
+            hit = note.hit
+            fills |= hit.fills
+            if hit.step.at_ms > at_ms:
+                is_newest = False
+            if is_alone and note.workflow != own.workflow:
+                is_alone = False
+        return fills == self._whole and not is_alone and (not is_newest or bool(own.hit.fills & self._ends))
 
     def surplus(self, notes: Sequence[Note]) -> list[Note]:
-        """Of notes in order of time, those that are kept no more.
+        """Of notes in order of time, those that are kept no more; none while there are a few too many.
 
         First what the next one tells as well, being the same step with the same values; then the oldest of
         the step that has most, so that a flood of one step does not displace another.
         """
         over = len(notes) - self.notes_max
-        if over <= 0:
+        if over <= SLACK:
             return []
         gone: list[Note] = []
         if self._runs:

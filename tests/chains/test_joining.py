@@ -12,7 +12,7 @@ from detectors.chains.compiling import compiled
 from detectors.chains.declaration import Declaration
 from detectors.chains.hosted import Declared, Hosted
 from detectors.chains.hosting import DeclaredChain
-from detectors.chains.joining import NOTES_MAX
+from detectors.chains.joining import NOTES_MAX, SLACK
 from detectors.crossing import Crossing
 from detectors.decision import Decisions
 from detectors.judge import Judge
@@ -301,7 +301,7 @@ def test_a_flood_of_one_step_does_not_displace_another() -> None:
     assert over(THREE, LOOK, secret, *same, replace(GRANT, workflow="w3")).findings
     bound = THREE.replace("class: secret_read", "class: secret_read, same: {system: look.system}")
     others = [replace(event, system=f"system-{k}") for k, event in enumerate(same)]
-    heard = over(bound, LOOK, secret, *others[: NOTES_MAX - 3], replace(GRANT, workflow="w3"))
+    heard = over(bound, LOOK, secret, *others[: NOTES_MAX + SLACK - 3], replace(GRANT, workflow="w3"))
     assert heard.findings
     assert not over(bound, LOOK, secret, *others, replace(GRANT, workflow="w3")).findings, "bounded"
     newest = others[-1]
