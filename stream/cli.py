@@ -4,9 +4,8 @@ import os
 import sys
 from importlib.metadata import version as installed
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
-import msgspec
 import typer
 from rich.markup import escape
 
@@ -16,7 +15,9 @@ from models.errors import ChainbrakeError, RuleError
 from stream.baseline_files import load_baseline
 from stream.build import fold_build
 from stream.commands.evaluate import evaluate
+from stream.commands.ingest import ingest
 from stream.commands.models import models
+from stream.commands.replay import replay
 from stream.commands.stops import dispose, release
 from stream.console import errors, out
 from stream.options import (
@@ -33,9 +34,6 @@ from stream.options import (
 )
 from stream.settings import load_policy, load_registry, read_settings
 from stream.vocabularies import check_vocabulary, providers
-
-if TYPE_CHECKING:
-    from stream.recordings.recorded import Refused
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -179,49 +177,7 @@ def check(
         out.print(f"registry {settings.registry}: {entered.summary}")
 
 
-@app.command()
-def replay(
-    files: Files,
-    policy: PolicyPath = None,
-    baseline: BaselinePath = None,
-    source: SourceName = "events",
-    registry: RegistryPath = None,
-    chains: ChainsPath = None,
-    sigma: SigmaPath = None,
-    json: Annotated[bool, typer.Option("--json", help="one JSON object per line, and nothing else")] = False,
-) -> None:
-    """Fold recorded events through the worker's judge; print findings, commands and a summary."""
-    from stream import collector  # noqa: PLC0415 - start-up time of the other commands
-    from stream.offline.replay import Replay  # noqa: PLC0415
-    from stream.progress import progress  # noqa: PLC0415
-    from stream.recordings.files import lines  # noqa: PLC0415
-    from stream.recordings.recorded import bytes_max  # noqa: PLC0415
-    from stream.rule_files import load_declared  # noqa: PLC0415
-
-    settings = _settings(policy=policy, baseline=baseline, registry=registry, chains=chains, sigma=sigma)
-    obeyed = load_policy(settings.policy)
-    replayed = Replay(
-        obeyed,
-        load_baseline(settings),
-        source,
-        load_registry(settings.registry),
-        load_declared(obeyed, settings.chains, settings.sigma),
-    )
-    encode = msgspec.json.Encoder().encode
-    with collector.settled(), progress(files, shown=not json) as bar:
-        for row in replayed.rows(lines(files, bytes_max(source), bar)):
-            if json:
-                sys.stdout.write(encode(row).decode() + "\n")
-            else:
-                out.print(escape(_line(row)))
-    summary = replayed.summary()
-    if json:
-        sys.stdout.write(encode(summary).decode() + "\n")
-        return
-    _tell_refused(replayed.first_refused, source)
-    for name, value in summary.items():
-        if name != "kind":
-            out.print(f"{name:16} {_counted(value) if isinstance(value, dict) else value}")
+app.command()(replay)
 
 
 @app.command()
@@ -332,28 +288,7 @@ def backtest(
     )
 
 
-@app.command()
-def ingest(
-    files: Files,
-    source: Annotated[str, typer.Option("--source", help="whose records they are, such as aws.cloudtrail")],
-    registry: RegistryPath = None,
-    follow: Annotated[bool, typer.Option("--follow", help="wait for what the file grows by")] = False,
-    kafka: Kafka = None,
-) -> None:
-    """Send records of a source to the actions topic, as events that know their session."""
-    from stream.ingesting import Ingest  # noqa: PLC0415 - needs the Kafka client
-
-    if follow and (len(files) != 1 or files[0] == "-"):
-        raise typer.BadParameter("follows one file; standard input is followed anyway", param_hint="--follow")
-    settings = _settings(kafka=kafka, registry=registry)
-    ingesting = Ingest(settings, load_registry(settings.registry))
-    ingesting.run(source, files, follow=follow)
-    _tell_refused(ingesting.first_refused, source)
-    out.print(_counted(dict(ingesting.counted)))
-    if ingesting.names_to_add:
-        out.print(f"names to add: {_counted(ingesting.names_to_add)}")
-
-
+app.command()(ingest)
 app.command()(release)
 app.command()(dispose)
 
@@ -377,20 +312,3 @@ def gateway(
     from stream.enforcement.gateway import run_gateway  # noqa: PLC0415 - needs aiohttp and Kafka
 
     run_gateway(_settings(kafka=kafka), host, port, name)
-
-
-def _tell_refused(refused: "Refused | None", source: str) -> None:
-    """The first dead letter: a wrong file or source shows at once."""
-    if refused is not None:
-        from stream.recordings.recorded import told_of  # noqa: PLC0415 - loaded already, whoever refused it
-
-        errors.print(f"[yellow]first dead letter:[/yellow] {escape(told_of(refused, source))}")
-
-
-def _counted(reasons: dict[str, int]) -> str:
-    return ", ".join(f"{count} {reason}" for reason, count in reasons.items()) or "0"
-
-
-def _line(row: dict[str, Any]) -> str:
-    what = row["action"] if row["kind"] == "command" else f"{row['detector']} {row['confidence']:.2f}"
-    return f"{row['input_index']:>8}  {row['kind']:8} {what:26} {row['session']}  {row['reason']}"

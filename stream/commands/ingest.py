@@ -1,0 +1,32 @@
+"""`chainbrake ingest`: records of a source to the actions topic."""
+
+import os
+from typing import Annotated
+
+import typer
+
+from stream.commands.replay import counted, tell_refused
+from stream.console import out
+from stream.options import Files, Kafka, RegistryPath
+from stream.settings import load_registry, read_settings
+
+
+def ingest(
+    files: Files,
+    source: Annotated[str, typer.Option("--source", help="whose records they are, such as aws.cloudtrail")],
+    registry: RegistryPath = None,
+    follow: Annotated[bool, typer.Option("--follow", help="wait for what the file grows by")] = False,
+    kafka: Kafka = None,
+) -> None:
+    """Send records of a source to the actions topic, as events that know their session."""
+    from stream.ingesting import Ingest  # noqa: PLC0415 - needs the Kafka client
+
+    if follow and (len(files) != 1 or files[0] == "-"):
+        raise typer.BadParameter("follows one file; standard input is followed anyway", param_hint="--follow")
+    settings = read_settings(os.environ, kafka=kafka, registry=registry)
+    ingesting = Ingest(settings, load_registry(settings.registry))
+    ingesting.run(source, files, follow=follow)
+    tell_refused(ingesting.first_refused, source)
+    out.print(counted(dict(ingesting.counted)))
+    if ingesting.names_to_add:
+        out.print(f"names to add: {counted(ingesting.names_to_add)}")

@@ -1,0 +1,81 @@
+"""`chainbrake replay`: recorded events through the worker's judge, as lines for people or for programs."""
+
+import os
+import sys
+from typing import TYPE_CHECKING, Annotated, Any
+
+import msgspec
+import typer
+from rich.markup import escape
+
+from stream.baseline_files import load_baseline
+from stream.console import errors, out
+from stream.options import BaselinePath, ChainsPath, Files, PolicyPath, RegistryPath, SigmaPath, SourceName
+from stream.settings import load_policy, load_registry, read_settings
+
+if TYPE_CHECKING:
+    from stream.recordings.recorded import Refused
+
+
+def replay(
+    files: Files,
+    policy: PolicyPath = None,
+    baseline: BaselinePath = None,
+    source: SourceName = "events",
+    registry: RegistryPath = None,
+    chains: ChainsPath = None,
+    sigma: SigmaPath = None,
+    json: Annotated[bool, typer.Option("--json", help="one JSON object per line, and nothing else")] = False,
+) -> None:
+    """Fold recorded events through the worker's judge; print findings, commands and a summary."""
+    from stream import collector  # noqa: PLC0415 - start-up time of the other commands
+    from stream.offline.replay import Replay  # noqa: PLC0415
+    from stream.progress import progress  # noqa: PLC0415
+    from stream.recordings.files import lines  # noqa: PLC0415
+    from stream.recordings.recorded import bytes_max  # noqa: PLC0415
+    from stream.rule_files import load_declared  # noqa: PLC0415
+
+    settings = read_settings(
+        os.environ, policy=policy, baseline=baseline, registry=registry, chains=chains, sigma=sigma
+    )
+    obeyed = load_policy(settings.policy)
+    replayed = Replay(
+        obeyed,
+        load_baseline(settings),
+        source,
+        load_registry(settings.registry),
+        load_declared(obeyed, settings.chains, settings.sigma),
+    )
+    encode = msgspec.json.Encoder().encode
+    with collector.settled(), progress(files, shown=not json) as bar:
+        for row in replayed.rows(lines(files, bytes_max(source), bar)):
+            if json:
+                sys.stdout.write(encode(row).decode() + "\n")
+            else:
+                out.print(escape(_line(row)))
+    summary = replayed.summary()
+    if json:
+        sys.stdout.write(encode(summary).decode() + "\n")
+        return
+    tell_refused(replayed.first_refused, source)
+    for name, value in summary.items():
+        if name != "kind":
+            out.print(f"{name:16} {counted(value) if isinstance(value, dict) else value}")
+
+
+def tell_refused(refused: "Refused | None", source: str) -> None:
+    """The first dead letter: a wrong file or source shows at once."""
+    if refused is not None:
+        from stream.recordings.recorded import told_of  # noqa: PLC0415 - loaded already, whoever refused it
+
+        errors.print(f"[yellow]first dead letter:[/yellow] {escape(told_of(refused, source))}")
+
+
+def counted(reasons: dict[str, int]) -> str:
+    """Of each so many."""
+    return ", ".join(f"{count} {reason}" for reason, count in reasons.items()) or "0"
+
+
+def _line(row: dict[str, Any]) -> str:
+    what = row["action"] if row["kind"] == "command" else f"{row['detector']} {row['confidence']:.2f}"
+    return f"{row['input_index']:>8}  {row['kind']:8} {what:26} {row['session']}  {row['reason']}"
