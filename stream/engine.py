@@ -112,12 +112,12 @@ class Engine(Service):  # type: ignore[misc]  # mode is not typed
         if self._reader is None:
             return
         if slot is Slot.LIVE:
-            self._reader.change(judge)
+            self._reader.batches.change(judge)
         elif baseline is None:
-            self._reader.shadow = None
+            self._reader.batches.shadow = None
         else:
             share, at_most = self.settings.shadow_share, self.settings.workflows_max
-            self._reader.shadow = Shadow(judge, share, at_most)
+            self._reader.batches.shadow = Shadow(judge, share, at_most)
 
     async def _ingest(self, outbox: Outbox) -> None:
         """Read raw topics beside, where there are any."""

@@ -19,16 +19,12 @@ from detectors.tally import Tally
 from models.errors import FencedError
 from stream import metrics
 from stream.assignment import Assignment
+from stream.batches import Batches
 from stream.dead_letters import unfetched
-from stream.fleet import Fleet
-from stream.intake import Arrived, Intake, expected
-from stream.joining import Joining
-from stream.messages import Record
 from stream.model_registry.announcement import Slot
 from stream.outbox import Outbox
 from stream.polling import Polling
 from stream.settings import Settings
-from stream.shadow import Shadow
 from stream.state.claim import check_gap, take_over
 from stream.state.partition import Partition
 from stream.state.saver import Saver
@@ -44,9 +40,6 @@ PUBLISH_EVERY_S = 1.0
 CLAIM_AGAIN_S = 1.0
 LETTER_BATCHES_MAX = 4
 IDLE_AT_ONCE_MAX = 500
-SLICE_RECORDS = 64
-"""Decoded and judged in one go: under 1 ms in which nothing else gets a turn, and few enough events to be
-still in the processor's cache when they are judged."""
 
 
 class Reader(Service):  # type: ignore[misc]  # mode is not typed
@@ -65,15 +58,13 @@ class Reader(Service):  # type: ignore[misc]  # mode is not typed
         self._topics = topics
         self._topic_id = topic_id
         self._judge = judge
-        self.shadow: Shadow | None = None
-        """Judges beside, if there is one."""
+        """The first: `batches` has the one at work."""
+        self.batches: Batches
         self._store = store
         self._published = Tally()
         self._consumer: Any = None
         self._polling: Polling
         self._committed_s = 0.0
-        self._fleet = Fleet(store, judge.policy.fleet.principal_operations_per_minute_max)
-        self._joining: Joining
         self._joined = False
         self._closing = False
 
@@ -82,7 +73,16 @@ class Reader(Service):  # type: ignore[misc]  # mode is not typed
         settings = self._settings
         self.outbox = outbox
         self._saver = Saver(settings, self._judge.policy, self._store, outbox)
-        self._joining = Joining(self._store, self._saver)
+        self.batches = Batches(
+            self._judge,
+            self._store,
+            self._saver,
+            outbox,
+            self._topics.dead_letters,
+            self.partitions,
+            self.add_future,
+            self.fenced,
+        )
         self._consumer = AIOKafkaConsumer(
             bootstrap_servers=settings.kafka,
             group_id=f"{settings.group}-judge",
@@ -169,15 +169,15 @@ class Reader(Service):  # type: ignore[misc]  # mode is not typed
         """What cannot be decoded is a dead letter that names its place."""
         partition = self.partitions.get(tp.partition)
         if partition is not None:
-            await self._send_letters(partition, [unfetched(self._topics, tp, offset, error)])
+            await self.batches.send_letters(partition, [unfetched(self._topics, tp, offset, error)])
             partition.next_offset = offset + 1
 
     async def flush_all(self) -> None:
         """Store what changed, and tell Kafka's monitors how far that is."""
-        await self._tell_surges()
+        await self.batches.tell_surges()
         owned = list(self.partitions.values())
         for partition in owned:
-            await self._join(partition)  # what was put off
+            await self.batches.join(partition)  # what was put off
             try:
                 await self._saver.flush(partition, self._settings.flush_every_ms / 1000 / len(owned))
             except FencedError as error:
@@ -188,121 +188,30 @@ class Reader(Service):  # type: ignore[misc]  # mode is not typed
 
     def publish(self) -> None:
         """What the gauges and counters say by now."""
-        self._published = publish_tally(self._judge.tally, self._published)
-        publish_baseline(Slot.LIVE, self._judge)
-        publish_baseline(Slot.SHADOW, self.shadow.judge if self.shadow is not None else None)
-        if self.shadow is not None:
-            self.shadow.publish()
+        judge, shadow = self.batches.judge, self.batches.shadow
+        self._published = publish_tally(judge.tally, self._published)
+        publish_baseline(Slot.LIVE, judge)
+        publish_baseline(Slot.SHADOW, shadow.judge if shadow is not None else None)
+        if shadow is not None:
+            shadow.publish()
         metrics.WORKFLOWS.set(sum(len(partition.workflows) for partition in self.partitions.values()))
         metrics.LAG.set(sum(self._lag(partition) for partition in self.partitions.values()))
 
+    async def _batch(self, partition: Partition, records: list[Any]) -> None:
+        if records[0].offset > partition.next_offset:
+            await check_gap(self._consumer, self._tp(partition.number), partition.next_offset)
+        began_s = time.perf_counter()
+        await self.batches.take(partition, records)
+        metrics.BATCH.observe(time.perf_counter() - began_s)
+
     async def _end_idle(self) -> None:
         """Say on the actions topic which sessions fell idle: an end is an event like any other."""
-        idle_s = (self._judge.policy.idle_ms + self._judge.policy.lateness_ms) / 1000
+        policy = self.batches.judge.policy
+        idle_s = (policy.idle_ms + policy.lateness_ms) / 1000
         for partition in list(self.partitions.values()):
             if self._lag(partition) == 0 and (ends := partition.fell_idle(idle_s, IDLE_AT_ONCE_MAX)):
                 metrics.SESSIONS_IDLE.inc(len(ends))
                 self.outbox.tell(self._topics.actions, ends)
-
-    async def _batch(self, partition: Partition, records: list[Any]) -> None:
-        """Judge records of one partition, slice by slice: between them commands get on their way."""
-        if records[0].offset > partition.next_offset:
-            await check_gap(self._consumer, self._tp(partition.number), partition.next_offset)
-        began_s = time.perf_counter()
-        if len(records) > SLICE_RECORDS and (names := expected(partition, records)):
-            await partition.fetch(self._store, names)  # one question for all the slices
-        for start in range(0, len(records), SLICE_RECORDS):
-            if start or self._in_a_hurry():
-                await asyncio.sleep(0)
-            await self._judge_slice(partition, records[start : start + SLICE_RECORDS])
-            if self.partitions.get(partition.number) is not partition:
-                return  # revoked while we waited: whoever owns it now reads these records
-        await self._join(partition)
-        partition.held = None
-        metrics.BATCH.observe(time.perf_counter() - began_s)
-
-    def _in_a_hurry(self) -> bool:
-        """Whether something earned a command and is not on its way to the store yet: it goes first."""
-        return any(partition.urgent for partition in self.partitions.values())
-
-    async def _judge_slice(self, partition: Partition, records: list[Any]) -> None:
-        """Judge a few records. The order of the parts is what makes a crash harmless.
-
-        What is in memory does not wait for the store to bring what is not: only the events of one workflow
-        have to be judged in their order.
-        """
-        intake = Intake(self._topics.dead_letters)
-        events = intake.decode(partition, records, self._judge.policy)
-        missing = intake.missing
-        if not missing:
-            await self._fold(partition, intake, events)
-        else:
-            await self._fold(
-                partition, intake, [event for event in events if event[0].workflow not in missing]
-            )
-            await partition.fetch(self._store, list(missing))
-            if self.partitions.get(partition.number) is not partition:
-                return
-            await self._fold(partition, intake, [event for event in events if event[0].workflow in missing])
-        if intake.letters:
-            await self._send_letters(partition, intake.letters)
-        partition.next_offset = records[-1].offset + 1
-        self._fleet.note(partition.number, events)
-        if self._judge.crossing and self._joining.note(partition, events):
-            await self._join(partition)
-
-    async def _fold(self, partition: Partition, intake: Intake, events: list[Arrived]) -> None:
-        shadow = self.shadow
-        async with partition.judging:
-            followed = shadow.prepare(partition, events) if shadow is not None else []
-            decided = intake.fold(partition, events, self._judge)
-            if decided:
-                await self._saver.owe(partition, decided)
-        self._make_haste(partition)
-        if shadow is not None and followed:
-            await asyncio.sleep(0)  # what is urgent goes first
-            shadow.follow(followed, decided)
-
-    async def _join(self, partition: Partition) -> None:
-        if partition.noting:
-            told, decided = await self._joining.join(partition, self._judge.crossing)
-            self._make_haste(partition)
-            if self.shadow is not None:
-                self.shadow.join(told, decided)
-
-    def _make_haste(self, partition: Partition) -> None:
-        if partition.urgent and not partition.hurrying:
-            partition.hurrying = True
-            self.add_future(self._hurry(partition))
-
-    def change(self, judge: Judge) -> None:
-        """Judge with this one from the next slice on; what was counted goes on being counted."""
-        judge.tally = self._judge.tally
-        self._judge = judge
-
-    async def _tell_surges(self) -> None:
-        """Publish what only the counters over all workers show."""
-        for number, finding in await self._fleet.surges():
-            partition = self.partitions.get(number)
-            if partition is not None:  # else whoever owns it now counts on
-                await partition.owe_for(self._store, finding.workflow, [finding])
-
-    async def _hurry(self, partition: Partition) -> None:
-        """Beside the reading: what earned commands is stored and sent."""
-        try:
-            await self._saver.hurry(partition)
-        except FencedError as error:
-            self.fenced(partition, error)
-        finally:
-            partition.hurrying = False
-
-    async def _send_letters(self, partition: Partition, letters: list[Record]) -> None:
-        """On their way before the position passes them; a flood of them slows the reading down."""
-        task = self.outbox.dead_letters(letters)
-        partition.letters.add(task)
-        task.add_done_callback(partition.letters.discard)
-        if len(partition.letters) > LETTER_BATCHES_MAX:
-            await asyncio.wait(partition.letters, return_when=asyncio.FIRST_COMPLETED)
 
     async def _claim(self, number: int) -> None:
         """Take an assigned partition over and go to where its state stands."""
