@@ -163,9 +163,11 @@ def test_what_is_noted_again_after_a_crash_counts_once(kafka: Kafka, valkey: Val
         assert noted(deployment, "one") == 2
         assert found(deployment) == [], "one look, told three times, is no two"
         send(deployment, [(2, late)])
-        until(lambda: bool(found(deployment)), 30, "a finding")
-        assert {each["event_id"] for each in found(deployment)[0]["elsewhere"]} == {"one-0", "one-2"}
-        worker.stop()
+        until(lambda: noted(deployment, "one") == 3, 30, "the second look to be noted")
+        assert worker.stop() == 0, "a finding that asks for nothing is sent when all is stored"
+        (finding,) = found(deployment)
+        assert finding["detector"] == "mine:crossing:late"
+        assert {each["event_id"] for each in finding["elsewhere"]} == {"one-0", "one-2"}
 
 
 @pytest.mark.timeout(120)
