@@ -10,6 +10,7 @@ from tests.builders import AGENT, FAST, RARE, SLOW, fast_run, judged, only, op, 
 
 VELOCITY = only("unusual_velocity")
 TRANSITION = only("unusual_transition")
+PROVENANCE = only("unusual_provenance")
 
 
 def looking(every_s: float, seconds: float, role: str) -> list[AnyEvent]:
@@ -121,3 +122,12 @@ def test_a_fast_job_between_approved_changes_is_not_stopped() -> None:
     heard = judged(fast_run("s1", 90_024), baseline=trained())
     assert heard.commands == []
     assert trained().pace.of(AGENT, FAST) is not None
+
+
+def test_surprise_is_kept_up_to_date_whoever_else_listens() -> None:
+    """Also of operations without origins: a score is of the whole sequence, with one detector or with all."""
+    run = slow_run("s1", 90_022)
+    everybody, alone = (judged(run, policy, trained()).session() for policy in (None, PROVENANCE))
+    assert not any(event.provenance for event in run if isinstance(event, Operation))
+    assert (everybody.surprise, everybody.symbols) == (alone.surprise, alone.symbols)
+    assert alone.surprised_at == alone.events > 0
