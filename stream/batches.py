@@ -26,7 +26,7 @@ SLICE_RECORDS = 64
 """Decoded in one go, and few enough to be still in the processor's cache when they are judged."""
 
 CALM_EVENTS = 16
-HURRIED_EVENTS = 4
+HURRIED_EVENTS = 8
 """Judged in one go before anything else gets a turn: in a hurry a command on its way waits for that at every
 step it takes, once for each partition that is read."""
 
