@@ -15,6 +15,7 @@ from models.errors import FencedError, TopicChangedError
 from stream import collector, metrics
 from stream.baseline_files import load_baseline
 from stream.build import fold_build
+from stream.closing import closed
 from stream.enforcement.ledger import Ledger
 from stream.messages import Record
 from stream.model_registry.announcement import Slot
@@ -142,14 +143,14 @@ class Engine(Service):  # type: ignore[misc]  # mode is not typed
         except TimeoutError:
             log.warning("stopped while the ledger waited for the store")
         if self._slots is not None:
-            await self._slots.close()
+            await closed("baselines", self._slots.close())
         if self._raw is not None:
             await self._raw.close()
         if self._reader is not None:
             await self._reader.close()
         if self._producer is not None:
-            await self._producer.stop()
-        await self._store.close()
+            await closed("producer", self._producer.stop())
+        await closed("store", self._store.close())
 
     @property
     def ready(self) -> bool:

@@ -21,6 +21,7 @@ from models.errors import FencedError
 from models.event import AnyEvent
 from models.registry import Registry
 from stream import metrics
+from stream.closing import closed
 from stream.dead_letters import dead_letter, unfetched
 from stream.ingest.ordering import makers_first
 from stream.ingest.pipeline import Pipeline
@@ -123,7 +124,7 @@ class RawReader(Service):  # type: ignore[misc]  # mode is not typed
         self._closing = True
         if self._consumer is not None:
             await self.let_go()
-            await self._consumer.stop()
+            await closed("consumer of raw topics", self._consumer.stop())
         await self._lineage.close()
 
     def resolving(self) -> bool:

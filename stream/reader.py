@@ -20,6 +20,7 @@ from models.errors import FencedError
 from stream import metrics
 from stream.assignment import Assignment
 from stream.batches import Batches
+from stream.closing import closed
 from stream.dead_letters import unfetched
 from stream.model_registry.announcement import Slot
 from stream.outbox import Outbox
@@ -103,7 +104,7 @@ class Reader(Service):  # type: ignore[misc]  # mode is not typed
         self._closing = True
         await self.let_go(list(self.partitions))
         await self.outbox.drain(LET_GO_WITHIN_S)
-        await self._consumer.stop()
+        await closed("consumer", self._consumer.stop())
 
     @property
     def judging(self) -> bool:
