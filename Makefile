@@ -58,8 +58,9 @@ test-fast: $(INSTALLED)  ## what needs no server: under a minute
 test-corpus: $(INSTALLED)  ## recorded traffic (from ../shared, where that is), mutations of it, and what takes seconds
 	$(BIN)/pytest -n auto --dist worksteal -m "corpus or slow"
 
+# Two files at once: most of their time they wait for a broker that is away, or for a session that ends.
 test-servers: $(INSTALLED)  ## against a real Kafka and Valkey
-	$(BIN)/pytest -m servers
+	$(BIN)/pytest -n 2 --dist loadfile -m servers
 
 figures: $(INSTALLED)  ## measures docs/baselines.md anew, where ../shared is at hand; minutes
 	CHAINBRAKE_FIGURES=1 $(BIN)/pytest -q tests/test_figures.py
