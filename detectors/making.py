@@ -7,12 +7,7 @@ as made no more. A session that was refused something is not believed, nor is an
 read somebody else's secret.
 """
 
-from models.event import (
-    OK,
-    Grade,
-    OpClass,
-    Operation,
-)
+from models.event import OK, Grade, OpClass, Operation
 from models.session import Session, Workflow, called, known_by, remembered
 
 MADE_MAX = 128

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 
-from detectors.chains.joining import SLACK, in_order
 from detectors.crossing import Crossing
 from detectors.decision import Decision
 from models.session import Note, Workflow
@@ -33,9 +32,8 @@ class Notebook:
             if decision is not None:
                 yield decision
             known[_place(told.note)] = told.note
-            if len(known) > joiner.notes_max + SLACK:
-                for note in joiner.surplus(in_order(known.values())):
-                    del known[_place(note)]
+            for note in joiner.surplus(known.values()):
+                del known[_place(note)]
 
     def forget(self, oldest_ms: int) -> None:
         """Drop whom nothing was noted of since."""

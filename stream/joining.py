@@ -11,7 +11,6 @@ from collections.abc import Iterator
 import structlog
 from msgspec import Struct
 
-from detectors.chains.joining import in_order
 from detectors.crossing import Crossing
 from detectors.decision import Decision
 from models.session import Note, Noting, Workflow
@@ -109,7 +108,7 @@ class Joining:
         for (chain, group), notes in zip(groups, answer, strict=True):
             joiner = crossing.joiner(chain)
             assert joiner is not None
-            if surplus := joiner.surplus(in_order(notes)):
+            if surplus := joiner.surplus(notes):
                 self._notes.drop(chain, group, surplus)
         return Told(noted, dict(zip(groups, answer, strict=True)))
 

@@ -21,8 +21,8 @@ from cryptography.hazmat.primitives.serialization import (
 from msgspec import Struct
 
 from models.baselines.signing import Signer, Trusted, key_id
-from models.errors import SettingsError, SigningError
-from stream.settings import PREFIX, Settings
+from models.errors import SigningError
+from stream.settings import Settings, user_folder
 
 DEVELOPMENT = "development.pem"
 KEYS = Path("chainbrake", "keys")
@@ -87,19 +87,10 @@ def signing_key(settings: Settings) -> Signer:
 
 
 def keys_folder(settings: Settings) -> Path:
-    """Where this machine's development key lies: where it is set, else below the user's own folders (XDG).
-
-    A relative one in XDG's variable is to be passed over, says XDG.
-    """
+    """Where this machine's development key lies: where it is set, else below the user's own folders (XDG)."""
     if settings.keys:
         return Path(settings.keys)
-    told = os.environ.get("XDG_CONFIG_HOME", "")
-    if told.startswith("/"):
-        return Path(told) / KEYS
-    try:
-        return Path.home() / ".config" / KEYS
-    except RuntimeError as error:
-        raise SettingsError(f"this user has no home folder: set {PREFIX}KEYS or XDG_CONFIG_HOME") from error
+    return user_folder("XDG_CONFIG_HOME", ".config", "KEYS") / KEYS
 
 
 def public_pem(signer: Signer) -> str:

@@ -1,5 +1,6 @@
 """Settings: read once at the edge from environment variables and options, checked, then passed in."""
 
+import os
 import re
 from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
@@ -130,3 +131,18 @@ def load_registry(path: str) -> Registry:
         return read_registry(Path(path).read_bytes(), Path(path))
     except OSError as error:
         raise RegistryError(f"{path}: {error.strerror}") from error
+
+
+def user_folder(variable: str, below_home: str, setting: str) -> Path:
+    """A folder of the user's: what an XDG base directory variable says, else the usual one below the home.
+
+    A relative one in the variable is to be passed over, says XDG. Raises `SettingsError` for a user without a
+    home; `setting` is what to set instead.
+    """
+    told = os.environ.get(variable, "")
+    if told.startswith("/"):
+        return Path(told)
+    try:
+        return Path.home() / below_home
+    except RuntimeError as error:
+        raise SettingsError(f"this user has no home folder: set {PREFIX}{setting} or {variable}") from error

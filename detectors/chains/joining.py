@@ -6,7 +6,7 @@ workflow did is kept in this one, and what is noted twice counts once.
 """
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable
 from datetime import UTC, datetime
 from itertools import pairwise
 
@@ -105,15 +105,16 @@ class Joiner:
                 is_alone = False
         return fills == self._whole and not is_alone and (not is_newest or bool(own.hit.fills & self._ends))
 
-    def surplus(self, notes: Sequence[Note]) -> list[Note]:
-        """Of notes in order of time, those that are kept no more; none while there are a few too many.
+    def surplus(self, kept: Collection[Note]) -> list[Note]:
+        """Of what is kept, the notes that are kept no more; none while there are a few too many.
 
         First what the next one tells as well, being the same step with the same values; then the oldest of
         the step that has most, so that a flood of one step does not displace another.
         """
-        over = len(notes) - self.notes_max
+        over = len(kept) - self.notes_max
         if over <= SLACK:
             return []
+        notes = in_order(kept)
         gone: list[Note] = []
         if self._runs:
             gone = [one for one, other in pairwise(notes) if _tells_the_same(one.hit, other.hit)][:over]

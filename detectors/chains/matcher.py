@@ -10,11 +10,7 @@ from bisect import bisect_right
 from typing import Final, NamedTuple
 
 from detectors.chains.declared import Chain
-from models.event import (
-    OK,
-    Grade,
-    OpClass,
-)
+from models.event import OK, Grade, OpClass
 from models.session import ChainProgress, Register, Step
 
 TAIL_MAX = 12

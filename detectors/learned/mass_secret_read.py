@@ -9,11 +9,7 @@ from detectors.thresholds import MassReadSettings
 from detectors.warrants import is_exercise
 from models.attested import Fact
 from models.baselines.habits import Habits
-from models.event import (
-    ERROR,
-    SECRET_READ,
-    Operation,
-)
+from models.event import ERROR, SECRET_READ, Operation
 from models.finding import Noticed
 from models.session import Session, Step, Workflow, remembered
 

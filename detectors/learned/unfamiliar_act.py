@@ -7,11 +7,7 @@ that has touched the same three secrets for months says a lot. Known gap: a job 
 from detectors.detector import Detector
 from detectors.thresholds import UnfamiliarSettings
 from models.baselines.habits import Habits
-from models.event import (
-    GAINS,
-    OK,
-    Operation,
-)
+from models.event import GAINS, OK, Operation
 from models.finding import Noticed
 from models.session import Session, Step, Workflow
 

@@ -5,11 +5,7 @@ Known gap: a call that was on its way when the stop came; `grace_ms` is for it.
 
 from detectors.detector import Detector
 from detectors.thresholds import AfterStopSettings
-from models.event import (
-    OK,
-    OpClass,
-    Operation,
-)
+from models.event import OK, OpClass, Operation
 from models.finding import Noticed
 from models.session import Session, Step, Workflow
 

@@ -10,16 +10,7 @@ from detectors.approvals import covering
 from detectors.detector import Detector
 from detectors.policy import ApprovalSettings
 from detectors.thresholds import DeniedSettings
-from models.event import (
-    DENIED,
-    ERROR,
-    GAINS,
-    GRANTS,
-    SECRET_READ,
-    CredentialKind,
-    Operation,
-    weakest,
-)
+from models.event import DENIED, ERROR, GAINS, GRANTS, SECRET_READ, CredentialKind, Operation, weakest
 from models.finding import Noticed
 from models.session import MEMORIES_MAX, Session, Step, Workflow
 

@@ -10,13 +10,7 @@ from detectors.policy import ApprovalSettings
 from detectors.severity import takes_away
 from detectors.thresholds import FasterThanHumanSettings
 from models.baselines.baseline import Baseline
-from models.event import (
-    CHANGES,
-    OK,
-    READS,
-    Operation,
-    weakest,
-)
+from models.event import CHANGES, OK, READS, Operation, weakest
 from models.finding import Noticed
 from models.session import Session, Step, Workflow
 

@@ -9,13 +9,7 @@ from detectors.policy import ApprovalSettings
 from detectors.severity import JUDGED, Severity, severity
 from detectors.thresholds import PlanSettings
 from models.attested import Fact, Registered
-from models.event import (
-    OK,
-    SECRET_READ,
-    AnyEvent,
-    Operation,
-    Registration,
-)
+from models.event import OK, SECRET_READ, AnyEvent, Operation, Registration
 from models.finding import Noticed
 from models.registry import Registry
 from models.session import Session, Step, Vouched, Workflow

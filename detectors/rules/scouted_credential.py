@@ -8,14 +8,7 @@ from detectors.detector import Detector, Inspect
 from detectors.thresholds import ScoutedSettings
 from models.attested import Effect
 from models.baselines.habits import Habits
-from models.event import (
-    OK,
-    READS,
-    SECRET_READ,
-    OpClass,
-    Operation,
-    weakest,
-)
+from models.event import OK, READS, SECRET_READ, OpClass, Operation, weakest
 from models.finding import EVIDENCE_MAX, Noticed
 from models.session import Session, Step, Workflow
 

@@ -9,13 +9,7 @@ from detectors.severity import JUDGED, Severity, may_weigh, severity
 from detectors.thresholds import SecretThenChangeSettings
 from models.attested import Effect
 from models.baselines.habits import Habits
-from models.event import (
-    EXCHANGE,
-    OK,
-    SECRET_READ,
-    Operation,
-    weakest,
-)
+from models.event import EXCHANGE, OK, SECRET_READ, Operation, weakest
 from models.finding import Noticed
 from models.registry import Registry
 from models.session import Session, Step, Workflow, pause_ms

@@ -7,12 +7,7 @@ the middle is a way round one's own rights. Known gap: an agent that never used 
 from detectors.detector import Detector
 from detectors.severity import JUDGED
 from detectors.thresholds import SharedAccountSettings
-from models.event import (
-    OK,
-    SECRET_READ,
-    CredentialKind,
-    Operation,
-)
+from models.event import OK, SECRET_READ, CredentialKind, Operation
 from models.finding import Noticed
 from models.session import Session, Step, Workflow
 

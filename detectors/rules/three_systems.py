@@ -8,15 +8,7 @@ from detectors.detector import Detector
 from detectors.thresholds import ThreeSystemsSettings
 from models.attested import Effect
 from models.baselines.habits import Habits
-from models.event import (
-    CHANGES,
-    DISCOVERY,
-    EXCHANGE,
-    OK,
-    SECRET_READ,
-    Operation,
-    weakest,
-)
+from models.event import CHANGES, DISCOVERY, EXCHANGE, OK, SECRET_READ, Operation, weakest
 from models.finding import Noticed
 from models.session import Session, Step, Workflow, pause_ms
 

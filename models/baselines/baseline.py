@@ -44,6 +44,9 @@ FEATURE_SET = f"{FEATURES}-{sha256(msgspec.json.encode(COMPUTED)).hexdigest()[:1
 
 ARTIFACT_BYTES_MAX = 256 * 1024 * 1024
 
+PAYLOAD_BEGINS = b',"payload":'
+"""In what `write_artifact` writes; no string in a header can hold it, since its quotes would be escaped."""
+
 
 class Payload(Struct, kw_only=True):
     """All that was learned."""
@@ -152,7 +155,7 @@ def read_artifact(content: bytes, path: Path, trusted: Trusted) -> Baseline:
         if file is None:
             file = msgspec.json.decode(content, type=_File)
         header = _header(file, path, trusted)
-        if _digest(file.payload) != header.checksum:
+        if sha256(memoryview(file.payload)).hexdigest() != header.checksum:
             raise ArtifactError(f"{path}: its checksum does not fit its content; fetch or train it again")
         payload = _payload(file.payload)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
@@ -172,15 +175,11 @@ def _as_written(content: bytes) -> _File | None:
     end = content.find(PAYLOAD_BEGINS)
     if end < 0 or not content.endswith(b"}}"):
         return None
-    heading = msgspec.json.decode(content[:end] + b"}", type=_Heading)
+    heading = _heading(content[:end])
     if not heading.signature:
         return None
     payload = Raw(memoryview(content)[end + len(PAYLOAD_BEGINS) : -1])
     return _File(header=heading.header, signature=heading.signature, payload=payload)
-
-
-def _digest(payload: Raw) -> str:
-    return sha256(memoryview(payload)).hexdigest()
 
 
 def read_header(beginning: bytes, path: Path, trusted: Trusted) -> Header | None:
@@ -192,16 +191,16 @@ def read_header(beginning: bytes, path: Path, trusted: Trusted) -> Header | None
     if end < 0:
         return None
     try:
-        return _header(msgspec.json.decode(beginning[:end] + b"}", type=_Heading), path, trusted)
+        return _header(_heading(beginning[:end]), path, trusted)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise ArtifactError(f"{path}: not a baseline: {error}; fetch or train it again") from error
 
 
-PAYLOAD_BEGINS = b',"payload":'
-"""In what `write_artifact` writes; no string in a header can hold it, since its quotes would be escaped."""
+def _heading(before_payload: bytes) -> _Heading:
+    return msgspec.json.decode(before_payload + b"}", type=_Heading)
 
 
-def _header(file: "_Heading", path: Path, trusted: Trusted) -> Header:
+def _header(file: _Heading, path: Path, trusted: Trusted) -> Header:
     _check_version(msgspec.json.decode(file.header, type=_Named), path)
     signature = msgspec.json.decode(file.signature, type=Signature | None) if file.signature else None
     trusted.check(bytes(file.header), signature, path)

@@ -25,10 +25,7 @@ from models.baselines.counts import END, GAPS_MS, ORDER, SurpriseCounts, symbol_
 from models.baselines.joint import NO_LIMITS, Joint, Limits, speaking
 from models.baselines.origins import OriginModel
 from models.baselines.sequences import MEMORY, SequenceModel, Shared, averaged
-from models.event import (
-    ERROR,
-    Operation,
-)
+from models.event import ERROR, Operation
 from models.session import Session
 
 Part = TypeVar("Part")

@@ -4,8 +4,8 @@ The copy is vouched for as every baseline is, by its signature; what is announce
 checksum says so.
 """
 
-import os
 from collections.abc import Callable
+from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
 from uuid import uuid4
@@ -14,10 +14,10 @@ import structlog
 
 from models.baselines.baseline import Baseline, read_artifact
 from models.baselines.signing import Trusted
-from models.errors import ChainbrakeError
+from models.errors import ChainbrakeError, SettingsError
 from stream.keys import trusted_keys
 from stream.model_registry.announcement import Act, Announcement
-from stream.settings import Settings
+from stream.settings import Settings, user_folder
 
 log = structlog.stdlib.get_logger(__name__)
 
@@ -86,14 +86,10 @@ class Copies:
 
 def copies_of(settings: Settings) -> Copies:
     """Of a deployment's workers on this machine; below the user's cache (XDG), unless a folder is set."""
-    told = os.environ.get("XDG_CACHE_HOME", "")
+    folder: Path | None = None
     if settings.models_copies:
-        folder: Path | None = Path(settings.models_copies)
-    elif told.startswith("/"):
-        folder = Path(told) / COPIES / settings.topic_prefix
+        folder = Path(settings.models_copies)
     else:
-        try:
-            folder = Path.home() / ".cache" / COPIES / settings.topic_prefix
-        except RuntimeError:
-            folder = None
+        with suppress(SettingsError):
+            folder = user_folder("XDG_CACHE_HOME", ".cache", "MODELS_COPIES") / COPIES / settings.topic_prefix
     return Copies(folder, lambda: trusted_keys(settings))

@@ -1,13 +1,11 @@
 """Where the registry of baselines is: where it is set, else below the user's own folders (XDG)."""
 
-import os
 from pathlib import Path
 
-from models.errors import SettingsError
 from stream.keys import trusted_keys
 from stream.model_registry.objects import Objects
 from stream.model_registry.registry import ModelRegistry
-from stream.settings import PREFIX, Settings
+from stream.settings import Settings, user_folder
 
 MODELS = Path("chainbrake", "models")
 
@@ -18,13 +16,7 @@ def model_registry(settings: Settings) -> ModelRegistry:
 
 
 def registry_url(settings: Settings) -> str:
-    """What is set, or a folder of the user's. A relative one in XDG's variable is to be passed over."""
+    """What is set, or a folder of the user's."""
     if settings.models:
         return settings.models
-    told = os.environ.get("XDG_DATA_HOME", "")
-    if told.startswith("/"):
-        return str(Path(told) / MODELS)
-    try:
-        return str(Path.home() / ".local" / "share" / MODELS)
-    except RuntimeError as error:
-        raise SettingsError(f"this user has no home folder: set {PREFIX}MODELS or XDG_DATA_HOME") from error
+    return str(user_folder("XDG_DATA_HOME", ".local/share", "MODELS") / MODELS)
