@@ -15,8 +15,9 @@ from typing import Any
 import pytest
 from scipy.stats import binom
 
+from models.baselines.held_out import Reached
 from models.baselines.surprise import SurpriseModel
-from models.baselines.surprise_learning import Reached, learn_surprise, reached
+from models.baselines.surprise_learning import learn_surprise, reached
 from stream.sources.agent_runs import agent_runs
 from stream.sources.hdfs import hdfs
 from stream.sources.recorded_run import RecordedRun

@@ -21,7 +21,8 @@ def learned(sessions: list[list[str]]) -> History:
     for session in sessions:
         for place, symbol in enumerate(session):
             if symbol != FAILS:
-                count_next(history, session[max(0, place - ORDER) : place], symbol)
+                back = [*reversed(session[max(0, place - ORDER) : place]), *[START] * ORDER][:ORDER]
+                count_next(history, back, symbol)
     return history
 
 

@@ -10,7 +10,7 @@ counts.
 from collections.abc import Iterable, Mapping, Sequence
 
 from models.baselines.cohorts import SEPARATOR
-from models.baselines.counts import ArgumentCounts, CohortCounts, add_to
+from models.baselines.counts import ArgumentCounts, CohortCounts, Row
 from models.baselines.smoothing import bits
 from models.event import Operation, Origin
 
@@ -52,26 +52,36 @@ def leaves(event: Operation, results: Mapping[str, str]) -> Iterable[tuple[str, 
     return found
 
 
-OriginTally = dict[tuple[str, str, Leaf | None], int]
-"""Of (operation, argument, where its value came from): how often. Everybody's are of `ANY` operation."""
+Said = tuple[str, str, Leaf | None]
+"""Operation, argument, and where its value came from if that was a result."""
 
 
-def add_origins(cohort: CohortCounts, tally: OriginTally) -> None:
-    """Add what was counted of the sessions of one cohort."""
+def add_origins(cohort: CohortCounts, tally: Mapping[Said, int]) -> None:
+    """Add how often which was said in the sessions of one cohort; everybody's are of `ANY` operation."""
     for (operation, argument, leaf), times in tally.items():
         rows = cohort.arguments.setdefault(operation, {})
         for name in (argument,) if operation != ANY else (ANY, argument):
             counts = rows.get(name)
             if counts is None:
                 counts = rows[name] = ArgumentCounts()
+            row = counts.origins
             if leaf is None:
-                add_to(counts.origins, OTHER, times)
+                row[OTHER] = row.get(OTHER, 0) + times
                 continue
             _, source, field, shape = leaf
-            add_to(counts.origins, TOOL, times)
-            add_to(counts.sources, source, times)
-            add_to(counts.fields.setdefault(source, {}), field, times)
-            add_to(counts.shapes.setdefault(f"{source}{SEPARATOR}{field}", {}), shape, times)
+            row[TOOL] = row.get(TOOL, 0) + times
+            row = counts.sources
+            row[source] = row.get(source, 0) + times
+            add_within(counts.fields, source, field, times)
+            add_within(counts.shapes, f"{source}{SEPARATOR}{field}", shape, times)
+
+
+def add_within(rows: dict[str, Row], key: str, symbol: str, times: int) -> None:
+    """Count in one of many rows."""
+    row = rows.get(key)
+    if row is None:
+        row = rows[key] = {}
+    row[symbol] = row.get(symbol, 0) + times
 
 
 def _rows(

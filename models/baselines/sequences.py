@@ -13,7 +13,6 @@ from typing import Any, Final
 from models.baselines.cohorts import EVERYBODY, SEPARATOR, SESSIONS_MIN
 from models.baselines.counts import (
     GAPS_MS,
-    ORDER,
     REPEATS_EXACT,
     START,
     CohortCounts,
@@ -37,42 +36,28 @@ def averaged(average: float, surprise: float) -> float:
     return MEMORY * average + (1.0 - MEMORY) * surprise
 
 
-def count_next(history: History, symbols: Sequence[str], symbol: str) -> None:
-    """Count what came after `symbols`, newest last.
+def count_next(history: History, back: Sequence[str], symbol: str) -> None:
+    """Count what came after the `ORDER` symbols of `back`, newest first.
 
     A history of two symbols or more is begun when the one shorter by its oldest had been seen twice before:
     what it could tell until then, the shorter one tells. So memory grows with what repeats.
     """
-    worth = True
-    for place in range(ORDER + 1):
-        before, history.seen = history.seen, history.seen + 1
-        add_to(history.next, symbol)
-        if not worth or place == ORDER:
+    begun = False
+    for place, oldest in enumerate(back):
+        before, row = history.seen, history.next
+        history.seen = before + 1
+        row[symbol] = row.get(symbol, 0) + 1
+        if begun:
             return
-        oldest = symbols[-1 - place] if place < len(symbols) else START
         longer = history.older.get(oldest)
         if longer is None:
             if place > 0 and before < WORTH_MIN:
                 return
             longer = history.older[oldest] = History()
-            worth = place == 0
+            begun = place > 0
         history = longer
-
-
-def count_known(total: History, held: History, symbols: Sequence[str], symbol: str) -> None:
-    """Count in `held` what `total` counts as well: what is held out of it."""
-    for place in range(ORDER + 1):
-        if symbol not in total.next:
-            return
-        held.seen += 1
-        add_to(held.next, symbol)
-        if place == ORDER:
-            return
-        oldest = symbols[-1 - place] if place < len(symbols) else START
-        longer = total.older.get(oldest)
-        if longer is None:
-            return
-        total, held = longer, held.older.setdefault(oldest, History())
+    history.seen += 1
+    add_to(history.next, symbol)
 
 
 def count_gap(cohort: CohortCounts, op_class: str, gap_ms: int) -> None:

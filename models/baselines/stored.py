@@ -221,20 +221,6 @@ class Unpacker:
         rows = {names[operation]: row for operation, row in told.arguments.items()}
         return self._cohort(told, Unread(rows, self._arguments_of))
 
-    def part(self, packed: Raw, arguments: Arguments) -> CohortCounts:
-        """Of its arguments, sources and fields only those that stand in `arguments` as well."""
-        told, names = _decoder.decode(packed), self._names
-        wanted: Arguments = {}
-        for operation, row in told.arguments.items():
-            asked = arguments.get(names[operation])
-            if asked:
-                wanted[names[operation]] = {
-                    names[name]: self._part(counts, asked[names[name]])
-                    for name, counts in row.items()
-                    if names[name] in asked
-                }
-        return self._cohort(told, wanted)
-
     def _cohort(self, told: _Cohort, arguments: Arguments) -> CohortCounts:
         return CohortCounts(
             sessions=told.sessions,
@@ -282,15 +268,6 @@ class Unpacker:
             self._row(told.sources),
             {names[key]: self._row(row) for key, row in told.fields.items()},
             {names[key]: self._row(row) for key, row in told.shapes.items()},
-        )
-
-    def _part(self, told: _Argument, asked: ArgumentCounts) -> ArgumentCounts:
-        names = self._names
-        return ArgumentCounts(
-            self._row(told.origins),
-            self._row(told.sources),
-            {names[key]: self._row(row) for key, row in told.fields.items() if names[key] in asked.fields},
-            {names[key]: self._row(row) for key, row in told.shapes.items() if names[key] in asked.shapes},
         )
 
     def _row(self, flat: Flat) -> Row:

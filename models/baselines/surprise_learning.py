@@ -6,19 +6,17 @@ variant of the agent that ran the session (or else its stretch of time), once by
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Sequence
-from itertools import groupby
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TypeVar
 
 from msgspec import Struct
 
 from models.baselines.calibration import Calibration, Peaks, peaks_of
 from models.baselines.cohorts import EVERYBODY, SESSIONS_MIN, agent_key, job_key, levels, tally
-from models.baselines.counting import Left, Member, Run, count_members, members
+from models.baselines.counting import Common, Member, Run, members
 from models.baselines.counts import SurpriseCounts
+from models.baselines.held_out import Fold, Reached, count_cohorts
 from models.baselines.joint import Joint, Together, joint_of
-from models.baselines.sequences import Shared
-from models.baselines.stored import Cohorts
 from models.baselines.surprise import Expectation, score_of
 from models.session import Session
 
@@ -38,19 +36,6 @@ class Placed(Member):
     role: str
     group: int
     job: int
-
-
-class Reached(Struct):
-    """The running maxima of a session, in bits where nothing else is said."""
-
-    score: float = 0.0
-    score_with_end: float = 0.0
-    shape: float = 0.0
-    """Oddness of its shape, 0 to 100; filled in by `shape_learning`."""
-    pace: float = 0.0
-    """Its pace, in times its limit; filled in by `pace_held_out`."""
-    haste: float | None = None
-    """Of its fastest approval; None for a session without one."""
 
 
 Found = list[tuple[Placed, Reached]]
@@ -78,10 +63,12 @@ def learn_held_out(
     """The same, with the sessions that were held out: whatever else is calibrated holds out the same."""
     seen = tally((run[0].agent, run[0].agent_role) for run in runs)
     placed = _placed(runs, seen, groups)
-    total = count_members(members(placed))
-    many = _of_many_jobs(placed)
-    known = _reached(total, seen, [[s for s in placed if s.group == fold] for fold in range(FOLDS)])
-    new = _reached(total, seen, [[s for s in many if s.job == fold] for fold in range(FOLDS)])
+    by_key, many = members(placed), _of_many_jobs(placed)
+    sessions = {key: len(theirs) for key, theirs in by_key.items()}
+    by_group = _folds([[s for s in placed if s.group == fold] for fold in range(FOLDS)], sessions)
+    by_job = _folds([[s for s in many if s.job == fold] for fold in range(FOLDS)], sessions)
+    total = count_cohorts(by_key, [*by_group, *by_job])
+    known, new = ([pair for fold in folds for pair in fold.reached()] for folds in (by_group, by_job))
     counts = SurpriseCounts(
         sessions=dict(seen),
         cohorts=total,
@@ -127,13 +114,15 @@ def _placed(runs: Sequence[Run], seen: Counter[str], groups: Sequence[str] | Non
     stems = {name: _stem(name, names) for name in names}
     stem_fold = {stem: place % FOLDS for place, stem in enumerate(sorted(set(stems.values())))}
     jobs: dict[str, dict[str, int]] = defaultdict(dict)
+    common = Common()
     placed = []
     for place, run in enumerate(runs):
         agent, role = run[0].agent, run[0].agent_role
         theirs = jobs[agent]
         job = theirs.setdefault(job_key(agent, role), len(theirs))
         group = stem_fold[stems[groups[place]]] if groups is not None else place * FOLDS // len(runs)
-        placed.append(Placed(run, levels(seen, agent, role), agent, role, group, job % FOLDS))
+        keys, symbols, said = levels(seen, agent, role), common.symbols(run), common.said(run)
+        placed.append(Placed(run, keys, symbols, said, agent, role, group, job % FOLDS))
     return placed
 
 
@@ -149,24 +138,16 @@ def _of_many_jobs(placed: Sequence[Placed]) -> list[Placed]:
     return [session for session in placed if len(jobs[session.agent]) >= JOBS_MIN]
 
 
-def _reached(total: Cohorts, seen: Counter[str], folds: Iterable[list[Placed]]) -> Found:
-    """The peaks of sessions under what is expected from the sessions of all other folds."""
-    found: Found = []
+def _folds(folds: Iterable[list[Placed]], sessions: Mapping[str, int]) -> list[Fold[Placed]]:
+    """Those whose sessions are scored by what all other folds taught, until enough are."""
+    told, scored = list[Fold[Placed]](), 0
     for held_out in folds:
-        if not held_out or len(found) >= CALIBRATED_MAX:
+        if not held_out or scored >= CALIBRATED_MAX:
             continue
-        counts = SurpriseCounts(
-            sessions=dict(seen),
-            cohorts=Left(total, members(held_out)),
-            together=Together({}, {}),
-            score_with_end=Calibration({}, {}),
-        )
-        shared = Shared(counts.cohorts)
-        scored = sorted(held_out[:: -(-len(held_out) // CALIBRATED_MAX)], key=_cohorts)
-        for (_, agent, role), theirs in groupby(scored, _cohorts):
-            expectation = Expectation(counts, agent, role, shared)
-            found += [(session, reached(expectation, session.run)) for session in theirs]
-    return found
+        asked = sorted(held_out[:: -(-len(held_out) // CALIBRATED_MAX)], key=_cohorts)
+        told.append(Fold(held_out, asked, sessions))
+        scored += len(asked)
+    return told
 
 
 def _cohorts(session: Placed) -> tuple[tuple[str, ...], str, str]:
