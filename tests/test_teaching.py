@@ -10,11 +10,13 @@ import msgspec
 import pytest
 
 from detectors.catalog import BY_HABIT, PRESUMING, Knowledge, detectors
+from detectors.judge import Judge
 from detectors.policy import LearningSettings, Level, Policy
 from models.baselines.baseline import Baseline, Share, read_artifact
-from models.command import Action
+from models.command import Action, Command
 from models.event import AnyEvent, Operation, Origin
 from models.registry import EMPTY
+from models.session import Workflow
 from stream.learning.teaching import Recorded, teachers
 from stream.learning.training import DAY_MS, Trained, capped, train, train_runs
 from stream.model_registry.announcement import Slot
@@ -67,6 +69,33 @@ def hasty(count: int) -> list[AnyEvent]:
     return [event for k in range(count) for event in told("D@0 P@60 R@60.5", **place(f"q{k}"))]
 
 
+def rotations(count: int) -> list[AnyEvent]:
+    """So many that read more secrets than an unknown job may, then mint at once: two weak findings each."""
+    return [
+        event
+        for k in range(count)
+        for event in (
+            *(op("S", seconds, target=f"secret/{seconds}", **place(f"m{k}")) for seconds in range(20)),
+            op("C", 20, **place(f"m{k}")),
+        )
+    ]
+
+
+def commands_of(events: list[AnyEvent], policy: Policy) -> list[Command]:
+    """What is ordered by the rules alone."""
+    judge, workflows = Judge(policy, None), dict[str, Workflow]()
+    return [
+        command
+        for position, event in enumerate(events)
+        if (
+            decision := judge.fold(
+                workflows.setdefault(event.workflow, Workflow(event.workflow)), event, position, event.at_ms
+            )
+        )
+        for command in decision.commands
+    ]
+
+
 def place(session: str) -> dict[str, str]:
     """A session in a workflow of its own."""
     return {"session": session, "workflow": session, "agent_role": SLOW}
@@ -112,6 +141,23 @@ def test_the_same_finding_in_many_sessions_is_how_the_job_works(tmp_path: Path) 
     taught = learned([*honest(40), *hasty(20)], tmp_path)
     assert taught.header.left_out == {}
     assert taught.roles == {SLOW: 60}
+
+
+def test_neither_do_several_weak_findings_that_ask_for_step_up_where_they_are_how_the_job_works(
+    tmp_path: Path,
+) -> None:
+    """Each run of a new rotation job is challenged, and nobody else can teach what it reads."""
+    sessions = [*honest(40), *rotations(20)]
+    challenged = {command.action for command in commands_of(rotations(1), Policy())}
+    assert challenged == {Action.STEP_UP}
+    assert learned(sessions, tmp_path).roles == {SLOW: 60}
+
+
+def test_of_few_sessions_they_keep_these_from_teaching(tmp_path: Path) -> None:
+    """A fifth that reads in masses is not how the job works."""
+    taught = learned([*honest(40), *rotations(10)], tmp_path)
+    assert taught.header.left_out == {"alert:faster_than_human": 10}
+    assert taught.roles == {SLOW: 40}
 
 
 def test_the_share_is_the_policys(tmp_path: Path) -> None:

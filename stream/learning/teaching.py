@@ -191,7 +191,8 @@ class Recorded:
         decision = self._judge.fold(workflow, event, self._position, seen_ms)
         known = self._informed is not None and self._informed.knows(event)
         if decision is not None:
-            self._hold(decision.commands, decision.findings, but=BY_HABIT if known else NOBODY)
+            firm = [command for command in decision.commands if not is_weak(command)]
+            self._hold(firm, decision.findings, but=BY_HABIT if known else NOBODY)
         informed = None if self._informed is None else self._informed.fold(event, self._position, seen_ms)
         if informed is not None and known:
             firm = [command for command in informed.commands if not is_weak(command)]
