@@ -33,7 +33,10 @@ KEPT_MAX = 64
 SINGLE = 2
 """Length of a flat row of one symbol."""
 
-LEAVES_MAX = 65_536
+SHORT_BYTES_MAX = 24
+"""A history that stands in so few bytes, always followed by the same, is found again in many cohorts."""
+
+SHORT_MAX = 65_536
 """Of these; all are forgotten when there are more."""
 
 
@@ -207,11 +210,12 @@ def _packed_argument(counts: ArgumentCounts, names: Names) -> list[Any]:
 
 
 class Unpacker:
-    """Reads cohorts. What many have in common, a history always followed by the same, is kept once."""
+    """Reads cohorts. What many have in common, a history always followed by the same, is read once."""
 
     def __init__(self, names: list[str]) -> None:
         self._names = names
-        self._leaves: dict[tuple[int, ...], History] = {}
+        self._short: dict[bytes, History] = {}
+        """As they stand in the file: half of what is read is not even decoded."""
         self.broken = 0
         """Histories and arguments that were asked for and have the wrong shape: as if never seen."""
 
@@ -239,27 +243,27 @@ class Unpacker:
             return None
 
     def _longer(self, packed: Raw) -> History | None:
-        try:
-            return self._history(_history_of(packed))
-        except (ValueError, LookupError):
-            self.broken += 1
-            return None
+        short = bytes(packed) if len(packed) <= SHORT_BYTES_MAX else b""
+        found = self._short.get(short)
+        if found is None:
+            try:
+                found = self._history(_history_of(packed))
+            except (ValueError, LookupError):
+                self.broken += 1
+                return None
+            if short and not found.older:
+                if len(self._short) >= SHORT_MAX:
+                    self._short.clear()
+                self._short[short] = found
+        return found
 
     def _history(self, told: _History) -> History:
-        if told.older:
-            names, row = self._names, self._row(told.next)
-            older = {names[name]: longer for name, longer in told.older.items()}
-            return History(sum(row.values()), row, Unread(older, self._longer))
-        key = tuple(told.next)
-        leaf = self._leaves.get(key)
-        if leaf is None:
-            row = self._row(told.next)
-            leaf = History(sum(row.values()), row, {})
-            if len(key) == SINGLE:
-                if len(self._leaves) >= LEAVES_MAX:
-                    self._leaves.clear()
-                self._leaves[key] = leaf
-        return leaf
+        names, row = self._names, self._row(told.next)
+        seen = sum(row.values())
+        if not told.older:
+            return History(seen, row, {})
+        older = {names[name]: longer for name, longer in told.older.items()}
+        return History(seen, row, Unread(older, self._longer))
 
     def _argument(self, told: _Argument) -> ArgumentCounts:
         names = self._names

@@ -21,6 +21,10 @@ NONE: Final = 0
 NOT_LAID: Final = -1
 """In place of one that was not asked for: it is read, and laid out, when it is first walked to."""
 
+ENDS: Final = -2
+"""In place of the first that none is longer than; less by one for each after it. Such a history, half of all,
+needs no row: the walk ends there."""
+
 _PLACES: Final = tuple(range(65_536))
 _COUNTS: Final = tuple(map(float, range(4_096)))
 """One object for each small number: those of 500 cohorts would be in no cache."""
@@ -32,7 +36,7 @@ class Table:
     Counts are floats, as chances are. Where nothing came next both numbers are 1: a chance stays as it is.
     """
 
-    __slots__ = ("_counts", "_laid", "_longer", "_rows", "_width")
+    __slots__ = ("_counts", "_ends", "_laid", "_longer", "_rows", "_width")
 
     def __init__(self, history: History) -> None:
         """`history` is the one of no symbols: all that ever came next, came next after it."""
@@ -45,6 +49,7 @@ class Table:
         self._rows: list[Any] = []
         self._laid: list[History] = []
         """Row by row."""
+        self._ends: list[History] = []
         self._lay_out(history)
 
     def chance(self, step: tuple[str, ...], chance: float) -> float:
@@ -58,42 +63,52 @@ class Table:
                 chance = (rows[row + wanted] + rows[row] * chance) / rows[row + 1]
                 below: int = rows[row + longer[before]]
                 if below <= NONE:
-                    below = below and self._lay_longer(row, before)
-                    if below == NONE:
-                        return chance
+                    if below == NOT_LAID:
+                        below = self._lay_longer(row, before)
+                    if below <= NONE:
+                        return self._last(below, step[-1], chance)
                 row = below
         except KeyError:  # it never came next: it fails each time
             return self._beyond(self._laid[row // self._width], before, back, step[-1], chance)
         chance = (rows[row + wanted] + rows[row] * chance) / rows[row + 1]
-        return chance if len(step) > ORDER else self._from_start(row, wanted, chance)
+        return chance if len(step) > ORDER else self._from_start(row, wanted, step[-1], chance)
 
-    def _from_start(self, row: int, wanted: int, chance: float) -> float:
+    def _from_start(self, row: int, wanted: int, symbol: str, chance: float) -> float:
         """The rest of the way: before a session's first operation is its start, again and again."""
         rows, cell = self._rows, self._longer[START]
         while True:
             below: int = rows[row + cell]
             if below <= NONE:
-                below = below and self._lay_longer(row, START)
-                if below == NONE:
-                    return chance
+                if below == NOT_LAID:
+                    below = self._lay_longer(row, START)
+                if below <= NONE:
+                    return self._last(below, symbol, chance)
             row = below
             chance = (rows[row + wanted] + rows[row] * chance) / rows[row + 1]
+
+    def _last(self, end: int, symbol: str, chance: float) -> float:
+        """The last step of the way, if there is one."""
+        return chance if end == NONE else _interpolated(self._ends[ENDS - end], symbol, chance)
 
     @staticmethod
     def _beyond(history: History, before: str, back: Iterator[str], symbol: str, chance: float) -> float:
         """The rest of the way, where no row leads."""
         longer = history.older.get(before)
         while longer is not None:
-            distinct = len(longer.next)
-            if distinct:
-                chance = (longer.next.get(symbol, 0) + distinct * chance) / (longer.seen + distinct)
+            chance = _interpolated(longer, symbol, chance)
             longer = longer.older.get(next(back, START))
         return chance
 
     def _lay_longer(self, row: int, symbol: str) -> int:
-        """Lay out the history that is longer than a row's by a symbol, if there is one."""
+        """Lay out the history that is longer than a row's by a symbol, if there is one and it needs a row."""
         history = self._laid[row // self._width].older.get(symbol)
-        below = NONE if history is None else self._lay_out(history)
+        if history is None:
+            below = NONE
+        elif history.older:
+            below = self._lay_out(history)
+        else:
+            below = ENDS - len(self._ends)
+            self._ends.append(history)
         self._rows[row + self._longer[symbol]] = below
         return below
 
@@ -114,6 +129,14 @@ class Table:
 def table_of(history: History) -> Table | None:
     """A table of a history of no symbols and of all longer ones, if they fit into one well."""
     return Table(history) if len(history.next) < SYMBOLS_MAX else None
+
+
+def _interpolated(history: History, symbol: str, chance: float) -> float:
+    """The chance of a symbol after a history, where `chance` is what shorter ones say."""
+    distinct = len(history.next)
+    if not distinct:
+        return chance
+    return (history.next.get(symbol, 0) + distinct * chance) / (history.seen + distinct)
 
 
 def _count(number: int) -> float:
