@@ -7,6 +7,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from models.errors import ModelRegistryError
 from stream.model_registry.objects import Objects
 from stream.model_registry.registry import ModelRegistry
 from tests.builders import TRUSTED
@@ -87,3 +88,53 @@ def test_what_only_a_whole_reading_finds_is_found_on_demand(tmp_path: Path) -> N
     file.write_bytes(file.read_bytes().replace(b"iam:GetRole", b"iam:GetRule"))
     assert "refused" not in said("list", "--models", str(tmp_path)).stdout
     assert "checksum does not fit" in said("list", "--json", "--models", str(tmp_path), "--check").stdout
+
+
+MISSING = (
+    ("list",),
+    ("list", "--json"),
+    ("diff", "abc"),
+    ("evaluate", "live", "recorded.ndjson"),
+    ("promote", "abc"),
+    ("promote", "--off"),
+    ("shadow", "abc"),
+    ("rollback",),
+    ("announce",),
+)
+
+
+@pytest.mark.parametrize("command", MISSING, ids=" ".join)
+@pytest.mark.parametrize("named", ["option", "setting"])
+def test_a_place_that_is_not_there_is_no_empty_registry(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: tuple[str, ...], named: str
+) -> None:
+    """Whoever mistypes it is told so, before a broker is asked; nothing is made there."""
+    url = str(tmp_path / "mdoels")
+    more = ("--models", url) if named == "option" else ()
+    monkeypatch.setenv("CHAINBRAKE_MODELS", "" if more else url)
+    done = said(*command, *more)
+    assert isinstance(done.exception, ModelRegistryError)
+    assert str(done.exception).startswith(f"registry of baselines {url}: there is nothing of that name")
+    assert (done.stdout, Path(url).exists()) == ("", False)
+
+
+def test_the_first_baseline_makes_the_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One of the user's own needs no baseline to be looked at; one that is named is there after the first."""
+    monkeypatch.setenv("CHAINBRAKE_MODELS", "")
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
+    done = said("list")
+    assert (done.exit_code, "no baseline yet" in done.stdout) == (0, True)
+    ModelRegistry(Objects(str(tmp_path / "there")), TRUSTED).put(artifact(40), PATH)
+    assert said("list", "--models", str(tmp_path / "there")).exit_code == 0
+    with pytest.raises(ModelRegistryError, match="there is nothing of that name"):
+        ModelRegistry(Objects(f"memory://{tmp_path.name}"), TRUSTED).require()
+
+
+def test_whoever_names_no_version_of_it_is_told_where_they_all_are(tmp_path: Path) -> None:
+    """As a command that can be copied, wherever the registry is."""
+    url = str(tmp_path / "a place")
+    ModelRegistry(Objects(url), TRUSTED).put(artifact(40), PATH)
+    for told, wrong in (("live", "nothing is live"), ("zz", "there is no baseline 'zz'")):
+        with pytest.raises(ModelRegistryError, match=wrong) as error:
+            ModelRegistry(Objects(url), TRUSTED).find(told)
+        assert str(error.value).endswith(f"ll are in: chainbrake models list --models '{url}'")

@@ -3,6 +3,7 @@
 So no more than a few stand in memory at once, and what is counted stays in the processor's cache.
 """
 
+from array import array
 from collections.abc import Iterable, Iterator, Sequence
 
 from msgspec import Struct
@@ -20,9 +21,6 @@ Run = Sequence[Operation]
 Step = tuple[tuple[str, ...], str]
 """The `ORDER` symbols before it, newest first, its session's start again and again before that; its own."""
 
-Charge = tuple[int, str, Leaf]
-"""Which of its session's steps, its operation, and where the value of one of its arguments came from."""
-
 
 class Member(Struct):
     """A session, and the cohorts that it belongs to."""
@@ -34,6 +32,8 @@ class Member(Struct):
     """Of its operations."""
     said: Sequence[Said]
     """Where the values of their arguments came from, one after the other."""
+    said_at: Sequence[int]
+    """Of these, by which of the operations that did not fail."""
 
 
 Members = dict[str, list[Member]]
@@ -102,19 +102,22 @@ class Common:
             told.append(symbol)
         return told
 
-    def said(self, run: Run) -> Sequence[Said]:
-        """Where the values of a session's arguments came from."""
+    def said(self, run: Run) -> tuple[Sequence[Said], Sequence[int]]:
+        """Where the values of a session's arguments came from, and by which operation that did not fail."""
         if not any(event.provenance for event in run):
-            return ()
-        told, same_leaf, same = list[Said](), self._leaves.setdefault, self._said.setdefault
+            return (), ()
+        told, told_at, step = list[Said](), array("I"), 0
+        same_leaf, same = self._leaves.setdefault, self._said.setdefault
         results: dict[str, str] = {}
         for event in run:
-            if event.provenance and event.outcome is not Outcome.ERROR:
-                for argument, leaf in leaves(event, results):
+            if event.outcome is not Outcome.ERROR:
+                for argument, leaf in leaves(event, results) if event.provenance else ():
                     said = (event.operation, argument, same_leaf(leaf, leaf))
                     told.append(same(said, said))
+                    told_at.append(step)
+                step += 1
             remember(results, event)
-        return told
+        return told, told_at
 
 
 def steps_of(member: Member) -> Iterator[Step]:
@@ -125,20 +128,6 @@ def steps_of(member: Member) -> Iterator[Step]:
             yield back, symbol
         back = (symbol, *back[:-1])
     yield back, END
-
-
-def charges_of(run: Run) -> list[Charge]:
-    """Every value that came out of a result."""
-    told, step = list[Charge](), 0
-    results: dict[str, str] = {}
-    for event in run:
-        if event.outcome is not Outcome.ERROR:
-            if event.provenance:
-                found = leaves(event, results)
-                told += ((step, event.operation, leaf) for _, leaf in found if leaf is not None)
-            step += 1
-        remember(results, event)
-    return told
 
 
 def count_rest(cohort: CohortCounts, member: Member, *, timed: bool) -> None:

@@ -6,6 +6,7 @@ while it stands in memory as it was counted. What comes out is, to the bit, what
 by counts from which the fold was taken away.
 """
 
+from array import array
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from math import log2
@@ -15,11 +16,8 @@ from msgspec import Struct
 
 from models.baselines.cohorts import EVERYBODY, SEPARATOR, SESSIONS_MIN
 from models.baselines.counting import (
-    Charge,
     Member,
     Members,
-    Step,
-    charges_of,
     count_arguments,
     count_rest,
     counted,
@@ -50,31 +48,21 @@ class Reached(Struct):
     """Of its fastest approval; None for a session without one."""
 
 
-class Asked(Struct):
-    """What of a session every cohort is asked: the same, with whichever fold it is held out."""
-
-    steps: list[Step]
-    charges: list[Charge]
-
-
-def asked_of(member: Member) -> Asked:
-    """Of one session."""
-    return Asked(list(steps_of(member)), charges_of(member.run))
-
-
 class Trail:
     """A session on its way through its cohorts."""
 
-    __slots__ = ("_keys", "_next", "asked", "chances", "charged", "member", "pace", "pace_key")
+    __slots__ = ("_keys", "_next", "chances", "charged", "member", "pace", "pace_key")
 
-    def __init__(self, member: Member, asked: Asked, pace_key: str) -> None:
+    def __init__(self, member: Member, pace_key: str) -> None:
         """`pace_key`: the cohort whose pauses and repeats count."""
-        self.member, self.asked, self.pace_key = member, asked, pace_key
+        self.member, self.pace_key = member, pace_key
         self.pace: Pace | None = None
-        self.chances = [1.0] * len(asked.steps)
+        self.chances = array("d", [1.0]) * (
+            1 + sum(event.outcome is not Outcome.ERROR for event in member.run)
+        )
         """Of each step, as far as the cohorts were asked."""
-        self.charged = [-1.0] * (RATES * len(asked.charges))
-        """Of each charge; below 0 while no cohort has seen anything of the kind."""
+        self.charged = array("d", [-1.0]) * (RATES * len(member.said))
+        """Of what was said of each argument; below 0 while no cohort has seen anything of the kind."""
         self._keys = (EVERYBODY, *member.keys)
         self._next = 0
 
@@ -95,9 +83,8 @@ class Trail:
         repeats: dict[str, int] = {}
         before_ms: int | None = None
         place = 0
-        for event in self.member.run:
+        for event, symbol in zip(self.member.run, self.member.symbols, strict=True):
             if event.outcome is not Outcome.ERROR:
-                symbol = self.asked.steps[place][1]
                 found = 0.0 - log2(self.chances[place])
                 if before_ms is not None:
                     found += pace.gap_bits(event.op_class, event.at_ms - before_ms)
@@ -113,10 +100,13 @@ class Trail:
     def _origins(self) -> dict[int, float]:
         """Step: the oddest value of each source operation, summed over the sources."""
         oddest: dict[int, dict[str, float]] = defaultdict(dict)
-        for place, (step, _, leaf) in enumerate(self.asked.charges):
+        member = self.member
+        for place, (step, (_, argument, leaf)) in enumerate(zip(member.said_at, member.said, strict=True)):
+            if leaf is None:
+                continue
             chances = self.charged[RATES * place : RATES * (place + 1)]
             told = [-log2(chance if chance >= 0.0 else 1.0) for chance in chances]
-            found, source = told[0] + told[1] + told[2] + told[3], leaf[1] or leaf[0]
+            found, source = told[0] + told[1] + told[2] + told[3], leaf[1] or argument
             if found > oddest[step].get(source, 0.0):
                 oddest[step][source] = found
         return {step: sum(of_source.values(), 0.0) for step, of_source in oddest.items()}
@@ -205,7 +195,7 @@ class LeftOrigins:
         self._fields: dict[str, tuple[int, int]] = {}
         self._shapes: dict[str, tuple[int, int]] = {}
 
-    def charge(self, charged: list[float], at: int, leaf: Leaf) -> None:
+    def charge(self, charged: "array[float]", at: int, leaf: Leaf) -> None:
         """Bring the chances of a leaf, from `at` on, one row further: as `smoothing.probability` goes."""
         _, source, field, shape = leaf
         within = f"{source}{SEPARATOR}{field}"
@@ -215,19 +205,16 @@ class LeftOrigins:
             fields = self._fields[source] = left_of(total.fields[source], held.fields[source])
         if shapes is None:
             shapes = self._shapes[within] = left_of(total.shapes[within], held.shapes[within])
-        rows = (
-            (self._origins, self._tool),
-            (self._sources, total.sources[source] - held.sources[source]),
-            (fields, total.fields[source][field] - held.fields[source][field]),
-            (shapes, total.shapes[within][shape] - held.shapes[within][shape]),
-        )
-        for (distinct, seen), times in rows:
+        for offset, (distinct, seen), times in (
+            (0, self._origins, self._tool),
+            (1, self._sources, total.sources[source] - held.sources[source]),
+            (2, fields, total.fields[source][field] - held.fields[source][field]),
+            (3, shapes, total.shapes[within][shape] - held.shapes[within][shape]),
+        ):
             if distinct:
-                chance = charged[at]
-                if chance < 0.0:
-                    chance = 1.0 / (distinct + 1)
-                charged[at] = (times + distinct * chance) / (seen + distinct)
-            at += 1
+                before = charged[at + offset]
+                chance = before if before >= 0.0 else 1.0 / (distinct + 1)
+                charged[at + offset] = (times + distinct * chance) / (seen + distinct)
 
 
 class Left:
@@ -240,6 +227,8 @@ class Left:
         self._pace: Pace | None = None
         self._arguments: dict[tuple[str, str], LeftOrigins] = {}
         """By operation and argument."""
+        self._everybodys: dict[Leaf, array[float]] = {}
+        """What everybody's origins say, before whom nobody was asked."""
         self.nothing = total.sessions == len(held)
         """Where the fold was all there was, whoever asks hears no more than from broader cohorts."""
         if self.nothing:
@@ -253,7 +242,7 @@ class Left:
         """Bring what is known of a session up to this cohort."""
         if not self.nothing:
             self._ask_steps(trail)
-            self._ask_charges(trail)
+            self._ask_origins(trail)
         if trail.pace_key == self._key:
             trail.pace = self._paced()
         trail.passed()
@@ -261,23 +250,29 @@ class Left:
     def _ask_steps(self, trail: Trail) -> None:
         chances, root = trail.chances, self._root
         if self._key != EVERYBODY:
-            for place, (back, symbol) in enumerate(trail.asked.steps):
+            for place, (back, symbol) in enumerate(steps_of(trail.member)):
                 chances[place] = root.chance(back, symbol, chances[place])
             return
         distinct, seen = left_of(root.total.next, root.next)
-        for place, (_, symbol) in enumerate(trail.asked.steps):
+        for place, (_, symbol) in enumerate(steps_of(trail.member)):
             times = root.total.next[symbol] - root.next.get(symbol, 0)
             chances[place] = (times + distinct / (distinct + 1)) / (seen + distinct)
 
-    def _ask_charges(self, trail: Trail) -> None:
+    def _ask_origins(self, trail: Trail) -> None:
         everybody, charged = self._key == EVERYBODY, trail.charged
         named = everybody or self._key == trail.member.keys[0]
-        for at, (_, operation, leaf) in enumerate(trail.asked.charges):
+        for place, (operation, argument, leaf) in enumerate(trail.member.said):
+            if leaf is None:
+                continue
             if everybody:
-                self._origins(ANY, ANY).charge(charged, RATES * at, leaf)
-                self._origins(ANY, leaf[0]).charge(charged, RATES * at, leaf)
-            elif named or leaf[0] != NAME:  # who spoke of an operation is no habit of a single job
-                self._origins(operation, leaf[0]).charge(charged, RATES * at, leaf)
+                known = self._everybodys.get(leaf)
+                if known is None:
+                    known = self._everybodys[leaf] = array("d", [-1.0]) * RATES
+                    self._origins(ANY, ANY).charge(known, 0, leaf)
+                    self._origins(ANY, argument).charge(known, 0, leaf)
+                charged[RATES * place : RATES * (place + 1)] = known
+            elif named or argument != NAME:  # who spoke of an operation is no habit of a single job
+                self._origins(operation, argument).charge(charged, RATES * place, leaf)
 
     def _origins(self, operation: str, argument: str) -> "LeftOrigins":
         place = (operation, argument)
@@ -319,7 +314,7 @@ class Fold(Generic[Session]):
         """`sessions`: of all that taught, by cohort; everybody's are the sum of all."""
         self._held, self._scored = members(held), scored
         self._left = {key: sessions[key] - len(theirs) for key, theirs in self._held.items()}
-        self._trails = [Trail(member, asked_of(member), self._pace_key(member.keys)) for member in scored]
+        self._trails = [Trail(member, self._pace_key(member.keys)) for member in scored]
         self._waiting: dict[str, list[Trail]] = defaultdict(list)
         for trail in self._trails:
             for key in (EVERYBODY, *trail.member.keys):

@@ -121,8 +121,8 @@ def _placed(runs: Sequence[Run], seen: Counter[str], groups: Sequence[str] | Non
         theirs = jobs[agent]
         job = theirs.setdefault(job_key(agent, role), len(theirs))
         group = stem_fold[stems[groups[place]]] if groups is not None else place * FOLDS // len(runs)
-        keys, symbols, said = levels(seen, agent, role), common.symbols(run), common.said(run)
-        placed.append(Placed(run, keys, symbols, said, agent, role, group, job % FOLDS))
+        keys, symbols = levels(seen, agent, role), common.symbols(run)
+        placed.append(Placed(run, keys, symbols, *common.said(run), agent, role, group, job % FOLDS))
     return placed
 
 

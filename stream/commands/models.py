@@ -49,6 +49,14 @@ def _settings(models: str | None, kafka: str | None = None, policy: str | None =
     return read_settings(os.environ, models=models, kafka=kafka, policy=policy)
 
 
+def _existing(settings: Settings) -> "ModelRegistry":
+    """To be read. One that was named has to be there; the user's own begins with the first baseline."""
+    registry = model_registry(settings)
+    if settings.models:
+        registry.require()
+    return registry
+
+
 @models.command("list")
 def list_(
     place: Place = None,
@@ -59,7 +67,7 @@ def list_(
     json: Json = False,
 ) -> None:
     """All baselines of the registry, and what was put to work when and by whom."""
-    registry = model_registry(_settings(place))
+    registry = _existing(_settings(place))
     history = registry.history()
     rows = list(_rows(registry, history, check=check))
     if json:
@@ -163,7 +171,7 @@ def evaluate(
     from stream.commands.evaluate import measure  # noqa: PLC0415 - scipy takes a second to import
 
     settings = read_settings(os.environ, policy=policy, registry=registry, models=place)
-    kept = model_registry(settings)
+    kept = _existing(settings)
     chosen, live = kept.find(version), kept.last(Slot.LIVE)
     beside = live.version if live is not None and live.version != chosen else None
     measure(
@@ -189,7 +197,7 @@ def diff(
     from stream.model_registry.diff import difference  # noqa: PLC0415 - start-up time of the others
 
     settings = _settings(place, policy=policy)
-    registry, obeyed = model_registry(settings), load_policy(settings.policy)
+    registry, obeyed = _existing(settings), load_policy(settings.policy)
     before, after = (registry.read(registry.find(told)).baseline for told in (old, new))
     share, tail = obeyed.wrong_stops_per_1000_sessions / 1000, obeyed.detectors.unusual_velocity.tail
     found = difference(before, after, share, tail)
@@ -225,7 +233,7 @@ def shadow(
     """Judge with a baseline beside the live one: what it would do is counted, and never done."""
     _require_one(version, off=off)
     settings = _settings(place, kafka)
-    registry = model_registry(settings)
+    registry = _existing(settings)
     chosen = registry.find(version) if version is not None else None
     _put_to_work(settings, lambda: [registry.fill(Slot.SHADOW, chosen, by or _user(), reason)])
 
@@ -245,7 +253,7 @@ def promote(
     """Put a baseline to work: every worker changes to it between two batches, without a restart."""
     _require_one(version, off=off)
     settings = _settings(place, kafka)
-    registry, who = model_registry(settings), by or _user()
+    registry, who = _existing(settings), by or _user()
     chosen = registry.find(version) if version is not None else None
 
     def decide() -> Iterator[Announcement]:
@@ -261,7 +269,7 @@ def promote(
 def rollback(by: By = "", reason: Reason = "", place: Place = None, kafka: Kafka = None) -> None:
     """Put the baseline back that was live before; before the first of all, none was."""
     settings = _settings(place, kafka)
-    registry = model_registry(settings)
+    registry = _existing(settings)
     _put_to_work(settings, lambda: [registry.roll_back(by or _user(), reason)])
 
 
@@ -269,7 +277,7 @@ def rollback(by: By = "", reason: Reason = "", place: Place = None, kafka: Kafka
 def announce_again(place: Place = None, kafka: Kafka = None) -> None:
     """Tell the workers once more what the registry says: after an outage, or on a new broker."""
     settings = _settings(place, kafka)
-    registry = model_registry(settings)
+    registry = _existing(settings)
     history = registry.history()
     said = [entry for slot in Slot if (entry := last_of(history, slot)) is not None]
     if not said:

@@ -46,6 +46,11 @@ class Objects:
         names = sorted(str(path).rpartition("/")[2] for path in found)
         return [name for name in names if name and not name.startswith(".")]
 
+    def require(self) -> None:
+        """That the place is there. Raises `FileNotFoundError`, and `ModelRegistryError` as `read` does."""
+        with self._told():
+            self._files.info(self._root or "/")
+
     def create(self, name: str, content: bytes) -> bool:
         """Write what is not there yet; False if somebody has. It is there whole, or not at all."""
         path = f"{self._root}/{name}"

@@ -9,6 +9,7 @@ topic, chooses only among those.
 import time
 from hashlib import sha256
 from pathlib import Path
+from shlex import quote
 
 import msgspec
 from msgspec import Struct
@@ -44,6 +45,16 @@ class ModelRegistry:
         self._objects = objects
         self._trusted = trusted
 
+    def require(self) -> None:
+        """Raises `ModelRegistryError` for a place that is not there: a slip, and no empty registry."""
+        try:
+            self._objects.require()
+        except FileNotFoundError as error:
+            raise ModelRegistryError(
+                f"registry of baselines {self.url}: there is nothing of that name. Is it meant? The first "
+                f"baseline makes it: chainbrake models train FILE…, or models add BASELINE"
+            ) from error
+
     def put(self, content: bytes, path: Path) -> Baseline:
         """Keep a baseline. Once is enough: the same again changes nothing.
 
@@ -74,7 +85,9 @@ class ModelRegistry:
         if told in tuple(Slot):
             last = self.last(Slot(told))
             if last is None or last.version is None:
-                raise ModelRegistryError(f"{self.url}: nothing is {told}")
+                raise ModelRegistryError(
+                    f"{self.url}: nothing is {told}; name a version. All are in: {self._list}"
+                )
             return last.version
         digits = told.removeprefix(PREFIX)
         found = [
@@ -82,8 +95,12 @@ class ModelRegistry:
         ]
         if len(found) != 1:
             wrong = "several begin with" if found else "there is no baseline"
-            raise ModelRegistryError(f"{self.url}: {wrong} {told!r}; all are in: chainbrake models list")
+            raise ModelRegistryError(f"{self.url}: {wrong} {told!r}; all are in: {self._list}")
         return found[0]
+
+    @property
+    def _list(self) -> str:
+        return f"chainbrake models list --models {quote(self.url)}"
 
     def read(self, version: str) -> Kept:
         """A baseline by its version. Raises `ArtifactError` for one that is not to be trusted."""
