@@ -28,6 +28,7 @@ PURE = ("models", "detectors")
 PURE_IMPORTS = {
     *(
         "abc",
+        "array",
         "ast",
         "bisect",
         "collections",
