@@ -8,7 +8,7 @@ from collections.abc import Callable
 from models.attested import Effect, Fact
 from stream.ingest.aws_names import account_of, issuer_of, short
 from stream.ingest.aws_parameters import Reading, attached, document, let_in
-from stream.ingest.aws_policies import administrative, lets_in
+from stream.ingest.aws_policies import administrative, lets_in, shuts_out
 from stream.ingest.reading import NAME_MAX, many, nested, texts
 
 DAY_S = 86_400
@@ -25,6 +25,15 @@ def _inline(reading: Reading) -> None:
 
 def _detached_inline(reading: Reading) -> None:
     reading.fact(Fact.GRANTED, reading.text("policyName"))
+    _given_back(reading, reading.text("policyName"))
+
+
+def _given_back(reading: Reading, policy: str) -> None:
+    """What shut an identity out is taken off: it can do again whatever it could, revoked or not."""
+    if shuts_out(policy):
+        reading.take(Effect.REMOVES)
+        reading.add(Effect.EXPANDS, Effect.WEAKENS)
+        reading.fact(Fact.BENEFICIARY, reading.target)
 
 
 def _attached_to(reading: Reading) -> None:
@@ -39,6 +48,7 @@ def _unbounded(reading: Reading) -> None:
 
 def _detached(reading: Reading) -> None:
     reading.fact(Fact.GRANTED, short(reading.text("policyArn")))
+    _given_back(reading, reading.text("policyArn"))
 
 
 def _policy(reading: Reading) -> None:

@@ -12,7 +12,7 @@ from msgspec import Struct
 from models.attested import Effect, Fact
 from models.event import OpClass
 from stream.ingest.aws_names import short
-from stream.ingest.aws_policies import LetsIn, administrative, gives, only_denies
+from stream.ingest.aws_policies import LetsIn, administrative, gives, only_denies, shuts_out
 from stream.ingest.reading import NAME_MAX, listed, nested
 
 
@@ -75,6 +75,9 @@ def attached(reading: Reading) -> None:
     reading.fact(Fact.GRANTED, short(policy))
     if administrative(policy):
         reading.add(Effect.ADMIN)
+    if shuts_out(policy):
+        reading.take(Effect.EXPANDS)
+        reading.add(Effect.REMOVES)
 
 
 def let_in(reading: Reading, let: LetsIn) -> None:

@@ -5,6 +5,7 @@ nothing here; its record is still a change. Nothing is inferred from a policy's 
 AWS itself maintains.
 """
 
+import re
 from collections.abc import Iterator
 from collections.abc import Set as AbstractSet
 from fnmatch import fnmatchcase
@@ -75,6 +76,10 @@ ADMINISTRATIVE = frozenset(
 """Policies that AWS maintains, and that can grant themselves or others anything."""
 
 
+DENIALS = re.compile(r"AWSDenyAll|AWSCompromisedKeyQuarantine(V\d+)?|AWSRevokeOlderSessions")
+"""Policies by which AWS shuts an identity out, attached or, to revoke sessions, put in."""
+
+
 class Gives(Struct, frozen=True):
     """What a document gives."""
 
@@ -118,6 +123,11 @@ def only_denies(document: Any) -> bool:
     """Whether a document can be read, and takes away whatever it says."""
     effects = [effect for effect, _ in _statements(document)]
     return bool(effects) and all(effect == "Deny" for effect in effects)
+
+
+def shuts_out(policy: str) -> bool:
+    """Whether a policy of that name or ARN takes all away: whoever takes it off gives all of it back."""
+    return DENIALS.fullmatch(policy.rpartition("/")[2]) is not None
 
 
 def lets_in(document: Any) -> LetsIn:

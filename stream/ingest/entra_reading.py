@@ -10,7 +10,7 @@ from models.attested import Effect, Fact
 from models.command import stable_id
 from models.event import EFFECTS_MAX, FACTS_MAX, CredentialKind, Grade, OpClass, Operation, Outcome
 from models.vocabulary.vocabulary import Entry
-from stream.ingest.reading import NAME_MAX, TEXT_MAX, invalid, many, millis, name, nested
+from stream.ingest.reading import NAME_MAX, TEXT_MAX, invalid, many, millis, name, nested, texts
 from stream.ingest.sighting import Handle, Sighting
 from stream.vocabularies import load_vocabulary
 
@@ -120,8 +120,9 @@ def issuers_in(value: Any, depth: int = 0) -> Iterable[str]:
         return
     if isinstance(value, dict):
         for key, inner in value.items():
-            if isinstance(inner, str) and key.replace("_", "").lower().endswith(ISSUER_KEYS):
-                yield host_of(inner)
+            named = texts(inner) if key.replace("_", "").lower().endswith(ISSUER_KEYS) else []
+            if named:
+                yield from map(host_of, named)
             else:
                 yield from issuers_in(inner, depth + 1)
     elif isinstance(value, list):

@@ -11,12 +11,19 @@ from typing import Any
 
 from models.attested import Effect, Fact
 from models.event import OpClass
-from stream.ingest.gcp_grants import is_administrative, is_administrative_permission, read_members
+from stream.ingest.gcp_grants import (
+    EVERYBODY,
+    is_administrative,
+    is_administrative_permission,
+    read_members,
+)
 from stream.ingest.gcp_reading import Reading, get, parsed, text_of
 from stream.ingest.grants import admin_name
 from stream.ingest.reading import listed, many, name, texts
 
 DAY_S = 86_400
+IDENTITIES = frozenset({"service_account", "secret", "cryptoKey", "keyRing"})
+"""Kinds of things that are no service to the public: whoever lets everybody at one lets outsiders in."""
 TOKEN_S = 3_600
 """What an access token lives for where the request says nothing."""
 ISSUER_HOST = re.compile(r"^(?:https?://)?([^/?#\s]+)")
@@ -67,6 +74,9 @@ def _grant(reading: Reading, deltas: list[dict[str, Any]]) -> None:
     reading.state(Fact.GRANTED, listed(roles))
     if any(map(is_administrative, roles)):
         reading.say(Effect.ADMIN)
+    identity = reading.place.whole or reading.place.kind in IDENTITIES
+    if identity and not EVERYBODY.isdisjoint(text_of(each, "member") for each in deltas):
+        reading.state(Fact.FOREIGN_ACCOUNT, "*")
 
 
 def _audit_config(reading: Reading, audits: list[dict[str, Any]], *, alone: bool) -> None:
@@ -88,8 +98,8 @@ def read_key(reading: Reading) -> None:
     reading.state(Fact.MINTED, name(text_of(response, "name").rpartition("/")[2]))
 
 
-def read_key_removal(reading: Reading) -> None:
-    """Which key goes; the account is the target."""
+def read_key_again(reading: Reading) -> None:
+    """Which key goes, or works again; the account is the target."""
     reading.state(Fact.BENEFICIARY, reading.target)
     reading.state(Fact.MINTED, name(text_of(parsed(reading.request), "name").rpartition("/keys/")[2]))
 
@@ -220,8 +230,9 @@ READERS: dict[str, Callable[[Reading], None]] = {
     "setIamPermissions": read_policy,
     "CreateServiceAccountKey": read_key,
     "UploadServiceAccountKey": read_key,
-    "DeleteServiceAccountKey": read_key_removal,
-    "DisableServiceAccountKey": read_key_removal,
+    "EnableServiceAccountKey": read_key_again,
+    "DeleteServiceAccountKey": read_key_again,
+    "DisableServiceAccountKey": read_key_again,
     "GenerateAccessToken": read_token,
     "GenerateIdToken": read_token,
     "SignJwt": read_token,

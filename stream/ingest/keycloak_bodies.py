@@ -118,6 +118,12 @@ def _realm(_verb: str, body: Any) -> Said:
     return Said((Effect.WEAKENS,) * (off or realm.get("eventsEnabled") is False))
 
 
+def _step(_verb: str, body: Any) -> Said:
+    """A step of a log-in that nobody is asked for any more."""
+    off = _mapping(body).get("requirement") == "DISABLED"
+    return Said((Effect.WEAKENS,) * off)
+
+
 READERS: dict[str, Callable[[str, Any], Said]] = {
     "REALM_ROLE_MAPPING": _roles,
     "CLIENT_ROLE_MAPPING": _roles,
@@ -128,6 +134,7 @@ READERS: dict[str, Callable[[str, Any], Said]] = {
     "CLIENT": _client,
     "IDENTITY_PROVIDER": _provider,
     "REALM": _realm,
+    "AUTH_EXECUTION": _step,
 }
 
 

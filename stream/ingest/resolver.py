@@ -194,12 +194,12 @@ class Resolver:
             self.one_sided.hear(event)
             if place.sure:
                 self.one_sided.note(sighting, event, seen_ms)
-        return self._vouched(event)
+        return self._vouched(event, traced=place.sure)
 
-    def _vouched(self, event: AnyEvent) -> list[AnyEvent]:
+    def _vouched(self, event: AnyEvent, *, traced: bool) -> list[AnyEvent]:
         """The event, after whatever others have said of it elsewhere."""
         self.vouching.hear(event)
-        return [*self.vouching.for_act(event), event]
+        return [*self.vouching.for_act(event, traced=traced), event]
 
     def _mixes(self, sighting: Sighting) -> bool:
         """Whether its provisional session is one that several runs would share: a link is worth a wait.

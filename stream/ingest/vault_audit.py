@@ -43,6 +43,9 @@ CHANGES = ("change", "change_id", "ticket", "case", "incident", "commit")
 """Metadata of a token that names what it was handed out for."""
 
 ROOT_POLICIES = frozenset({"root", "hcp-root"})
+ROOT = "root"
+MAKES_ROOT = "sys/generate-root"
+POLICY_PATHS = ("sys/policies/acl/", "sys/policy/")
 LIKE_UPDATE = frozenset({"create", "patch"})
 """Operations whose meaning is that of an update: Vault tells them apart by whether the thing exists."""
 
@@ -349,7 +352,24 @@ def _facts(entry: Entry, caller: Caller, general: str, minted: Minted) -> dict[s
         facts["wrapped"] = "true"
     if request.data is not None or minted is not NOT_MINTED:
         facts |= _parameters(request, general, minted)
+    facts[Fact.BENEFICIARY.value] = _gains(request, caller, minted) or facts.get(Fact.BENEFICIARY.value, "")
     return {key: value for key, value in facts.items() if value}
+
+
+def _gains(request: Request, caller: Caller, minted: Minted) -> str:
+    """Who gains, where that is the caller itself, by its own policy, entity, group or role; or root."""
+    auth, path = caller.auth, request.path
+    own = set(auth.policies or ())
+    if path.startswith(MAKES_ROOT) or (ROOT_POLICIES & set(minted.policies) and not ROOT_POLICIES & own):
+        return ROOT
+    asked = request.data or NOTHING
+    its_own = (
+        any(path.startswith(start) and path.removeprefix(start) in own for start in POLICY_PATHS)
+        or (bool(auth.entity_id) and path.rpartition("/")[2] == auth.entity_id)
+        or (bool(auth.entity_id) and auth.entity_id in texts(asked.member_entity_ids))
+        or (path.startswith("auth/") and path.partition("/role/")[2] == said(auth.metadata, ("role",)) != "")
+    )
+    return caller.principal if its_own else ""
 
 
 def _service_account(metadata: dict[str, Any]) -> str:

@@ -1,8 +1,10 @@
 """Somebody's word that was given for one session, and is needed by another.
 
 An approval belongs to the session for which it was asked; the person who asked may act in another one, the
-account's own. A commit belongs to whoever merged it; a controller applies it. What vouches is told again in
-the workflow of the act, before the act, once: so one workflow holds all that its judgement rests on.
+account's own. So may an agent whose credential nobody has traced to its run: then its own approvals follow
+it, and only then, since what one run was allowed is not another's. A commit belongs to whoever merged it; a
+controller applies it. What vouches is told again in the workflow of the act, before the act, once: so one
+workflow holds all that its judgement rests on.
 """
 
 from msgspec import Struct
@@ -58,11 +60,15 @@ class Vouching:
                 if "/" in target:
                     self._keep(target.rpartition("/")[2], event)
 
-    def for_act(self, event: AnyEvent) -> list[AnyEvent]:
-        """What was said elsewhere of this act's author or target, told again where it happens."""
+    def for_act(self, event: AnyEvent, *, traced: bool = True) -> list[AnyEvent]:
+        """What was said elsewhere of this act's author or target, told again where it happens.
+
+        `traced` says whether its session is the run that acted; else that may be the one that was allowed to.
+        """
         if not isinstance(event, Operation) or event.op_class not in JUDGED:
             return []
-        keys = dict.fromkeys((event.principal, event.target.rpartition("/")[2]))
+        agent = "" if traced else event.agent
+        keys = dict.fromkeys((event.principal, event.target.rpartition("/")[2], agent))
         return [
             told
             for key in keys

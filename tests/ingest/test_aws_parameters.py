@@ -97,6 +97,37 @@ def test_a_policy_that_cannot_be_read_is_still_a_change(document: Any) -> None:
     assert put(document).effects == (Effect.EXPANDS,)
 
 
+@pytest.mark.parametrize(
+    ("put_on", "taken_off", "parameters"),
+    [
+        ("AttachRolePolicy", "DetachRolePolicy", {"policyArn": "arn:aws:iam::aws:policy/AWSDenyAll"}),
+        (
+            "AttachUserPolicy",
+            "DetachUserPolicy",
+            {"policyArn": "arn:aws:iam::aws:policy/AWSCompromisedKeyQuarantineV3"},
+        ),
+        (
+            "PutRolePolicy",
+            "DeleteRolePolicy",
+            {"policyName": "AWSRevokeOlderSessions", "policyDocument": policy(deny("*"))},
+        ),
+    ],
+)
+def test_what_shuts_out_takes_away_and_gives_back_when_it_is_taken_off(
+    put_on: str, taken_off: str, parameters: dict[str, Any]
+) -> None:
+    """A responder may quarantine unasked; undoing that is undoing a revocation."""
+    whose = {"userName": "app"} if "User" in put_on else {"roleName": "app"}
+    on, off = (seen(f"iam:{each}", whose | parameters) for each in (put_on, taken_off))
+    assert (Effect.REMOVES in on.effects, Effect.EXPANDS in on.effects) == (True, False)
+    assert set(off.effects) == {Effect.EXPANDS, Effect.WEAKENS}
+    assert off.facts[Fact.BENEFICIARY] == "app"
+    ordinary = seen(
+        "iam:DetachRolePolicy", {"roleName": "app", "policyArn": "arn:aws:iam::aws:policy/ReadOnlyAccess"}
+    )
+    assert set(ordinary.effects) == {Effect.REMOVES}
+
+
 def test_a_policy_that_only_denies_takes_away() -> None:
     """This is how sessions of a role are revoked."""
     older = {"DateLessThan": {"aws:TokenIssueTime": "2026-09-01T10:00:00Z"}}

@@ -207,3 +207,12 @@ def test_a_federated_credential_says_whose_tokens_are_trusted() -> None:
     _, event = read(normalise, directory("Update application", thing("Application", "crm", federated)))
     assert (event.op_class, event.facts["issuer"]) == (OpClass.TRUST_CHANGE, "ci.example")
     assert "trust_path" in event.effects
+
+
+def test_a_domain_says_who_vouches_for_its_logins() -> None:
+    """Settings stand as lists in the log, of one text each."""
+    issuer = changed("IssuerUri", ["http://old.example/adfs"], ["http://new.example/adfs"])
+    _, event = read(
+        normalise, directory("Set federation settings on domain", thing("Domain", "x.example", issuer))
+    )
+    assert (event.op_class, event.facts["issuer"]) == (OpClass.TRUST_CHANGE, "new.example")

@@ -153,6 +153,35 @@ def test_a_resource_policy_reaches_one_thing_and_an_impersonation_is_a_way_in() 
     assert set(event.effects) == {"expands", "trust_path"}
 
 
+@pytest.mark.parametrize(
+    ("name", "outsiders"),
+    [
+        ("projects/shop-1", True),
+        (f"projects/-/serviceAccounts/{VICTIM}", True),
+        ("projects/shop-1/secrets/db", True),
+        ("projects/_/buckets/site", False),
+    ],
+)
+def test_everybody_is_an_outsider_to_what_is_no_service_to_the_public(
+    name: str,
+    outsiders: bool,  # noqa: FBT001
+) -> None:
+    """A page may be for all; a project, an account or a secret is for nobody else."""
+    _, event = read(
+        normalise, gcp("SetIamPolicy", name, serviceData=deltas(("ADD", "roles/viewer", "allUsers")))
+    )
+    assert {"trust_path", "wide"} <= set(event.effects)
+    assert event.facts.get("foreign_account", "") == ("*" if outsiders else "")
+
+
+def test_a_key_that_works_again_is_its_account_s() -> None:
+    """What was revoked comes back, for whoever has it."""
+    again = gcp("google.iam.admin.v1.EnableServiceAccountKey", f"projects/-/serviceAccounts/{VICTIM}/keys/k1")
+    _, event = read(normalise, again)
+    assert (event.target, event.facts["beneficiary"]) == (VICTIM, VICTIM)
+    assert {"mints", "long_lived"} <= set(event.effects)
+
+
 def test_an_exempted_member_is_a_weaker_trail() -> None:
     """Audit configuration is part of the policy; logging more again is not weaker."""
     for action, weaker in (("ADD", True), ("REMOVE", False)):

@@ -154,6 +154,17 @@ def test_a_clients_new_secret_is_a_credential() -> None:
     assert {Effect.MINTS, Effect.LONG_LIVED} <= set(found.effects)
 
 
+@pytest.mark.parametrize(("requirement", "weaker"), [("DISABLED", True), ("REQUIRED", False)])
+def test_a_step_of_a_login_that_nobody_is_asked_for_is_a_weaker_one(
+    requirement: str,
+    weaker: bool,  # noqa: FBT001
+) -> None:
+    """A second factor that is switched off in the flow is off for everybody."""
+    body = {"requirement": requirement, "displayName": "OTP Form"}
+    step = read(admin("UPDATE", "AUTH_EXECUTION", "authentication/flows/browser/executions", body))
+    assert (Effect.WEAKENS in step.effects) is weaker
+
+
 def test_a_login_source_names_its_issuer() -> None:
     """And says if its signatures are not looked at."""
     config = {"issuer": "https://login.example.net/x", "validateSignature": "false"}

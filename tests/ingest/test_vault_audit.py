@@ -6,9 +6,11 @@ from typing import Any
 import pytest
 from hypothesis import given
 
+from detectors.severity import Severity, severity
 from models.attested import Effect, Fact
 from models.errors import Unreadable, UnreadableEventError
 from models.event import CredentialKind, Grade, OpClass, Operation, Outcome, SessionStart
+from models.registry import EMPTY
 from stream.ingest.sighting import Handle
 from stream.ingest.vault_audit import normalise
 from tests.ingest.agents import holds, one, sampled, strings
@@ -141,6 +143,39 @@ def test_an_orphan_is_a_credential_of_its_own() -> None:
     assert {Effect.MINTS, Effect.LONG_LIVED, Effect.ADMIN} == set(event.effects)
     assert (event.facts["orphan"], event.facts[Fact.GRANTED]) == ("true", "root")
     assert event.facts[Fact.LIFETIME_S] == str(768 * 3600)
+
+
+@pytest.mark.parametrize(
+    ("path", "data"),
+    [
+        ("sys/policies/acl/{own}", {"policy": "hmac-sha256:1"}),
+        ("sys/policy/{own}", {"policy": "hmac-sha256:1"}),
+        ("auth/jwt/role/{own}", {"token_policies": ["billing"]}),
+        ("identity/entity/id/{entity}", {"policies": ["billing"]}),
+        ("identity/group", {"policies": ["billing"], "member_entity_ids": ["{entity}"]}),
+    ],
+)
+def test_what_widens_its_own_reach_is_grave_and_what_widens_another_s_is_not(
+    path: str, data: dict[str, Any]
+) -> None:
+    """Its policy, its role, its entity, its group: nobody sets the limits that hold for themselves."""
+
+    def of(own: str, entity: str) -> Severity:
+        filled = {key: [each.format(entity=entity) for each in value] for key, value in data.items()}
+        asked = data if "member_entity_ids" not in data else filled
+        return severity(operation(entry(path.format(own=own, entity=entity), data=asked)), EMPTY)
+
+    assert of("deployer", "entity-1") is Severity.GRAVE
+    assert of("billing", "entity-9") is Severity.SERIOUS
+
+
+def test_a_root_token_is_another_identity_unless_root_makes_it() -> None:
+    """It can do more than whoever asks for it, whether handed out or put together from key shares."""
+    made = entry("auth/token/create", data={"policies": ["root"]}, returned=child(policies=["root"]))
+    assert severity(operation(made), EMPTY) is Severity.GRAVE
+    assert severity(operation(entry("sys/generate-root/update")), EMPTY) is Severity.GRAVE
+    by_root = made | {"auth": AUTH | {"policies": ["root"]}}
+    assert Fact.BENEFICIARY not in operation(by_root).facts
 
 
 def test_a_wrapped_response_brings_both_tokens() -> None:

@@ -4,7 +4,7 @@ from typing import Any
 
 from models.event import Approval, ApprovalRequest, Registration
 from stream.ingest.vouching import EACH_MAX, Vouching
-from tests.builders import approval, at, op, registered
+from tests.builders import AGENT, approval, at, op, registered
 
 ASKED: dict[str, Any] = {"requested_by": "ann@example.org", "decided_by": "bob@example.org"}
 
@@ -52,6 +52,17 @@ def test_neither_reads_nor_strangers_nor_what_came_before_are_told_anything() ->
     assert vouching.for_act(op("V", 20, workflow="w9", principal="eve@example.org")) == []
     assert vouching.for_act(op("D", 20, workflow="w9", principal="ann@example.org")) == []
     assert vouching.for_act(op("V", 20, principal="ann@example.org")) == [], "its own workflow has it"
+
+
+def test_an_agent_s_approval_follows_it_only_where_its_run_is_not_known() -> None:
+    """Its token was handed out unseen, so the act lies in the account's session; a run is not another's."""
+    vouching = Vouching()
+    vouching.hear(approval(1, requested_by=AGENT))
+    assert vouching.for_act(op("V", 10, workflow="w9", session="s9"), traced=True) == []
+    (told,) = vouching.for_act(op("V", 11, workflow="w9", session="account-7"), traced=False)
+    assert isinstance(told, Approval)
+    assert (told.workflow, told.session) == ("w9", "account-7")
+    assert vouching.for_act(op("V", 12, workflow="w8", agent="agent-8"), traced=False) == []
 
 
 def test_a_flood_of_words_for_one_person_keeps_the_newest() -> None:
