@@ -260,7 +260,7 @@ def test_others_get_their_turn_while_a_large_baseline_is_read() -> None:
     header, payload = learn(runs(40), {})
     (habit,) = payload.habits.values()
     everybody = payload.pace[EVERYBODY]
-    payload.pace |= {role_key(f"job-{number}"): everybody for number in range(4_000)}
+    payload.pace = {**payload.pace, **{role_key(f"job-{number}"): everybody for number in range(4_000)}}
     payload.habits = {**payload.habits, **{f"job-{number}": habit for number in range(4_000)}}
     content, read = write_artifact(header, payload, SIGNER), []
     reading = threading.Thread(target=lambda: read.append(loaded(content)))

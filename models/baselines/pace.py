@@ -5,12 +5,12 @@ Each cohort's limits are drawn towards those of the broader one by how few of it
 """
 
 from bisect import bisect_left
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Annotated
 
 from msgspec import Meta, Struct
 
-from models.baselines.cohorts import EVERYBODY, SESSIONS_MIN, ByCohort, named, pair_key, role_key, told_keys
+from models.baselines.cohorts import EVERYBODY, SESSIONS_MIN, ByCohort, pair_key, role_key, told_keys
 from models.baselines.paces import CLASSES, shares
 from models.baselines.rates import HORIZONS_MS
 from models.event import OpClass
@@ -29,14 +29,17 @@ COUNT_MIN = 5.0
 TIMED = tuple(op_class for op_class in OpClass if op_class is not OpClass.UNCLASSIFIED)
 """Classes of which operations are counted."""
 
-RateLimits = dict[str, list[list[float]]]
+NEEDED = frozenset(map(str, TIMED))
+
+PerHorizon = Annotated[list[float], Meta(min_length=len(HORIZONS_MS), max_length=len(HORIZONS_MS))]
+RateLimits = dict[str, Annotated[list[PerHorizon], Meta(min_length=len(TAILS), max_length=len(TAILS))]]
 """Op class: per tail of `TAILS`, per horizon, the count that an honest session stays below."""
 
 Limits = dict[str, tuple[float, ...]]
 """Op class: the count per horizon that an honest session stays below."""
 
 
-class CohortPace(Struct, kw_only=True):
+class CohortPace(Struct, kw_only=True, weakref=True):
     """The pace of one cohort, as in the file."""
 
     sessions: Natural
@@ -77,18 +80,20 @@ def level_of(tail: float) -> int:
 class PaceModel(ByCohort[Pace | None]):
     """All paces. None is "not enough seen": of neither the agent nor the role."""
 
-    def __init__(self, cohorts: Mapping[str, CohortPace]) -> None:
-        super().__init__({key: cohort.sessions for key, cohort in cohorts.items()})
+    def __init__(self, cohorts: Mapping[str, CohortPace], sessions: Mapping[str, int] | None = None) -> None:
+        """`sessions`: of each cohort, where they are not read yet."""
+        seen = sessions if sessions is not None else {key: told.sessions for key, told in cohorts.items()}
+        super().__init__(seen)
         self.cohorts = cohorts
 
     @property
     def seen_enough(self) -> int:
         """How many cohorts can say what is fast."""
-        return sum(cohort.sessions >= SESSIONS_MIN for cohort in self.cohorts.values())
+        return sum(sessions >= SESSIONS_MIN for sessions in self._seen.values())
 
     def make(self, agent: str, role: str) -> Pace | None:
         """See `ByCohort.make`."""
-        known = known_keys(self._seen, agent, role)
+        known = [key for key in known_keys(self._seen, agent, role) if key in self.cohorts]
         counted = next((key for key in known if self._seen[key] >= SESSIONS_MIN), None)
         if counted is None:
             return None
@@ -125,17 +130,10 @@ def _larger(one: RateLimits, other: RateLimits) -> RateLimits:
     }
 
 
-def faults(cohorts: Mapping[str, CohortPace]) -> Iterator[str]:
-    """What the types cannot say about the shapes inside."""
-    if EVERYBODY not in cohorts:
-        yield "no pace of everybody"
-    for key, cohort in cohorts.items():
-        name = named(key)
-        missing = set(TIMED) - set(cohort.rate_limits)
-        if missing:
-            yield f"{name}: no rate_limits of {', '.join(sorted(missing))}"
-        for op_class, rows in cohort.rate_limits.items():
-            if len(rows) != len(TAILS) or any(len(row) != len(HORIZONS_MS) for row in rows):
-                yield f"{name}: rate_limits of {op_class} have the wrong shape"
-        if len(cohort.paces) not in (0, CLASSES):
-            yield f"{name}: {len(cohort.paces)} paces, not {CLASSES}"
+def fault(cohort: CohortPace) -> str:
+    """What the types cannot say about the shapes inside; empty for nothing."""
+    if missing := NEEDED - cohort.rate_limits.keys():
+        return f"no rate_limits of {', '.join(sorted(missing))}"
+    if len(cohort.paces) not in (0, CLASSES):
+        return f"{len(cohort.paces)} paces, not {CLASSES}"
+    return ""
