@@ -82,7 +82,7 @@ def peaks(file: dict[str, Any]) -> list[Any]:
         lambda told: told[1][0].extend((0, -3)),
         lambda told: told[1][0].extend((100_000, 1)),
         lambda told: told.__setitem__(1, []),
-        lambda told: told.__setitem__(2, {"0": {"x": [[]]}}),
+        lambda told: told.__setitem__(2, {"x": {}}),
         lambda told: told.clear(),
     ],
     ids=["a gap missing", "half a pair", "below 0", "no such name", "no history", "no number", "nothing"],
@@ -117,6 +117,20 @@ def test_a_longer_history_that_cannot_be_read_counts_as_never_seen(wrong: Any) -
     assert len(dict(found.after.older)) == len(dict(whole.after.older)) - 1
     assert found.after.next == whole.after.next
     assert baseline.unreadable == 1
+
+
+@pytest.mark.parametrize("wrong", [{"x": [[]]}, {"0": [[0]]}, {"0": [[100_000, 1]]}, [], 7], ids=repr)
+def test_arguments_that_cannot_be_read_count_as_never_seen(wrong: Any) -> None:
+    """They are read when their operation is asked for; what came after what stays known."""
+
+    def change(file: dict[str, Any]) -> None:
+        cohort(file)[2]["0"] = wrong
+
+    baseline = read_artifact(changed(change), PATH, TRUSTED)
+    name = next(iter(msgspec.json.decode(artifact())["payload"]["surprise"]["names"]))
+    found = baseline.surprise.counts.cohorts[role_key(SLOW)]
+    assert (found.arguments.get(name), baseline.unreadable) == (None, 1)
+    assert found.after.next == trained().surprise.counts.cohorts[role_key(SLOW)].after.next
 
 
 def test_the_first_question_about_a_job_does_not_read_all_that_its_agent_did(

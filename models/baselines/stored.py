@@ -157,13 +157,15 @@ class _Argument(Struct, array_like=True, gc=False):
 class _Cohort(Struct, array_like=True, gc=False):
     sessions: Natural
     after: _History
-    arguments: dict[Natural, dict[Natural, _Argument]]
+    arguments: dict[Natural, Raw]
+    """By operation: the `_Argument` of each of its arguments."""
     gaps: dict[str, Annotated[Flat, Meta(min_length=len(GAPS_MS) + 1, max_length=len(GAPS_MS) + 1)]]
     repeats: dict[Natural, Flat]
 
 
 _encoder = msgspec.json.Encoder()
 _decoder = msgspec.json.Decoder(_Cohort)
+_arguments_of = msgspec.json.Decoder(dict[Natural, _Argument]).decode
 _history_of = msgspec.json.Decoder(_History).decode
 
 
@@ -223,7 +225,7 @@ class Unpacker:
         """Raises `ValueError` or `LookupError` for what is none."""
         told, names = _decoder.decode(packed), self._names
         rows = {names[operation]: row for operation, row in told.arguments.items()}
-        return self._cohort(told, Unread(rows, self._arguments_of))
+        return self._cohort(told, Unread(rows, self._arguments))
 
     def _cohort(self, told: _Cohort, arguments: Arguments) -> CohortCounts:
         return CohortCounts(
@@ -234,10 +236,10 @@ class Unpacker:
             repeats={self._names[symbol]: row for symbol, row in told.repeats.items()},
         )
 
-    def _arguments_of(self, told: dict[Natural, _Argument]) -> dict[str, ArgumentCounts] | None:
+    def _arguments(self, packed: Raw) -> dict[str, ArgumentCounts] | None:
         names = self._names
         try:
-            return {names[name]: self._argument(counts) for name, counts in told.items()}
+            return {names[name]: self._argument(counts) for name, counts in _arguments_of(packed).items()}
         except (ValueError, LookupError):
             self.broken += 1
             return None
