@@ -53,10 +53,11 @@ LEARNED = Row(
         ),
         Panel(
             title="Sessions over their limit, beyond the promise",
-            description="Share of the last sessions whose surprise exceeded the limit, less the share that "
-            "the policy's budget allows. Well above 0: honest agents have changed, or an attack is under "
-            "way. Alert: BaselineMiscalibrated.",
-            queries=(Query(f"max by (slot) ({series('calibration_error')} >= -1)", "{{slot}}"),),
+            description="Share of the last sessions that exceeded a limit, less the share that the policy's "
+            "budget allows: of surprise alone, and of all calibrated scores together (shape, pace and "
+            "approvals, too). Well above 0: honest agents have changed, or an attack is under way. Alert: "
+            "BaselineMiscalibrated.",
+            queries=(Query(f"max by (slot, of) ({series('calibration_error')} >= -1)", "{{slot}} {{of}}"),),
             unit="percentunit",
             width=8,
             warn=0.01,

@@ -132,8 +132,10 @@ DRIFT_INDEX = _gauge(
 )
 CALIBRATION_ERROR = _gauge(
     "calibration_error",
-    "Share of the last sessions over their limit, less the promised share; NaN is not enough seen",
+    "Share of the last sessions over a limit, less the promised share: of surprise alone, and of all "
+    "calibrated scores together; NaN is not enough seen",
     "slot",
+    "of",
 )
 SHADOW_EVENTS = _counter("shadow_events_total", "Events that the shadow baseline has judged, too")
 SHADOW_DROPPED = _counter("shadow_dropped_total", "Workflows idle longest that a full shadow has dropped")
@@ -161,7 +163,8 @@ for _slot in Slot:
     BASELINE_BEHIND.labels(_slot).set(0)
     BASELINE_UNREADABLE.labels(_slot).set(0)
     DRIFT_SESSIONS.labels(_slot).set(0)
-    CALIBRATION_ERROR.labels(_slot).set(nan)
+    for _of in ("surprise", "together"):
+        CALIBRATION_ERROR.labels(_slot, _of).set(nan)
     for _of in ("surprise", "pace"):
         DRIFT_INDEX.labels(_slot, _of).set(nan)
 for _dependency in ("kafka", "redis"):

@@ -29,9 +29,13 @@ def publish_baseline(slot: Slot, judge: Judge | None) -> None:
     """How far the last sessions are from what a slot's baseline expects, and what of it cannot be read."""
     baseline, drift = (judge.baseline, judge.drift) if judge is not None else (None, None)
     metrics.BASELINE_UNREADABLE.labels(slot).set(baseline.unreadable if baseline is not None else 0)
-    found = (drift.surprise_index(), drift.pace_index(), drift.calibration_error()) if drift else (None,) * 3
-    surprise, pace, error = (nan if value is None else value for value in found)
     metrics.DRIFT_SESSIONS.labels(slot).set(drift.sessions if drift else 0)
-    metrics.DRIFT_INDEX.labels(slot, "surprise").set(surprise)
-    metrics.DRIFT_INDEX.labels(slot, "pace").set(pace)
-    metrics.CALIBRATION_ERROR.labels(slot).set(error)
+    indices = {"surprise": drift.surprise_index(), "pace": drift.pace_index()} if drift else {}
+    errors = {"surprise": drift.calibration_error(), "together": drift.joint_error()} if drift else {}
+    for gauge, found, parts in (
+        (metrics.DRIFT_INDEX, indices, ("surprise", "pace")),
+        (metrics.CALIBRATION_ERROR, errors, ("surprise", "together")),
+    ):
+        for of in parts:
+            value = found.get(of)
+            gauge.labels(slot, of).set(nan if value is None else value)

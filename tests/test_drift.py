@@ -6,17 +6,20 @@ from itertools import pairwise
 import pytest
 from msgspec.structs import replace
 
+from detectors.catalog import BY_HABIT
+from detectors.policy import Policy
 from models.baselines.baseline import Baseline, write_artifact
 from models.baselines.calibration import HIGHEST_MAX, peaks_of
-from models.baselines.drift import P_EDGES, WINDOW, WINDOW_MIN, Drift, Window, p_shares
+from models.baselines.drift import P_EDGES, TOLD_BY, WINDOW, WINDOW_MIN, Drift, Window, is_beyond, p_shares
+from models.baselines.joint import NO_LIMITS, SCORES, Limits
 from models.baselines.learning import learn
 from models.baselines.paces import CLASSES, EDGES_MS, pace_class, paces_of, shares
 from models.command import Action
-from models.event import AnyEvent, Operation, SessionEnd
-from models.session import Session
+from models.event import AnyEvent, Grade, Operation, SessionEnd
+from models.session import Alarm, Session
 from stream.state.partition import Partition
 from stream.state.store import Claim
-from tests.builders import AGENT, CHAIN, SIGNER, START_MS, Judged, told
+from tests.builders import AGENT, CHAIN, FAST, SIGNER, START_MS, Judged, fast_run, told, trained
 from tests.test_model_registry import artifact, loaded, runs
 
 
@@ -178,3 +181,53 @@ def test_two_witnesses_of_every_act_are_no_other_pace() -> None:
     drift = judged.judge.drift
     assert drift is not None
     assert drift.pace_index() == pytest.approx(0.0)
+
+
+def shaped(session: str, seed: int, *, odd: bool) -> list[AnyEvent]:
+    """A quick session as learned; an odd one then reads, mints and weakens, as none of them did."""
+    more = told("S@30 C@31 L@32 T@33", session=session, agent_role=FAST) if odd else []
+    return [*fast_run(session, seed), *more]
+
+
+@pytest.mark.parametrize("stop", ["stands", "was lifted"])
+def test_what_only_the_shapes_see_is_noticed(monkeypatch: pytest.MonkeyPatch, stop: str) -> None:
+    """Of surprise every session is as calm as can be; stops that were lifted since are told of, too."""
+    policy = Policy(wrong_stops_per_1000_sessions=20.0)
+    monkeypatch.setattr("models.baselines.drift.WINDOW_MIN", 20)
+    errors = []
+    for odd in (False, True):
+        judged = Judged(policy, trained())
+        for k in range(20):
+            judged.fold(shaped(f"s{k}", k, odd=odd))
+            for workflow in judged.workflows.values():
+                for session in workflow.sessions.values():
+                    session.peak = 0.0
+                    if stop == "was lifted":
+                        session.alarms.clear()
+        judged.fold(idle_ends(judged))
+        drift = judged.judge.drift
+        assert drift is not None
+        assert drift.sessions == 20
+        errors.append((drift.calibration_error(), drift.joint_error()))
+    (calm, same), (unseen, noticed) = errors
+    assert (calm or 0.0) <= 0.0
+    assert (same or 0.0) < 0.1
+    assert unseen == calm
+    assert (noticed or 0.0) > 0.8
+
+
+def test_each_score_is_told_of_by_a_detector_and_counts_where_it_has_a_limit() -> None:
+    """And surprise, of which a session keeps its maximum, needs none."""
+    assert {"score", *(score for score, _ in TOLD_BY)} == set(SCORES)
+    alarm = Alarm(0.5, START_MS, Grade.OBSERVED, ())
+    every = Limits(score=4.0, shape=60.0, pace=2.0, haste=20.0)
+    for score, name in TOLD_BY:
+        assert name in BY_HABIT
+        held = Session(id="s", alarms={name: alarm})
+        answered = Session(id="s", answered={"finding": (name,)})
+        for session in (held, answered):
+            assert is_beyond(session, every)
+            assert not is_beyond(session, every._replace(**{score: None}))
+    assert is_beyond(Session(id="s", peak=4.1), every)
+    assert not is_beyond(Session(id="s", peak=4.0, alarms={"mass_secret_read": alarm}), every)
+    assert not is_beyond(Session(id="s", peak=4.1), NO_LIMITS)

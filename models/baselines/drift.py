@@ -1,9 +1,10 @@
 """Whether the world is still the one that was learned from: told by whole sessions as they end.
 
-Two things of each session are compared with what the baseline expects: the p-value of its running maximum,
-and its pace. Expected is what held for the sessions of that cohort and role, so that more of one kind of
-agent is no drift. How far apart: the population stability index, the sum over classes of (found - expected) ·
-ln(found / expected) in shares (Siddiqi, Credit Risk Scorecards, 2006): below 0.1 stable, above 0.25 retrain.
+Three things of each session are compared with what the baseline expects: the p-value of its running maximum,
+its pace, and whether its combined p-value came down to the budget, by whichever score (`joint.py`). Expected
+is what held for the sessions of that cohort and role, so that more of one kind of agent is no drift. How far
+apart: the population stability index, the sum over classes of (found - expected) · ln(found / expected) in
+shares (Siddiqi, Credit Risk Scorecards, 2006): below 0.1 stable, above 0.25 retrain.
 """
 
 from bisect import bisect_left, bisect_right
@@ -14,6 +15,7 @@ from math import log
 
 from models.baselines.baseline import Baseline
 from models.baselines.calibration import Peaks
+from models.baselines.joint import Limits
 from models.baselines.paces import CLASSES, pace_class
 from models.session import Session
 
@@ -25,6 +27,9 @@ WINDOW = 1_000
 
 WINDOW_MIN = 200
 """Fewer say nothing: of so many, chance alone gives an index of about 0.025."""
+
+TOLD_BY = (("shape", "unusual_shape"), ("pace", "unusual_velocity"), ("haste", "unusual_approval"))
+"""Scores whose running maximum a session does not keep, and who tells of it once it is beyond its limit."""
 
 SMOOTHED = 0.5
 """Added to every class, so that one which nobody is in has a logarithm."""
@@ -85,17 +90,21 @@ class Drift:
         self._surprise = Window(len(P_EDGES))
         self._pace = Window(CLASSES)
         self._exceeded = Window(2)
+        self._together = Window(2)
 
     def ended(self, session: Session) -> None:
         """A session is over; one that this baseline did not measure from its beginning is passed over."""
         if session.model != self._version or session.unmeasured or not session.events:
             return
-        backing = self._model.expectation(session.agent, session.agent_role).backing(self._share)
+        expectation = self._model.expectation(session.agent, session.agent_role)
+        backing = expectation.backing(self._share)
         if backing is not None:
             p_value = backing.p_value(session.peak)
             self._surprise.add(bisect_left(P_EDGES, p_value), p_shares(backing))
             promised = int(self._share * (backing.sessions + 1) + 1e-9) / (backing.sessions + 1)
-            self._exceeded.add(int(p_value <= self._share), (1.0 - promised, promised))
+            due = (1.0 - promised, promised)
+            self._exceeded.add(int(p_value <= self._share), due)
+            self._together.add(int(is_beyond(session, expectation.limits(self._share))), due)
         pace = self._paces.of(session.agent, session.agent_role)
         found = pace_class(session.events, session.last_ms - session.started_ms)
         if pace is not None and pace.shares and found is not None:
@@ -115,8 +124,23 @@ class Drift:
         return self._pace.stability_index()
 
     def calibration_error(self) -> float | None:
-        """Share of sessions over their limit, less the promised share; None for not enough seen."""
+        """Share of sessions whose surprise is over its limit, less the promised share; None as above."""
         return self._exceeded.excess(1)
+
+    def joint_error(self) -> float | None:
+        """The same of sessions with any score over its limit: all of them keep one promise together."""
+        return self._together.excess(1)
+
+
+def is_beyond(session: Session, limits: Limits) -> bool:
+    """Whether any calibrated score of a session came to exceed its limit: then so did all of them together.
+
+    A stop that was lifted takes alarms back, and not that they were told of.
+    """
+    if limits.score is not None and session.peak > limits.score:
+        return True
+    told = session.alarms.keys() | {name for names in session.answered.values() for name in names}
+    return any(getattr(limits, score) is not None and name in told for score, name in TOLD_BY)
 
 
 def p_shares(peaks: Peaks) -> tuple[float, ...]:
