@@ -2,13 +2,15 @@
 
 A retry is not that: the same operation on the same target by the same principal, once it is allowed, says
 that somebody fixed a permission. A secret that was refused to one agent, and that another of its workflow
-reads by rights of its own, is what one delegates for: a human is asked, unless there is more against it.
+reads by rights of its own, is what one delegates for: a human is asked, unless there is more against it. What
+takes away gains nothing, and two things of one system are not one for bearing one name.
 Known gap: a detour whose target and system are both named differently and whose op class is no grant.
 """
 
 from detectors.approvals import covering
 from detectors.detector import Detector
 from detectors.policy import ApprovalSettings
+from detectors.severity import takes_away
 from detectors.thresholds import DeniedSettings
 from models.event import DENIED, ERROR, GAINS, GRANTS, SECRET_READ, CredentialKind, Operation, weakest
 from models.finding import Noticed
@@ -30,11 +32,11 @@ class DeniedThenElsewhere(Detector):
 
     def concerns(self, event: Operation) -> bool:
         """See `Detector.concerns`."""
-        return event.outcome is not ERROR
+        return event.outcome is not ERROR and not takes_away(event)
 
     def inspect(self, session: Session, workflow: Workflow, event: Operation, step: Step) -> Noticed | None:
         """See `Detector.inspect`. Either of the pair may come late, so either may complete it."""
-        if event.outcome is ERROR:
+        if event.outcome is ERROR or takes_away(event):
             return None
         if event.outcome is DENIED:
             remember(workflow.denied, step)
@@ -54,7 +56,7 @@ class DeniedThenElsewhere(Detector):
     def _compare(self, workflow: Workflow, denied: Step, done: Step) -> Noticed | None:
         if not 0 <= done.at_ms - denied.at_ms <= self._settings.within_ms:
             return None
-        if denied.target and denied.target == done.target:
+        if _same_thing(denied, done):
             way = _other_way(denied, done)
             entitled = _may_be_entitled(denied, done)
             confidence = self._settings.confidence_delegated if entitled else self._settings.confidence
@@ -76,6 +78,14 @@ class DeniedThenElsewhere(Detector):
             session=done.session,
             act_ms=done.at_ms,
         )
+
+
+def _same_thing(denied: Step, done: Step) -> bool:
+    """One name, and within one system one kind: a package calls its role and its workload alike."""
+    if not denied.target or denied.target != done.target:
+        return False
+    kinds = {denied.target_kind, done.target_kind} - {""}
+    return denied.system != done.system or len(kinds) < 2  # noqa: PLR2004
 
 
 def _may_be_entitled(denied: Step, done: Step) -> bool:

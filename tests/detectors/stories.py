@@ -5,6 +5,7 @@ The sentence says what is special about the session.
 
 from msgspec.structs import replace
 
+from models.attested import Effect
 from models.event import AnyEvent, CredentialKind, Operation, Origin, Outcome
 from tests.builders import (
     AGENT,
@@ -297,6 +298,20 @@ MUST_NOT: Stories = {
         "a moment outside the window": [op("V", 0, outcome="denied"), op("V", 3600.001, **_CLUSTER)],
         "another workflow did it": [op("V", 0, outcome="denied"), op("V", 60, workflow="w2", **_CLUSTER)],
         "a look-up was denied": [op("D", 0, outcome="denied"), op("D", 60, system="okta")],
+        "the old key is deleted while the new one is refused": [
+            op("C", 0, outcome="denied"),
+            op("C", 60, operation="iam:DeleteAccessKey", effects=(Effect.REMOVES,)),
+            op("C", 90),
+        ],
+        "a removal is refused, and another one done": [
+            op("V", 0, operation="iam:DetachRolePolicy", effects=(Effect.REMOVES,), outcome="denied"),
+            op("V", 60, operation="iam:DeleteRolePolicy", effects=(Effect.REMOVES,)),
+        ],
+        "a package's workload is called like its role": [
+            op("V", 0, operation="create roles", target="shop/api", outcome="denied"),
+            op("V", 5, operation="patch deployments", target="shop/api", target_kind="deployment"),
+            op("V", 60, operation="create roles", target="shop/api"),
+        ],
     },
     **stories_of_changes.MUST_NOT,
     **stories_of_conduct.MUST_NOT,
