@@ -183,7 +183,7 @@ def _approval_requested(head: Head, data: bytes) -> Sightings:
         session=session,
         workflow=session,
         grade=Grade.ATTESTED,
-        request=required(asked.request_id, "request_id"),
+        request=reference_of(asked, session),
         operation=required(operation_of(asked.action, asked.resource), "action"),
         target=target_of(asked.resource),
         requested_by=name(asked.requested_by),
@@ -210,11 +210,16 @@ def _approval_granted(head: Head, data: bytes) -> Sightings:
         requested_by=name(asked.requested_by),
         requested_ms=moment(asked.requested_at),
         expires_ms=moment(asked.expires),
-        request=name(asked.request_id),
+        request=reference_of(asked, session),
         digest=name(asked.digest),
         digest_fits=digest_fits(asked),
     )
     return (Sighting(event=event, settled=True),)
+
+
+def reference_of(asked: Asked, session: str) -> str:
+    """What joins question and answer; of a service that numbers neither, the act they are about."""
+    return name(asked.request_id) or stable_id("request", session, asked.action, asked.resource)
 
 
 def digest_fits(asked: Asked) -> bool:

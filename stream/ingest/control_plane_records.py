@@ -60,9 +60,9 @@ class Ended(Struct, frozen=True, kw_only=True):
 class Asked(Struct, frozen=True, kw_only=True):
     """Data of `approval.requested` and `approval.granted`."""
 
-    request_id: str
     action: str
     resource: str
+    request_id: str | None = None
     session: str | None = None
     digest: str | None = None
     requested_by: str | None = None

@@ -206,6 +206,17 @@ def test_an_approval_says_who_when_and_until_when() -> None:
     assert event.grade is Grade.ATTESTED
 
 
+def test_question_and_answer_without_a_number_belong_together_by_their_act() -> None:
+    """A service that numbers nothing must not make honest work look unapproved; nor haste look human."""
+    said: list[str] = []
+    for kind, resource in (("requested", "app:a"), ("granted", "app:a"), ("granted", "app:b")):
+        unnumbered = APPROVAL | {"request_id": None, "resource": resource}
+        event = one(normalise, fact(f"approval.{kind}", unnumbered)).event
+        assert isinstance(event, Approval | ApprovalRequest)
+        said.append(event.request)
+    assert said[0] == said[1] != said[2]
+
+
 def test_a_digest_of_something_else_is_told() -> None:
     """Whoever alters what was approved cannot alter what was signed; another form of digest says nothing."""
     signed = sha256(b"iam:AttachRolePolicy|app:policy/read").hexdigest()
