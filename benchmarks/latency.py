@@ -12,11 +12,12 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from math import inf
+from pathlib import Path
 from typing import IO, Any
 
 from msgspec import json
 
-from benchmarks.deployment import PARTITIONS, POLICY_NOTE, ROOT, Ground, Worker, end
+from benchmarks.deployment import COMPILED_PYTHON, PARTITIONS, POLICY_NOTE, ROOT, Ground, Worker, end
 from benchmarks.load import Account, Order
 from benchmarks.report import Report, Size, percentile
 from stream.topics import Topics
@@ -30,9 +31,11 @@ PAUSE_S = 2.0
 """Between two operations of one session, on average: as in what the baseline was trained on."""
 
 OURS = "chainbrake"
+FAST = "chainbrake, compiled"
 PASS = "pass-through of every event"  # noqa: S105 - no secret
 FEW = "pass-through of the deciding events"
-LANES = (OURS, PASS, FEW)
+WORKERS = {OURS: Path(sys.executable), FAST: COMPILED_PYTHON}
+LANES = tuple(lane for lane in (OURS, FAST, PASS, FEW) if lane not in WORKERS or WORKERS[lane].exists())
 RATIO_MAX = 1.5
 
 
@@ -89,7 +92,7 @@ def run(ground: Ground, size: Size) -> Report:
             "load behind by",
         ),
         rows=[_row(rate, lane, one) for (rate, lane), one in measured.items()],
-        answers=[_answer(rate, measured) for rate in RATES],
+        answers=[_answer(rate, lane, measured) for rate in RATES for lane in LANES if lane in WORKERS],
         notes=[
             f"{CHAINS_PER_S} known chains a second, {rounds} rounds of {size.seconds:.0f} s",
             f"sessions pause {PAUSE_S:.0f} s: {int(RATES[-1] * PAUSE_S):,} live at {RATES[-1]:,}/s",
@@ -117,21 +120,21 @@ def _row(rate: int, lane: str, one: Measured) -> tuple[str, ...]:
     )
 
 
-def _answer(rate: int, measured: dict[tuple[int, str], Measured]) -> str:
-    ours = measured[rate, OURS]
+def _answer(rate: int, worker: str, measured: dict[tuple[int, str], Measured]) -> str:
+    ours = measured[rate, worker]
     words = []
     for lane in (PASS, FEW):
         peer = measured[rate, lane]
         ratios = (f"p{share * 100:.0f} {ours.at(share) / peer.at(share):.2f} x" for share in (0.5, 0.99))
         words.append(f"{' and '.join(ratios)} the {lane}")
-    return f"at {rate:,} events/s: {'; '.join(words)} (to reach: {RATIO_MAX} x)"
+    return f"{worker} at {rate:,} events/s: {'; '.join(words)} (to reach: {RATIO_MAX} x)"
 
 
 def _measure(ground: Ground, rate: int, lane: str, seconds: float, number: int, into: Measured) -> None:
     name = f"latency-{time.time_ns()}"
     topics = ground.topics(name)
     bootstrap = ground.kafka.bootstrap
-    target = topics.commands if lane == OURS else topics.findings
+    target = topics.commands if lane in WORKERS else topics.findings
     order = Order(
         bootstrap=bootstrap,
         topic=topics.actions,
@@ -157,8 +160,8 @@ def _measure(ground: Ground, rate: int, lane: str, seconds: float, number: int, 
 
 @contextmanager
 def _lane(ground: Ground, lane: str, name: str, topics: Topics, target: str) -> Iterator[None]:
-    if lane == OURS:
-        with Worker(ground, name, name) as worker:
+    if lane in WORKERS:
+        with Worker(ground, name, name, python=WORKERS[lane]) as worker:
             worker.wait_ready()
             yield
         return

@@ -111,12 +111,13 @@ class Batches:
 
     async def _fold(self, partition: Partition, intake: Intake, events: list[Arrived]) -> None:
         """Judge these, for as long as they are ours, in parts: a command leaves while the next is judged."""
-        start = 0
+        start, hurried = 0, self._in_a_hurry()
         while start < len(events) and partition.owned:
-            at_most = HURRIED_EVENTS if self._in_a_hurry() else CALM_EVENTS
+            at_most = HURRIED_EVENTS if hurried else CALM_EVENTS
             await self._fold_part(partition, intake, events[start : start + at_most])
             start += at_most
-            if self._in_a_hurry():
+            hurried = self._in_a_hurry()
+            if hurried:
                 await asyncio.sleep(0)
 
     async def _fold_part(self, partition: Partition, intake: Intake, events: list[Arrived]) -> None:

@@ -312,3 +312,7 @@ def gateway(
     from stream.enforcement.gateway import run_gateway  # noqa: PLC0415 - needs aiohttp and Kafka
 
     run_gateway(_settings(kafka=kafka), host, port, name)
+
+
+if __name__ == "__main__":
+    main()
