@@ -137,3 +137,6 @@ BY_HABIT = frozenset(detector.name for detector in _UNTAUGHT if detector.by_habi
 
 PRESUMING = frozenset(detector.name for detector in _UNTAUGHT if detector.presumes)
 """Those of them that hold everything unfamiliar against a job that is new to them."""
+
+BUDGETED = frozenset(detector.name for detector in _UNTAUGHT if detector.budgeted)
+"""Those of them whose limits share the policy's budget of wrong stops."""

@@ -28,6 +28,9 @@ class Detector(ABC):
     keeps none of them from teaching (`stream/learning/teaching.py`)."""
     presumes: ClassVar[bool] = False
     """Whether it goes by habit and holds everything unfamiliar against a job that is new to it."""
+    budgeted: ClassVar[bool] = False
+    """Whether it goes by habit with a limit that keeps the policy's budget of wrong stops: of honest sessions
+    that share alarms, and those to come must not be judged as if it had never been there."""
     tags: ClassVar[tuple[str, ...]] = ()
 
     @abstractmethod

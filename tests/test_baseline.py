@@ -69,7 +69,7 @@ def cohort(file: dict[str, Any]) -> list[Any]:
 
 
 def peaks(file: dict[str, Any]) -> list[Any]:
-    """An agent's peaks: sessions, highest, turns."""
+    """An agent's peaks: sessions, highest, turns, those beyond a live limit."""
     found: list[Any] = file["payload"]["surprise"]["together"]["known"][agent_key(AGENT)]
     return found
 
@@ -182,8 +182,9 @@ def test_nothing_may_stand_behind_what_was_signed() -> None:
     [
         lambda told: told[1]["score"].reverse(),
         lambda told: told.__setitem__(0, 1),
-        lambda told: told.pop(),
+        lambda told: told.__delitem__(slice(2, None)),
         lambda told: told[2].reverse(),
+        lambda told: told.__setitem__(3, -1),
         lambda told: told[2].__setitem__(0, 0),
         lambda told: told[1].pop("score"),
         lambda told: told[1].update(luck=[1.0]),
@@ -193,6 +194,7 @@ def test_nothing_may_stand_behind_what_was_signed() -> None:
         "more than sessions",
         "none",
         "turns descend",
+        "fewer than none",
         "no turn",
         "no score",
         "a score of no name",

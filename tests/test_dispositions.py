@@ -181,7 +181,7 @@ def taught(*events: AnyEvent) -> tuple[set[str], dict[str, int]]:
     recorded = Recorded(Policy(), registry=OFFICE)
     for event in events:
         recorded.fold(event, event.at_ms)
-    runs, left_out = teachers(recorded.told(), 0.25)
+    runs, left_out, _ = teachers(recorded.told(), 0.25)
     return {run.session for run in runs}, {reason: count for (_, reason), count in left_out.items()}
 
 

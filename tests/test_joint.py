@@ -193,3 +193,26 @@ def test_what_is_stored_is_what_is_read() -> None:
         assert limits == trained().surprise.expectation(AGENT, SLOW).limits(share)
         assert limits.score is not None
         assert limits.pace is not None
+
+
+@pytest.mark.parametrize("share", [0.01, 0.02, 0.1])
+def test_who_exceeded_a_live_limit_counts_though_nobody_knows_by_how_much(share: float) -> None:
+    """Left out of one score, the highest leave the limit where it was: no generation's is narrower."""
+    peaks = np.sort(alike(np.random.default_rng(5), 1_000)[0])
+    whole, kept = joint_of({"score": peaks.tolist()}), joint_of({"score": peaks[:-9].tolist()}, 9)
+    assert kept.limits(share) == whole.limits(share)
+    assert joint_of({"score": peaks[:-9].tolist()}).limits(share) != whole.limits(share)
+    assert kept.alone("score").limit(share) == whole.alone("score").limit(share)
+    limit = whole.limits(share).score
+    assert limit is not None
+    assert kept.p_value({"score": limit}) == whole.p_value({"score": limit})
+    assert kept.alone("score").p_value(limit) == whole.alone("score").p_value(limit)
+
+
+@pytest.mark.parametrize("beyond", [10, 50, 100_000])
+def test_nobody_lifts_a_limit_above_what_taught_by_being_left_out(beyond: int) -> None:
+    """However many an attacker adds: at most what one honest session in so many reached."""
+    peaks = told(alike(np.random.default_rng(5), 500))
+    limits, alone = joint_of(peaks, beyond).limits(0.01), joint_of(peaks).limits(1 / 501)
+    assert limits == alone
+    assert joint_of(peaks, beyond).p_value({"score": 1e9}) > 0.01

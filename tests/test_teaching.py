@@ -9,10 +9,11 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from detectors.catalog import BY_HABIT, PRESUMING, Knowledge, detectors
+from detectors.catalog import BUDGETED, BY_HABIT, PRESUMING, Knowledge, detectors
 from detectors.judge import Judge
 from detectors.policy import LearningSettings, Level, Policy
 from models.baselines.baseline import Baseline, Share, read_artifact
+from models.baselines.cohorts import EVERYBODY, agent_key
 from models.command import Action, Command
 from models.event import AnyEvent, Operation, Origin
 from models.registry import EMPTY
@@ -122,6 +123,14 @@ def test_detectors_that_go_by_habits_are_known_as_such() -> None:
     assert PRESUMING < BY_HABIT
 
 
+def test_detectors_that_share_the_budget_are_known_as_such() -> None:
+    """One that does not say so would have its limits narrowed by every generation of baselines."""
+    every = detectors(Policy(), Knowledge(None, EMPTY))
+    asking = {detector.name for detector in every if "share" in inspect.signature(type(detector)).parameters}
+    assert asking == BUDGETED
+    assert BUDGETED < BY_HABIT
+
+
 def test_what_a_rule_marks_does_not_teach_though_nothing_was_ordered(tmp_path: Path) -> None:
     """Not even where it marks every session of a job: a rule is not habit, and only a person overrules it."""
     rogues = [event for k in range(40) for event in told(CHAIN, **place(f"r{k}"))]
@@ -173,7 +182,7 @@ def test_of_an_account_that_never_ends_only_the_spell_that_alerted_is_left_out()
     recorded = Recorded(Policy(), cut_ms=Policy().idle_ms)
     for event in [*(event for hour in hours for event in hour), *odd]:
         recorded.fold(event, event.at_ms)
-    runs, left_out = teachers(recorded.told(), 0.25)
+    runs, left_out, _ = teachers(recorded.told(), 0.25)
     assert (len(runs), left_out) == (9, {(AGENT, "alert:faster_than_human"): 1})
 
 
@@ -185,6 +194,21 @@ def test_what_the_live_baseline_alarms_on_does_not_teach_the_next(tmp_path: Path
     assert taught.header.sessions <= 90
     assert taught.header.agents[0].agent == CLERKS
     assert sum(taught.header.left_out.values()) == 100 - taught.header.sessions
+
+
+def test_what_exceeded_a_live_limit_is_counted_and_what_a_rule_said_by_habit_is_not(tmp_path: Path) -> None:
+    """New limits allow for so many honest sessions beyond them, or each generation would be narrower."""
+    by_rules = Recorded(Policy())
+    for event in (*honest(40), *hasty(10)):
+        by_rules.add(msgspec.json.encode(event))
+    _, left_out, beyond = teachers(by_rules.told(), 0.25)
+    assert left_out == {(AGENT, "alert:faster_than_human"): 10}
+    assert beyond == {}
+    taught = learned(clerks(100, stolen=10), tmp_path, live=trained())
+    joint = read_artifact((tmp_path / "b.json").read_bytes(), tmp_path, TRUSTED).surprise.counts.together
+    pooled = joint.known[EVERYBODY]
+    assert pooled.beyond == 100 - taught.header.sessions >= 10
+    assert joint.known[agent_key(CLERKS)].beyond == pooled.beyond
 
 
 def test_a_job_that_has_changed_altogether_can_still_be_learned(tmp_path: Path) -> None:

@@ -20,6 +20,7 @@ class UnusualApproval(Detector):
 
     name = "unusual_approval"
     by_habit = True
+    budgeted = True
     listens_to = frozenset()
     attends = frozenset({Approval})
     tags = ("T1548.005", "ASI09")

@@ -19,6 +19,7 @@ class UnusualProvenance(Detector):
 
     name = "unusual_provenance"
     by_habit = True
+    budgeted = True
     counts = True  # what a second witness tells is not learned from either: folded in twice it would be odd
     listens_to = frozenset(OpClass)
     tags = ("AML.T0051.001", "ASI01", "ASI02")

@@ -28,6 +28,7 @@ class UnusualShape(Detector):
 
     name = "unusual_shape"
     by_habit = True
+    budgeted = True
     counts = True
     listens_to = frozenset(COUNTED)
     tags = ("ASI01", "ASI03", "ASI10")

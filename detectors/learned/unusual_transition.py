@@ -19,6 +19,7 @@ class UnusualTransition(Detector):
 
     name = "unusual_transition"
     by_habit = True
+    budgeted = True
     counts = True
     listens_to = frozenset(OpClass)
     tags = ("ASI01", "ASI10")

@@ -25,6 +25,7 @@ class UnusualVelocity(Detector):
 
     name = "unusual_velocity"
     by_habit = True
+    budgeted = True
     counts = True
     listens_to = frozenset(OpClass) - {OpClass.UNCLASSIFIED}
     tags = ("T1087.004", "T1555.006", "ASI02", "ASI10")

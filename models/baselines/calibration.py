@@ -25,25 +25,35 @@ class Peaks(Struct, array_like=True, weakref=True):
     sessions: int
     highest: list[float]
     """The largest, ascending."""
+    beyond: int = 0
+    """More of them, honest for all that is known, that exceeded a live limit and so did not teach."""
 
     def limit(self, share: float) -> float | None:
-        """What at most `share` of honest sessions exceed; None if too few were seen to promise that."""
-        allowed = int(share * (self.sessions + 1) + 1e-9)
+        """What at most `share` of honest sessions exceed; None if too few were seen to promise that.
+
+        Never more than what a session reached that taught, even if what was left out spends the whole share.
+        """
+        allowed = allowed_of(share, self.sessions + self.beyond)
         if allowed < 1 or not self.highest:
             return None
-        return self.highest[-min(allowed, len(self.highest))]
+        return self.highest[-min(max(1, allowed - self.beyond), len(self.highest))]
 
     def p_value(self, peak: float) -> float:
         """Chance of an honest session to reach `peak`; conservative below the peaks that were kept."""
         reached = len(self.highest) - bisect_left(self.highest, peak)
         if reached == len(self.highest):
             reached = self.sessions
-        return (reached + 1) / (self.sessions + 1)
+        return (reached + self.beyond + 1) / (self.sessions + self.beyond + 1)
 
 
-def peaks_of(values: Sequence[float]) -> Peaks:
+def allowed_of(share: float, sessions: int) -> int:
+    """How many of so many sessions and the next one may exceed a limit."""
+    return int(share * (sessions + 1) + 1e-9)
+
+
+def peaks_of(values: Sequence[float], beyond: int = 0) -> Peaks:
     """Of the sessions of a cohort."""
-    return Peaks(len(values), [rounded_up(peak) for peak in sorted(values)[-HIGHEST_MAX:]])
+    return Peaks(len(values), [rounded_up(peak) for peak in sorted(values)[-HIGHEST_MAX:]], beyond)
 
 
 def rounded_up(peak: float) -> float:

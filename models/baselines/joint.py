@@ -17,7 +17,7 @@ import numpy as np
 from msgspec import Struct
 from numpy.typing import NDArray
 
-from models.baselines.calibration import HIGHEST_MAX, Peaks, rounded_up
+from models.baselines.calibration import HIGHEST_MAX, Peaks, allowed_of, rounded_up
 from models.baselines.haste import haste_bits
 from models.baselines.shape_model import ODD_MIN
 
@@ -54,16 +54,23 @@ class Joint(Struct, array_like=True, weakref=True):
     """Of each score that was seen: the largest peaks above its floor, ascending."""
     turns: list[int]
     """For k = 1, 2, …: turns after which, the next session included, at most k exceed a limit."""
+    beyond: int = 0
+    """More of them, honest for all that is known, that exceeded a live limit and so did not teach."""
 
     def allowed(self, share: float) -> int:
-        """How many of these sessions and the next one may exceed a limit."""
-        return int(share * (self.sessions + 1) + 1e-9)
+        """How many of all these sessions and the next one may exceed a limit."""
+        return allowed_of(share, self.sessions + self.beyond)
 
     def limits(self, share: float) -> Limits:
-        """What at most `share` of honest sessions exceed in any score."""
-        allowed = min(self.allowed(share), len(self.turns))
-        if allowed < 1:
+        """What at most `share` of honest sessions exceed in any score.
+
+        Those that did not teach count first. Should they spend the whole share, one session more may exceed a
+        limit: no limit is higher than what a session reached that taught, so nobody lifts one by being odd.
+        """
+        allowed = self.allowed(share)
+        if allowed < 1 or not self.turns:
             return NO_LIMITS
+        allowed = min(max(1, allowed - self.beyond), len(self.turns))
         turns, scores = self.turns[allowed - 1], self._scores()
         found = {}
         for place, name in enumerate(scores):
@@ -81,11 +88,13 @@ class Joint(Struct, array_like=True, weakref=True):
             if name in peaks
         )
         k = bisect_left(self.turns, earliest) + 1
-        return k / (self.sessions + 1) if k <= len(self.turns) else 1.0
+        if k > len(self.turns):
+            return 1.0
+        return (k + self.beyond) / (self.sessions + self.beyond + 1)
 
     def alone(self, name: str) -> Peaks:
         """The peaks of one score."""
-        return Peaks(self.sessions, self.highest.get(name, []))
+        return Peaks(self.sessions, self.highest.get(name, []), self.beyond)
 
     def _scores(self) -> list[str]:
         return [name for name in SCORES if name in self.highest]
@@ -125,7 +134,7 @@ def speaking(joints: Mapping[str, Joint], keys: Sequence[str], share: float) -> 
     return None
 
 
-def joint_of(peaks: Mapping[str, Sequence[float]]) -> Joint:
+def joint_of(peaks: Mapping[str, Sequence[float]], beyond: int = 0) -> Joint:
     """Of the sessions of a cohort: by score, in one order of sessions. At least one score, `SCORES` only."""
     rounded, highest = [], {}
     for name in SCORES:
@@ -134,7 +143,7 @@ def joint_of(peaks: Mapping[str, Sequence[float]]) -> Joint:
             told = [rounded_up(peak) if peak > floor else 0.0 for peak in peaks[name]]
             highest[name] = sorted(peak for peak in told if peak > 0.0)[-HIGHEST_MAX:]
             rounded.append(told)
-    return Joint(len(rounded[0]), highest, _turns(np.array(rounded)))
+    return Joint(len(rounded[0]), highest, _turns(np.array(rounded)), beyond)
 
 
 def _turns(peaks: NDArray[np.float64]) -> list[int]:

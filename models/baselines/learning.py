@@ -23,7 +23,7 @@ from models.baselines.pace_learning import learn_pace, peaks_of_runs
 from models.baselines.shape_file import packed_shape
 from models.baselines.shape_learning import learn_shapes
 from models.baselines.surprise_file import packed
-from models.baselines.surprise_learning import learn_held_out, reach_haste, together
+from models.baselines.surprise_learning import NOBODY, Beyond, learn_held_out, reach_haste, together
 from models.session import ACTS_MAX, remembered
 
 
@@ -32,12 +32,14 @@ def learn(
     left_out: dict[str, int],
     groups: Sequence[str] | None = None,
     answered_ms: Sequence[Sequence[int]] = (),
+    beyond: Beyond = NOBODY,
 ) -> tuple[Header, Payload]:
     """A baseline of honest runs, each the operations of one session in the order in which they were told.
 
     `left_out` says which sessions the caller kept back, and why; it is recorded, not acted upon. `groups`
     names the variant of the agent behind each run (its language model, its version), where that is known;
-    `answered_ms` how long each approval of each run took.
+    `answered_ms` how long each approval of each run took; `beyond` counts those of `left_out` that
+    exceed a live limit, and no more: honest for all that is known, new limits have to allow for as many.
     """
     honest = list(runs)
     assert all(honest), "a run without operations teaches nothing"
@@ -64,7 +66,7 @@ def learn(
     )
     peaks = peaks_of_runs(once)
     pace = learn_pace(honest, peaks)
-    surprise, held_out = learn_held_out(once, groups)
+    surprise, held_out = learn_held_out(once, groups, beyond)
     shapes = learn_shapes(held_out)
     reach_pace(held_out, peaks)
     reach_haste(held_out, hastes)

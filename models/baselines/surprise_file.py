@@ -74,7 +74,7 @@ def _packed(peaks: Mapping[str, Peaks] | Mapping[str, Joint]) -> dict[str, Raw]:
 
 def _read_peaks(raw: Raw) -> Peaks:
     peaks = _peaks.decode(raw)
-    if peaks.highest != sorted(peaks.highest) or len(peaks.highest) > peaks.sessions:
+    if peaks.highest != sorted(peaks.highest) or len(peaks.highest) > peaks.sessions or peaks.beyond < 0:
         raise ValueError("peaks must ascend")
     return peaks
 
@@ -91,4 +91,6 @@ def _read_joint(raw: Raw) -> Joint:
         or min(joint.turns, default=1) < 1
     ):
         raise ValueError("turns must ascend")
+    if joint.beyond < 0:
+        raise ValueError("sessions beyond a limit must be counted")
     return joint

@@ -7,6 +7,7 @@ variant of the agent that ran the session (or else its stretch of time), once by
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from math import ceil
 from typing import TypeVar
 
 from msgspec import Struct
@@ -39,6 +40,9 @@ class Placed(Member):
 
 
 Found = list[tuple[Placed, Reached]]
+Beyond = Mapping[tuple[str, str], int]
+"""By agent and role: sessions that did not teach, for nothing but that they exceed a live limit."""
+NOBODY: Beyond = {}
 Part = TypeVar("Part")
 
 
@@ -50,6 +54,7 @@ class HeldOut(Struct):
     """Held out with their agent's variant or their stretch of time."""
     new: Found
     """Held out with their job."""
+    beyond: Beyond
 
 
 def learn_surprise(runs: Sequence[Run], groups: Sequence[str] | None = None) -> SurpriseCounts:
@@ -58,7 +63,7 @@ def learn_surprise(runs: Sequence[Run], groups: Sequence[str] | None = None) -> 
 
 
 def learn_held_out(
-    runs: Sequence[Run], groups: Sequence[str] | None = None
+    runs: Sequence[Run], groups: Sequence[str] | None = None, beyond: Beyond = NOBODY
 ) -> tuple[SurpriseCounts, HeldOut]:
     """The same, with the sessions that were held out: whatever else is calibrated holds out the same."""
     seen = tally((run[0].agent, run[0].agent_role) for run in runs)
@@ -69,15 +74,14 @@ def learn_held_out(
     by_job = _folds([[s for s in many if s.job == fold] for fold in range(FOLDS)], sessions)
     total = count_cohorts(by_key, [*by_group, *by_job])
     known, new = ([pair for fold in folds for pair in fold.reached()] for folds in (by_group, by_job))
+    held_out = HeldOut(placed, known, new, beyond)
     counts = SurpriseCounts(
         sessions=dict(seen),
         cohorts=total,
-        together=together(HeldOut(placed, known, new), ("score",)),
-        score_with_end=Calibration(
-            _by_cohort(known, _ended, by_job=False), _by_cohort(new, _ended, by_job=True)
-        ),
+        together=together(held_out, ("score",)),
+        score_with_end=Calibration(*_by_cohort(held_out, _ended)),
     )
-    return counts, HeldOut(placed, known, new)
+    return counts, held_out
 
 
 def together(held_out: HeldOut, scores: Sequence[str]) -> Together:
@@ -86,14 +90,12 @@ def together(held_out: HeldOut, scores: Sequence[str]) -> Together:
     How fast approvals come counts where `SESSIONS_MIN` sessions of a cohort had one.
     """
 
-    def joint(reached: Sequence[Reached]) -> Joint:
+    def joint(reached: Sequence[Reached], beyond: int) -> Joint:
         answered = sum(peak.haste is not None for peak in reached)
         told = [name for name in scores if name != "haste" or answered >= SESSIONS_MIN]
-        return joint_of({name: [getattr(peak, name) or 0.0 for peak in reached] for name in told})
+        return joint_of({name: [getattr(peak, name) or 0.0 for peak in reached] for name in told}, beyond)
 
-    return Together(
-        _by_cohort(held_out.known, joint, by_job=False), _by_cohort(held_out.new, joint, by_job=True)
-    )
+    return Together(*_by_cohort(held_out, joint))
 
 
 def reach_haste(held_out: HeldOut, hastes: Sequence[float | None]) -> None:
@@ -104,8 +106,8 @@ def reach_haste(held_out: HeldOut, hastes: Sequence[float | None]) -> None:
             peak.haste = bits[id(placed)]
 
 
-def _ended(reached: Sequence[Reached]) -> Peaks:
-    return peaks_of([peak.score_with_end for peak in reached])
+def _ended(reached: Sequence[Reached], beyond: int) -> Peaks:
+    return peaks_of([peak.score_with_end for peak in reached], beyond)
 
 
 def _placed(runs: Sequence[Run], seen: Counter[str], groups: Sequence[str] | None) -> list[Placed]:
@@ -166,15 +168,49 @@ def reached(expectation: Expectation, run: Run) -> Reached:
     return peak
 
 
-def _by_cohort(found: Found, made: Callable[[Sequence[Reached]], Part], *, by_job: bool) -> dict[str, Part]:
+def _by_cohort(
+    held_out: HeldOut, made: Callable[[Sequence[Reached], int], Part]
+) -> tuple[dict[str, Part], dict[str, Part]]:
     """Per cohort with enough sessions, and pooled; of unseen jobs, per agent."""
+    many = _of_many_jobs(held_out.placed)
+    return (
+        _made(held_out.known, _named(held_out.placed, _known_keys), held_out.beyond, _known_keys, made),
+        _made(held_out.new, _named(many, _new_keys), held_out.beyond, _new_keys, made),
+    )
+
+
+def _made(
+    found: Found,
+    taught: Counter[str],
+    beyond: Beyond,
+    keys_of: Callable[[str, str], set[str]],
+    made: Callable[[Sequence[Reached], int], Part],
+) -> dict[str, Part]:
+    """Of those beyond a live limit as many count as of those that taught were held out."""
     values: dict[str, list[Reached]] = defaultdict(list)
     for session, peak in found:
-        keys = {EVERYBODY, agent_key(session.agent)}
-        if not by_job:
-            keys.add(job_key(session.agent, session.role))
-        for key in keys:
+        for key in keys_of(session.agent, session.role):
             values[key].append(peak)
+    odd: Counter[str] = Counter()
+    agents = {session.agent for session, _ in found}
+    for (agent, role), count in beyond.items():
+        if agent in agents:
+            odd.update(dict.fromkeys(keys_of(agent, role), count))
     return {
-        key: made(theirs) for key, theirs in values.items() if len(theirs) >= SESSIONS_MIN or key == EVERYBODY
+        key: made(theirs, ceil(odd[key] * len(theirs) / taught[key]))
+        for key, theirs in values.items()
+        if len(theirs) >= SESSIONS_MIN or key == EVERYBODY
     }
+
+
+def _known_keys(agent: str, role: str) -> set[str]:
+    return {EVERYBODY, agent_key(agent), job_key(agent, role)}
+
+
+def _new_keys(agent: str, _role: str) -> set[str]:
+    return {EVERYBODY, agent_key(agent)}
+
+
+def _named(placed: Iterable[Placed], keys_of: Callable[[str, str], set[str]]) -> Counter[str]:
+    """Sessions that taught, by cohort."""
+    return Counter(key for session in placed for key in keys_of(session.agent, session.role))

@@ -13,7 +13,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from detectors.approvals import answered_ms
-from detectors.catalog import BY_HABIT, PRESUMING
+from detectors.catalog import BUDGETED, BY_HABIT, PRESUMING
 from detectors.decision import SELF_DISPOSITION, Decision
 from detectors.judge import Judge
 from detectors.policy import Policy
@@ -37,6 +37,10 @@ NOBODY: frozenset[str] = frozenset()
 
 LeftOut = Counter[tuple[str, str]]
 """Agent and reason: sessions that do not teach."""
+
+Beyond = Counter[tuple[str, str]]
+"""Agent and role: those of them that exceed a live limit, and nothing worse. A share of the honest sessions
+does: were limits learned as if there had been none, those of each generation would be narrower."""
 
 Key = tuple[str, str]
 """Workflow and session."""
@@ -81,8 +85,8 @@ class Told(Struct, frozen=True):
         return first.source, first.agent_role or first.agent
 
 
-def teachers(told: Iterable[Told], usual_share_min: float) -> tuple[list[RecordedRun], LeftOut]:
-    """Those that may teach, and how many may not, by agent and reason.
+def teachers(told: Iterable[Told], usual_share_min: float) -> tuple[list[RecordedRun], LeftOut, Beyond]:
+    """Those that may teach; how many may not, by agent and reason; and how many of these are beyond a limit.
 
     What one detector says of more than `usual_share_min` of a job's sessions is how the job works: to leave
     all of them out would make the job's own way unheard of. What it says of few is not, and these are out.
@@ -95,7 +99,7 @@ def teachers(told: Iterable[Told], usual_share_min: float) -> tuple[list[Recorde
         if not each.reason:
             sessions[each.job] += 1
             alerted.update((each.job, detector) for detector in each.weak)
-    honest: list[RecordedRun] = []
+    honest, beyond = list[RecordedRun](), Beyond()
     for each in every:
         most = usual_share_min * sessions[each.job]
         odd = sorted(detector for detector in each.weak if alerted[each.job, detector] <= most)
@@ -104,7 +108,9 @@ def teachers(told: Iterable[Told], usual_share_min: float) -> tuple[list[Recorde
             left_out[each.agent, reason] += 1
         else:
             honest.append(each.run)
-    return honest, left_out
+        if not each.reason and not BUDGETED.isdisjoint(odd):
+            beyond[each.agent, each.run.operations[0].agent_role] += 1
+    return honest, left_out, beyond
 
 
 class Alert(Struct, frozen=True):

@@ -12,7 +12,7 @@ from models.baselines.baseline import Baseline, Header, Share, write_artifact
 from models.baselines.learning import learn
 from models.baselines.signing import Signer
 from models.errors import InputError
-from stream.learning.teaching import NOBODY, LeftOut, Recorded, Told, teachers
+from stream.learning.teaching import NOBODY, Beyond, LeftOut, Recorded, Told, teachers
 from stream.offline.scoring import Scorer
 from stream.recordings.files import write_whole
 from stream.sources.recorded_run import RecordedRun
@@ -69,8 +69,8 @@ def train_recorded(recordings: Iterable[Recorded], policy: Policy, out: Path, si
     for recorded in recordings:
         told += recorded.told()
         dead_letters.update(recorded.dead_letters)
-    runs, left_out = teachers(told, policy.learning.usual_share_min)
-    return _learned(runs, left_out, dict(dead_letters), policy, out, signer)
+    runs, left_out, beyond = teachers(told, policy.learning.usual_share_min)
+    return _learned(runs, left_out, beyond, dict(dead_letters), policy, out, signer)
 
 
 def train_runs(
@@ -87,14 +87,15 @@ def train_runs(
             told.append(Told(run, weak=ODD[scorer.run(run).alarm_by] if scorer is not None else NOBODY))
         else:
             empty += 1
-    honest, left_out = teachers(told, policy.learning.usual_share_min)
+    honest, left_out, beyond = teachers(told, policy.learning.usual_share_min)
     left_out.update({("", "empty"): empty} if empty else {})
-    return _learned(honest, left_out, {}, policy, out, signer)
+    return _learned(honest, left_out, beyond, {}, policy, out, signer)
 
 
 def _learned(
     runs: list[RecordedRun],
     left_out: LeftOut,
+    beyond: Beyond,
     dead_letters: dict[str, int],
     policy: Policy,
     out: Path,
@@ -113,6 +114,7 @@ def _learned(
         reasons,
         variants if all(variants) else None,
         [run.answered_ms for run in taught],
+        beyond,
     )
     header.agents = shares(taught, left_out)
     content = write_artifact(header, payload, signer)
