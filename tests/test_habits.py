@@ -125,3 +125,17 @@ def test_whoever_gains_is_part_of_the_habit() -> None:
 def test_a_shape_is_the_last_part_without_its_digits(target: str, shape: str) -> None:
     """Release 14 looks like release 13."""
     assert shape_of(target) == shape
+
+
+def test_what_is_beyond_a_limit_is_always_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first ones are kept, however texts are hashed: the same sessions give the same file."""
+    monkeypatch.setattr("models.baselines.habits.TARGETS_MAX", 3)
+    monkeypatch.setattr("models.baselines.habits.OPERATIONS_MAX", 2)
+    names = [f"kind-{chr(97 + k)}/thing" for k in range(9)]
+    run = [
+        op("S", k, operation=f"o{k // 7}{k % 2}", target=name, system=name) for k, name in enumerate(names)
+    ]
+    habit = count_habits([run, run])
+    assert habit.operations == {"o00": 2, "o01": 2}
+    assert habit.systems == dict.fromkeys(names[:3], 2)
+    assert habit.targets["o00"] == {names[0]: 2, names[2]: 2, names[4]: 2}
