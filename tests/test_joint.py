@@ -135,10 +135,77 @@ def test_the_narrowest_cohort_that_was_seen_enough_has_the_word() -> None:
     """A job of 120 sessions backs one in a hundred, and leaves one in a thousand to whoever can."""
     draw = np.random.default_rng(3)
     few, many = joint_of(told(alike(draw, 120))), joint_of(told(alike(draw, 1_500)))
-    assert speaking({"": many, "job": few}, ("", "job"), 0.01) is few
-    assert speaking({"": many, "job": few}, ("", "job"), 0.001) is many
-    assert speaking({"": many, "job": few}, ("", "stranger"), 0.01) is many
-    assert speaking({"job": few}, ("", "job"), 0.001) is None
+    assert whose({"": many, "job": few}, ("", "job"), 0.01) is few
+    assert whose({"": many, "job": few}, ("", "job"), 0.001) is many
+    assert whose({"": many, "job": few}, ("", "stranger"), 0.01) is many
+    assert whose({"job": few}, ("", "job"), 0.001) is None
+
+
+def whose(joints: dict[str, Joint], keys: tuple[str, ...], share: float) -> Joint | None:
+    """Of the cohort that speaks."""
+    found = speaking(joints, keys, share)
+    return found.joint if found is not None else None
+
+
+@pytest.mark.parametrize("world", [alike, opposed, seldom, steady])
+@pytest.mark.parametrize(("sessions", "share"), [(150, 0.01), (31, 0.05), (58, 0.05)])
+def test_what_rounding_leaves_is_lent_and_the_budget_is_kept(
+    world: Callable[[np.random.Generator, int], Sessions], sessions: int, share: float
+) -> None:
+    """A job too small for limits of all scores borrows the others, and still alarms as seldom as promised."""
+    draw, odd, lent = np.random.default_rng(7), 0, 0
+    for _ in range(SEEDS):
+        everybody = world(draw, 1_000)
+        joints = {"": joint_of(told(everybody)), "job": joint_of(told(everybody[:, :sessions]))}
+        found = speaking(joints, ("", "job"), share)
+        assert found is not None
+        assert found.joint is joints["job"]
+        assert found.spent < share
+        lent += sum(limit is not None for limit in found.limits())
+        odd += int(beyond(found.limits(), world(draw, FRESH)).sum())
+    worst = share * FRESH + 3.1 * np.sqrt(share * FRESH * (1 + FRESH / sessions) / SEEDS)
+    assert odd / SEEDS <= worst
+    assert lent > 3 * SEEDS
+
+
+def test_a_job_that_speaks_for_itself_silences_no_other_score() -> None:
+    """Surprise by its own limit, the rest by that of everybody; where it spends all, nothing is lent."""
+    draw = np.random.default_rng(3)
+    everybody = alike(draw, 1_500)
+    joints = {"": joint_of(told(everybody)), "job": joint_of(told(everybody[:, :150]))}
+    found = speaking(joints, ("", "job"), 0.01)
+    assert found is not None
+    assert found.limits().score == joints["job"].limits(0.01).score
+    assert joints["job"].limits(0.01).shape is None
+    assert None not in found.limits()
+    kept_back = joints | {"": joint_of(told(everybody), beyond=15)}  # they count first, and leave nothing
+    unlent = speaking(kept_back, ("", "job"), 0.01)
+    assert unlent is not None
+    assert unlent.limits() == joints["job"].limits(0.01)
+    joints["job"] = joint_of(told(everybody[:, :99]))
+    spent = speaking(joints, ("", "job"), 0.01)
+    assert spent is not None
+    assert spent.limits() == joints["job"].limits(0.01)
+    assert spent.limits().shape is None
+
+
+@given(
+    st.integers(0, 2**32 - 1),
+    st.sampled_from([(31, 0.05), (58, 0.05), (150, 0.01), (60, 0.02)]),
+    st.sampled_from([0, 2]),
+)
+@settings(max_examples=40, deadline=None, derandomize=True)
+def test_the_p_value_knows_what_was_lent(seed: int, told_of: tuple[int, float], beyond_live: int) -> None:
+    """It is at most the budget just when a score exceeds its limit, whoever that is from."""
+    draw, (sessions, share) = np.random.default_rng(seed), told_of
+    everybody, fresh = steady(draw, 1_000), steady(draw, 40)
+    joints = {"": joint_of(told(everybody), beyond_live), "job": joint_of(told(everybody[:, :sessions]))}
+    found = speaking(joints, ("", "job"), share)
+    assert found is not None
+    rows = told(fresh)
+    for place, odd in enumerate(beyond(found.limits(), fresh)):
+        p_value = found.p_value({name: row[place] for name, row in rows.items()})
+        assert (p_value <= share + 1e-12) == bool(odd)
 
 
 @given(

@@ -79,6 +79,26 @@ class Joint(Struct, array_like=True, weakref=True):
                 found[name] = self._at(name, ranks)
         return Limits(**found)
 
+    def beside(self, share: float) -> Limits:
+        """What at most `share` exceed in any score but surprise, whatever the dependence: ranks add up."""
+        names, allowed = self._beside(), self.allowed(share) - self.beyond
+        ranks = {name: (allowed + len(names) - 1 - place) // len(names) for place, name in enumerate(names)}
+        return Limits(**{name: self._at(name, rank) for name, rank in ranks.items() if rank})
+
+    def p_value_beside(self, peaks: Mapping[str, float]) -> float:
+        """The smallest share at which `beside` would have one of these peaks beyond a limit."""
+        names = self._beside()
+        told = [
+            (self._rank(name, peaks[name]) - 1) * len(names) + place + 1
+            for place, name in enumerate(names)
+            if name in peaks
+        ]
+        return (min([*told, NEVER]) + self.beyond) / (self.sessions + self.beyond + 1)
+
+    def lends(self, share: float) -> bool:
+        """Whether `beside` has a limit for each; by how many sessions there are, not by what they did."""
+        return 0 < len(self._beside()) <= self.allowed(share) - self.beyond
+
     def p_value(self, peaks: Mapping[str, float]) -> float:
         """Chance of an honest session to go as far in any score; conservative below what was kept."""
         scores = self._scores()
@@ -98,6 +118,9 @@ class Joint(Struct, array_like=True, weakref=True):
 
     def _scores(self) -> list[str]:
         return [name for name in SCORES if name in self.highest]
+
+    def _beside(self) -> list[str]:
+        return [name for name in self._scores() if name != "score"]
 
     def _at(self, name: str, rank: int) -> float:
         highest = self.highest[name]
@@ -122,15 +145,54 @@ class Together(Struct):
     """Of sessions whose whole job was held out."""
 
 
-def speaking(joints: Mapping[str, Joint], keys: Sequence[str], share: float) -> Joint | None:
+class Backed(NamedTuple):
+    """Whose limits hold at one budget, and who lends the limits that they are too few to give.
+
+    A small cohort cannot spend all of a budget, since k is a whole number: one session in 31 is 3.2 of 5 %.
+    What rounding leaves is spent on the other scores, by the sessions of a broader cohort: the two shares add
+    up to the budget at most, so the union of all limits keeps it.
+    """
+
+    joint: Joint
+    share: float
+    lender: Joint | None = None
+
+    @property
+    def spent(self) -> float:
+        """The part of the budget that the cohort itself spends."""
+        beyond = self.joint.beyond
+        return max(self.joint.allowed(self.share), beyond + 1) / (self.joint.sessions + beyond + 1)
+
+    def limits(self) -> Limits:
+        """What at most that share of honest sessions exceed in any score."""
+        own = self.joint.limits(self.share)
+        if self.lender is None:
+            return own
+        lent = self.lender.beside(self.share - self.spent)
+        return Limits(*(ours if ours is not None else its for ours, its in zip(own, lent, strict=True)))
+
+    def p_value(self, peaks: Mapping[str, float]) -> float:
+        """Chance of an honest session to go as far in any score."""
+        own = self.joint.p_value(peaks)
+        if self.lender is None:
+            return own
+        missing = (name for name, limit in self.joint.limits(self.share)._asdict().items() if limit is None)
+        lent = {name: peaks[name] for name in missing if name in peaks}
+        return min(own, self.spent + self.lender.p_value_beside(lent))
+
+
+def speaking(joints: Mapping[str, Joint], keys: Sequence[str], share: float) -> Backed | None:
     """Whose limits hold: the narrowest of these cohorts (broad to narrow) with enough held-out sessions.
 
-    Chosen by how many there are, never by what they did: else the choice itself would spend of the budget.
+    Chosen by how many there are, never by what they did: else the choice itself would spend of the budget. So
+    is who lends: the narrowest of the broader ones that has a rank for each score.
     """
-    for key in reversed(keys):
-        joint = joints.get(key)
-        if joint is not None and joint.allowed(share) >= 1:
-            return joint
+    found = [joints[key] for key in reversed(keys) if key in joints]
+    for place, joint in enumerate(found):
+        if joint.allowed(share) >= 1:
+            own = Backed(joint, share)
+            left = share - own.spent
+            return own._replace(lender=next((each for each in found[place + 1 :] if each.lends(left)), None))
     return None
 
 

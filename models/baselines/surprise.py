@@ -22,7 +22,7 @@ from models.baselines.cohorts import (
     levels,
 )
 from models.baselines.counts import END, GAPS_MS, ORDER, SurpriseCounts, symbol_of
-from models.baselines.joint import NO_LIMITS, Joint, Limits, speaking
+from models.baselines.joint import NO_LIMITS, Backed, Limits, speaking
 from models.baselines.origins import OriginModel
 from models.baselines.sequences import MEMORY, SequenceModel, Shared, averaged
 from models.event import ERROR, Operation
@@ -115,7 +115,7 @@ class Expectation:
         `peaks`: by score, those that were looked at; None is "not enough seen".
         """
         backing = self._backing(share)
-        found = [joint.p_value(peaks) for joint in backing if joint is not None]
+        found = [each.p_value(peaks) for each in backing if each is not None]
         return max(found) if self.enough_seen and len(found) == len(backing) else None
 
     def backing(self, share: float) -> Peaks | None:
@@ -123,7 +123,7 @@ class Expectation:
         found = self._backing(share)
         if not self.enough_seen or len(found) != 1 or found[0] is None:
             return None
-        return found[0].alone("score")
+        return found[0].joint.alone("score")
 
     def follow(self, session: Session, event: Operation) -> None:
         """`fold`, once per event however many detectors ask; and how far the score ever rose."""
@@ -184,14 +184,14 @@ class Expectation:
 
     def _limits_of(self, share: float) -> Limits:
         backing = self._backing(share) if self.enough_seen else [None]
-        found = [joint.limits(share) if joint is not None else NO_LIMITS for joint in backing]
+        found = [each.limits() if each is not None else NO_LIMITS for each in backing]
         limits = Limits(*map(strictest, zip(*found, strict=True)))
         if limits != NO_LIMITS:
             return limits
         pooled = self._counts.together.known.get(EVERYBODY)  # an approval may come before anybody is known
         return Limits(haste=pooled.limits(share).haste) if pooled is not None else NO_LIMITS
 
-    def _backing(self, share: float) -> list[Joint | None]:
+    def _backing(self, share: float) -> list[Backed | None]:
         together = self._counts.together
         known = speaking(together.known, (EVERYBODY, *self.keys), share)
         new = speaking(together.new, (EVERYBODY, agent_key(self._agent)), share)
