@@ -63,7 +63,7 @@ test-servers: $(INSTALLED)  ## against a real Kafka and Valkey
 	$(BIN)/pytest -n 2 --dist loadfile -m servers
 
 figures: $(INSTALLED)  ## measures docs/baselines.md anew, where ../shared is at hand; minutes
-	CHAINBRAKE_FIGURES=1 $(BIN)/pytest -q tests/test_figures.py
+	CHAINBRAKE_FIGURES=1 $(BIN)/pytest -q tests/test_figures.py tests/test_training_cost.py
 
 drill: $(INSTALLED)  ## poisons the history of an invented agent, and looks what is still found; writes docs/poisoning.md
 	$(BIN)/python -m benchmarks.poisoning --write docs/poisoning.md

@@ -51,10 +51,10 @@ def pieces_of(content: bytes, begin: int, end: int) -> Pieces | None:
 
     Raises `msgspec.DecodeError` where it looks so, and is not.
     """
-    surprise = content.find(SURPRISE, begin, end)
-    cohorts = content.find(COHORTS, surprise, end)
-    together = content.find(TOGETHER, cohorts, end)
-    habits = content.find(HABITS, together, end)
+    surprise = _found(content, SURPRISE, begin, end)
+    cohorts = _found(content, COHORTS, surprise, end)
+    together = _found(content, TOGETHER, cohorts, end)
+    habits = _found(content, HABITS, together, end)
     shape = content.rfind(SHAPE, habits, end)  # a job may have an operation that is called so
     if not content.startswith(BEGINS, begin) or not begin < surprise < cohorts < together < habits < shape:
         return None
@@ -67,6 +67,17 @@ def pieces_of(content: bytes, begin: int, end: int) -> Pieces | None:
         habits=_read(content, habits + len(HABITS), shape, _job_after),
         shape=content[shape + len(SHAPE) : end - 1],
     )
+
+
+def _found(content: bytes, told: bytes, begin: int, end: int) -> int:
+    """As `find` says, but a piece at a time: it may stand tens of megabytes further on."""
+    if begin < 0:
+        return begin
+    for first in range(begin, end, PIECE_BYTES):
+        found = content.find(told, first, min(end, first + PIECE_BYTES + len(told) - 1))
+        if found >= 0:
+            return found
+    return -1
 
 
 def _read(
