@@ -209,7 +209,17 @@ def _federation(reading: Reading, change: Change) -> None:
             reading.say(Effect.TRUST_PATH, Effect.EXPANDS)
     if reading.op_class is OpClass.TRUST_CHANGE:
         old = set(_issuers(change.before))
-        reading.state(Fact.ISSUER, listed(each for each in _issuers(change.after) if each not in old))
+        new = [each for each in _issuers(change.after) if each not in old]
+        if not new and _left_to_others(change):
+            new = [name(reading.target)]
+        reading.state(Fact.ISSUER, listed(new))
+
+
+def _left_to_others(change: Change) -> bool:
+    """Whether somebody else vouches for a domain's logins from now on: the record does not say who."""
+    told = change.before.get("LiveType"), change.after.get("LiveType")
+    before, after = ("Federated" in many(each) for each in told)
+    return after and not before
 
 
 def _issuers(values: dict[str, Any]) -> Iterable[str]:

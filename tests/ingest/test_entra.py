@@ -216,3 +216,15 @@ def test_a_domain_says_who_vouches_for_its_logins() -> None:
         normalise, directory("Set federation settings on domain", thing("Domain", "x.example", issuer))
     )
     assert (event.op_class, event.facts["issuer"]) == (OpClass.TRUST_CHANGE, "new.example")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "issuer"), [("Managed", "Federated", "x.example"), ("Federated", "Managed", "")]
+)
+def test_a_domain_whose_logins_are_left_to_others_stands_for_whoever_vouches(
+    old: str, new: str, issuer: str
+) -> None:
+    """Who that is has a record of its own, or none: a registered change can name the domain."""
+    kind = changed("LiveType", [old], [new])
+    _, event = read(normalise, directory("Set domain authentication", thing("Domain", "x.example", kind)))
+    assert event.facts.get("issuer", "") == issuer
