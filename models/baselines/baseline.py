@@ -142,7 +142,16 @@ def version_of(header: Header) -> str:
 
 def write_artifact(header: Header, payload: Payload, signer: Signer) -> bytes:
     """The file's bytes; fills the checksum in."""
-    content = msgspec.json.encode(payload, order="deterministic")
+    return signed_artifact(header, encoded(payload), signer)
+
+
+def encoded(payload: Payload) -> bytes:
+    """The payload's bytes."""
+    return msgspec.json.encode(payload, order="deterministic")
+
+
+def signed_artifact(header: Header, content: bytes, signer: Signer) -> bytes:
+    """The same of an encoded payload: whoever is short of memory has let go of what it was encoded from."""
     header.checksum = sha256(content).hexdigest()
     told = msgspec.json.encode(header)
     return msgspec.json.encode({"header": Raw(told), "signature": signer.sign(told), "payload": Raw(content)})
