@@ -1,16 +1,19 @@
 """A real worker, scraped by a real Prometheus: every panel shows something, every rule evaluates."""
 
 import json
+import subprocess
 import time
 import urllib.request
 from collections.abc import Iterator
 from itertools import count
 from math import isfinite
+from pathlib import Path
 from typing import Any
 
 import pytest
 from kafka import KafkaProducer
 
+from benchmarks.traffic import Traffic as Ordinary
 from models.acknowledgement import Acknowledgement, Hit
 from models.caep import from_caep
 from models.command import Action, Command
@@ -23,7 +26,7 @@ from sandbox.valkey import Valkey
 from stream.messages import acknowledgement_record
 from stream.settings import Settings
 from stream.topics import topics_of
-from tests.servers.deployment import PARTITIONS, Deployment, Worker, until
+from tests.servers.deployment import CHAINBRAKE, PARTITIONS, Deployment, Worker, until
 from tests.servers.hooked import CHAIN
 from tests.test_grafana import ALERTS, BOARD, PROMETHEUS, panels
 
@@ -33,10 +36,13 @@ pytestmark = [
     pytest.mark.skipif(not prometheus.available(), reason="no prometheus on the path"),
 ]
 
-DAY_MS = 24 * 3_600_000
+HOUR_MS = 3_600_000
+DAY_MS = 24 * HOUR_MS
 SOON_S = 30.0
 SHOWN_WITHIN_S = 60.0
 BEAT_S = 0.5
+TAUGHT, LIVED = 20_000, 12_000
+"""Events of ordinary sessions that teach a baseline, and of those that are compared with it as they end."""
 
 # Short enough to see a command sent again, escalated and given up on; so small a budget that stops degrade.
 POLICY = """\
@@ -65,6 +71,7 @@ class Traffic:
         self._producer: KafkaProducer = deployment.producer()
         self._numbers = count()
         self._answered: set[str] = set()
+        self._disposed: set[str] = set()
 
     def close(self) -> None:
         """Give the connection back."""
@@ -81,7 +88,7 @@ class Traffic:
             "session": session,
             "agent": "agent-1",
             "agent_role": "worker",
-            "operation": "s3:GetObject",
+            **({} if "kind" in fields else {"operation": "s3:GetObject"}),
             **fields,
         }
         value = json.dumps(event).encode()
@@ -115,6 +122,43 @@ class Traffic:
         self._producer.send(self._topics.acks, b"not an acknowledgement")
         self._producer.flush()
 
+    def ordinary(self) -> None:
+        """Sessions of jobs that the baseline knows, silent for hours: only then are they over."""
+        sessions: dict[str, str] = {}
+        for workflow, value in ordinary(seed=2, count=LIVED, ago_ms=3 * HOUR_MS):
+            self.put(value, workflow)
+            sessions[json.loads(value)["session"]] = workflow
+        for session, workflow in sessions.items():
+            self.act(session, _now_ms(), kind="session_end", workflow=workflow)
+        self._producer.flush()
+
+    def platform(self) -> None:
+        """A platform's own record, on its raw topic."""
+        entry = {
+            "@timestamp": _now_ms(),
+            "_document_id": f"doc-{next(self._numbers)}",
+            "action": "git.clone",
+            "actor": "review[bot]",
+            "repo": "example/app",
+        }
+        topic = f"{self._deployment.prefix}.raw.github.audit"
+        self._producer.send(topic, json.dumps(entry).encode())
+        self._producer.flush()
+
+    def dispose(self, commands: list[Command]) -> None:
+        """An analyst looks at a stop that nobody has looked at yet, and finds it right."""
+        for command in commands:
+            if command.action is Action.KILL_SESSION and command.id not in self._disposed:
+                self._disposed.add(command.id)
+                word = {
+                    "kind": "disposition",
+                    "about": command.id,
+                    "true_positive": True,
+                    "decided_by": "ann@example.com",
+                }
+                self.act(command.session, _now_ms(), **word)
+                return
+
     def answer(self, sessions: set[str]) -> list[Command]:
         """Acknowledge the commands against these sessions, as a hook would; returns all commands so far."""
         commands = [from_caep(record.value) for record in self._deployment.read("commands")]
@@ -138,6 +182,21 @@ def _now_ms() -> int:
     return int(time.time() * 1000)
 
 
+def ordinary(seed: int, count: int, ago_ms: int = 0) -> Iterator[tuple[str, bytes]]:
+    """What agents of five jobs do on an ordinary day, until so long ago: workflow and event."""
+    start_ms = _now_ms() - count - ago_ms
+    made = Ordinary(seed=seed, start_ms=start_ms, live=60, per_s=1_000, events_per_chain=0, mid_life=False)
+    return made.events(count)
+
+
+def taught(folder: Path) -> Path:
+    """A baseline of such days."""
+    history, baseline = folder / "history.ndjson", folder / "baseline.json"
+    history.write_bytes(b"\n".join(value for _, value in ordinary(seed=1, count=TAUGHT)))
+    subprocess.run([CHAINBRAKE, "train", history, "--out", baseline], check=True, capture_output=True)
+    return baseline
+
+
 @pytest.fixture(scope="module")
 def deployment(
     kafka: Kafka, valkey: Valkey, tmp_path_factory: pytest.TempPathFactory
@@ -146,7 +205,8 @@ def deployment(
     folder = tmp_path_factory.mktemp("metrics")
     policy = folder / "policy.yml"
     policy.write_text(POLICY)
-    with Deployment(kafka, valkey, folder, policy=str(policy)) as deployed:
+    baseline = taught(folder)
+    with Deployment(kafka, valkey, folder, policy=str(policy), baseline=str(baseline)) as deployed:
         yield deployed
 
 
@@ -168,6 +228,8 @@ def busy(deployment: Deployment, worker: Worker, scraped: Prometheus) -> Iterato
     """Traffic, until all that can happen has happened once, after a first scrape."""
     until(lambda: bool(scraped.query("chainbrake_partitions > 0")), SOON_S, "a first scrape")
     traffic = Traffic(deployment)
+    traffic.ordinary()
+    traffic.platform()
     traffic.crowd()
     for number in range(8):  # more than two minutes' budgets: a minute may end between them
         traffic.chain(f"rogue-{number}")
@@ -209,7 +271,9 @@ def test_every_panel_shows_data(busy: Traffic, worker: Worker, scraped: Promethe
     def all_show() -> bool:
         busy.chain(f"rogue-{time.monotonic_ns()}")
         busy.beat()
-        busy.answer({command.session for command in busy.answer(set())})
+        commands = busy.answer(set())
+        busy.answer({command.session for command in commands})
+        busy.dispose(commands)
         time.sleep(BEAT_S)
         for title, query in list(empty.items()):
             if any(isfinite(float(row["value"][1])) for row in scraped.query(query)):
