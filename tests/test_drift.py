@@ -36,6 +36,15 @@ def test_shares_of_p_values_are_those_of_the_held_out_sessions() -> None:
     assert sum(p_shares(many)) == pytest.approx(1.0)
 
 
+@pytest.mark.parametrize("beyond", [1, 3, 20, 99])
+def test_shares_count_those_who_exceeded_a_live_limit_beyond_all_others(beyond: int) -> None:
+    """Who did not teach for that is honest for all that is known: the like will come, and be as odd."""
+    peaks = peaks_of([float(number) for number in range(99)], beyond)
+    found = [peaks.p_value(peak) for peak in (*peaks.highest, *[1e9] * beyond)]
+    counts = [sum(low < p <= high for p in found) / len(found) for low, high in pairwise((0.0, *P_EDGES))]
+    assert p_shares(peaks) == pytest.approx(counts)
+
+
 def test_a_window_is_silent_on_what_was_expected_and_loud_on_what_was_not() -> None:
     """Draws of the expected shares stay below 0.1; a tail ten times as heavy does not."""
     draw = random.Random(7)

@@ -14,7 +14,7 @@ from itertools import pairwise
 from math import log
 
 from models.baselines.baseline import Baseline
-from models.baselines.calibration import Peaks
+from models.baselines.calibration import Peaks, allowed_of
 from models.baselines.joint import Limits
 from models.baselines.paces import CLASSES, pace_class
 from models.session import Session
@@ -101,7 +101,8 @@ class Drift:
         if backing is not None:
             p_value = backing.p_value(session.peak)
             self._surprise.add(bisect_left(P_EDGES, p_value), p_shares(backing))
-            promised = int(self._share * (backing.sessions + 1) + 1e-9) / (backing.sessions + 1)
+            every = backing.sessions + backing.beyond
+            promised = allowed_of(self._share, every) / (every + 1)
             due = (1.0 - promised, promised)
             self._exceeded.add(int(p_value <= self._share), due)
             self._together.add(int(is_beyond(session, expectation.limits(self._share))), due)
@@ -144,17 +145,21 @@ def is_beyond(session: Session, limits: Limits) -> bool:
 
 
 def p_shares(peaks: Peaks) -> tuple[float, ...]:
-    """Of each class of p-values, if nothing changed: as the held-out sessions themselves fall into them.
+    """Of each class of p-values, if nothing changed: as the sessions behind them themselves fall into them.
 
     Sessions that do just the same have one p-value, so that shares need not be those of the edges.
     """
-    below = [0, *(_reaching(peaks, edge) for edge in P_EDGES[:-1]), peaks.sessions]
-    return tuple((after - before) / peaks.sessions for before, after in pairwise(below))
+    every = peaks.sessions + peaks.beyond
+    below = [0, *(_reaching(peaks, edge) for edge in P_EDGES[:-1]), every]
+    return tuple((after - before) / every for before, after in pairwise(below))
 
 
 def _reaching(peaks: Peaks, edge: float) -> int:
-    """How many of the held-out sessions have a p-value of at most `edge`."""
-    highest, most = peaks.highest, int(edge * (peaks.sessions + 1) + 1e-9) - 1
+    """How many of them have a p-value of at most `edge`; those beyond a live limit before all others."""
+    highest, beyond = peaks.highest, peaks.beyond
+    most = allowed_of(edge, peaks.sessions + beyond) - beyond - 1
+    if most < 0:
+        return 0
     if most >= len(highest):
-        return len(highest)
-    return len(highest) - bisect_right(highest, highest[-most - 1]) if most > 0 else 0
+        return beyond + len(highest)
+    return beyond + len(highest) - bisect_right(highest, highest[-most - 1]) if most else beyond
