@@ -123,6 +123,9 @@ BASELINE_UNREADABLE = _gauge(
 DRIFT_SESSIONS = _gauge(
     "drift_sessions", "Last sessions that drift is told from; fewer than 200 say nothing yet", "slot"
 )
+DRIFTING = ("surprise", "pace")
+CALIBRATED = ("surprise", "together")
+"""What the two below are told of."""
 DRIFT_INDEX = _gauge(
     "drift_index",
     "Population stability index of the last sessions: below 0.1 stable, above 0.25 retrain; NaN is not "
@@ -163,9 +166,9 @@ for _slot in Slot:
     BASELINE_BEHIND.labels(_slot).set(0)
     BASELINE_UNREADABLE.labels(_slot).set(0)
     DRIFT_SESSIONS.labels(_slot).set(0)
-    for _of in ("surprise", "together"):
+    for _of in CALIBRATED:
         CALIBRATION_ERROR.labels(_slot, _of).set(nan)
-    for _of in ("surprise", "pace"):
+    for _of in DRIFTING:
         DRIFT_INDEX.labels(_slot, _of).set(nan)
 for _dependency in ("kafka", "redis"):
     DEPENDENCY_UP.labels(_dependency).set(0)

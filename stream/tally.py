@@ -33,8 +33,8 @@ def publish_baseline(slot: Slot, judge: Judge | None) -> None:
     indices = {"surprise": drift.surprise_index(), "pace": drift.pace_index()} if drift else {}
     errors = {"surprise": drift.calibration_error(), "together": drift.joint_error()} if drift else {}
     for gauge, found, parts in (
-        (metrics.DRIFT_INDEX, indices, ("surprise", "pace")),
-        (metrics.CALIBRATION_ERROR, errors, ("surprise", "together")),
+        (metrics.DRIFT_INDEX, indices, metrics.DRIFTING),
+        (metrics.CALIBRATION_ERROR, errors, metrics.CALIBRATED),
     ):
         for of in parts:
             value = found.get(of)

@@ -41,7 +41,8 @@ class Placed(Member):
 
 Found = list[tuple[Placed, Reached]]
 Beyond = Mapping[tuple[str, str], int]
-"""By agent and role: sessions that did not teach, for nothing but that they exceed a live limit."""
+"""By agent and role: sessions that did not teach, for nothing but that they exceed a live limit. A share of
+honest ones does: learned as if there had been none, the limits of each generation would be narrower."""
 NOBODY: Beyond = {}
 Part = TypeVar("Part")
 
@@ -172,17 +173,15 @@ def _by_cohort(
     held_out: HeldOut, made: Callable[[Sequence[Reached], int], Part]
 ) -> tuple[dict[str, Part], dict[str, Part]]:
     """Per cohort with enough sessions, and pooled; of unseen jobs, per agent."""
-    many = _of_many_jobs(held_out.placed)
     return (
-        _made(held_out.known, _named(held_out.placed, _known_keys), held_out.beyond, _known_keys, made),
-        _made(held_out.new, _named(many, _new_keys), held_out.beyond, _new_keys, made),
+        _made(held_out, held_out.known, _known_keys, made),
+        _made(held_out, held_out.new, _new_keys, made),
     )
 
 
 def _made(
+    held_out: HeldOut,
     found: Found,
-    taught: Counter[str],
-    beyond: Beyond,
     keys_of: Callable[[str, str], set[str]],
     made: Callable[[Sequence[Reached], int], Part],
 ) -> dict[str, Part]:
@@ -191,13 +190,17 @@ def _made(
     for session, peak in found:
         for key in keys_of(session.agent, session.role):
             values[key].append(peak)
-    odd: Counter[str] = Counter()
     agents = {session.agent for session, _ in found}
-    for (agent, role), count in beyond.items():
+    odd, taught = Counter[str](), Counter[str]()
+    for (agent, role), count in held_out.beyond.items():
         if agent in agents:
             odd.update(dict.fromkeys(keys_of(agent, role), count))
+    if odd:
+        jobs = Counter((each.agent, each.role) for each in held_out.placed if each.agent in agents)
+        for job, count in jobs.items():
+            taught.update(dict.fromkeys(keys_of(*job), count))
     return {
-        key: made(theirs, ceil(odd[key] * len(theirs) / taught[key]))
+        key: made(theirs, ceil(odd[key] * len(theirs) / taught[key]) if odd[key] else 0)
         for key, theirs in values.items()
         if len(theirs) >= SESSIONS_MIN or key == EVERYBODY
     }
@@ -209,8 +212,3 @@ def _known_keys(agent: str, role: str) -> set[str]:
 
 def _new_keys(agent: str, _role: str) -> set[str]:
     return {EVERYBODY, agent_key(agent)}
-
-
-def _named(placed: Iterable[Placed], keys_of: Callable[[str, str], set[str]]) -> Counter[str]:
-    """Sessions that taught, by cohort."""
-    return Counter(key for session in placed for key in keys_of(session.agent, session.role))

@@ -18,6 +18,7 @@ from detectors.decision import SELF_DISPOSITION, Decision
 from detectors.judge import Judge
 from detectors.policy import Policy
 from models.baselines.baseline import Baseline
+from models.baselines.surprise_learning import Beyond
 from models.cloudevent import read_line
 from models.command import RANK, STOPS, Action, Command
 from models.errors import UnreadableEventError
@@ -37,10 +38,6 @@ NOBODY: frozenset[str] = frozenset()
 
 LeftOut = Counter[tuple[str, str]]
 """Agent and reason: sessions that do not teach."""
-
-Beyond = Counter[tuple[str, str]]
-"""Agent and role: those of them that exceed a live limit, and nothing worse. A share of the honest sessions
-does: were limits learned as if there had been none, those of each generation would be narrower."""
 
 Key = tuple[str, str]
 """Workflow and session."""
@@ -99,7 +96,7 @@ def teachers(told: Iterable[Told], usual_share_min: float) -> tuple[list[Recorde
         if not each.reason:
             sessions[each.job] += 1
             alerted.update((each.job, detector) for detector in each.weak)
-    honest, beyond = list[RecordedRun](), Beyond()
+    honest, beyond = list[RecordedRun](), Counter[tuple[str, str]]()
     for each in every:
         most = usual_share_min * sessions[each.job]
         odd = sorted(detector for detector in each.weak if alerted[each.job, detector] <= most)
@@ -197,12 +194,10 @@ class Recorded:
         decision = self._judge.fold(workflow, event, self._position, seen_ms)
         known = self._informed is not None and self._informed.knows(event)
         if decision is not None:
-            firm = [command for command in decision.commands if not is_weak(command)]
-            self._hold(firm, decision.findings, but=BY_HABIT if known else NOBODY)
+            self._hold(decision.commands, decision.findings, but=BY_HABIT if known else NOBODY)
         informed = None if self._informed is None else self._informed.fold(event, self._position, seen_ms)
         if informed is not None and known:
-            firm = [command for command in informed.commands if not is_weak(command)]
-            self._hold(firm, informed.findings, but=NOBODY)
+            self._hold(informed.commands, informed.findings, but=NOBODY)
         elif informed is not None:
             self._hold((), informed.findings, but=PRESUMING)
         if isinstance(event, Operation) and duplicates == self._judge.tally.duplicates:
@@ -225,9 +220,9 @@ class Recorded:
         return [part for key, run in self._runs.items() if run for part in self._parts(key, run)]
 
     def _hold(self, commands: Iterable[Command], findings: Iterable[Finding], but: frozenset[str]) -> None:
-        """What speaks against whom; the word of some detectors counts for nothing."""
+        """What speaks against whom; the word of some detectors counts for nothing, nor do weak commands."""
         for command in commands:
-            if command.action is not Action.RELEASE_SESSION:
+            if command.action is not Action.RELEASE_SESSION and not is_weak(command):
                 key = (command.workflow, command.session)
                 self._ordered[key].append(Ordered(command.at_ms, command.action))
         for finding in findings:

@@ -11,8 +11,9 @@ from detectors.policy import LearningSettings, Policy
 from models.baselines.baseline import Baseline, Header, Share, encoded, signed_artifact
 from models.baselines.learning import learn
 from models.baselines.signing import Signer
+from models.baselines.surprise_learning import Beyond
 from models.errors import InputError
-from stream.learning.teaching import NOBODY, Beyond, LeftOut, Recorded, Told, teachers
+from stream.learning.teaching import NOBODY, LeftOut, Recorded, Told, teachers
 from stream.offline.scoring import Scorer
 from stream.recordings.files import write_whole
 from stream.sources.recorded_run import RecordedRun

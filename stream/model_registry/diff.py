@@ -100,7 +100,8 @@ def _limit(joints: Mapping[str, Joint], key: str, share: float, name: str) -> fl
 def _paces(old: Baseline, new: Baseline, tail: float) -> list[Change]:
     mine, theirs, level = old.pace.cohorts, new.pace.cohorts, level_of(tail)
     changes = []
-    for key in sorted(key for key in mine if key in mine and key in theirs):
+    both = [key for key in mine if key in mine and key in theirs]  # named, and read: not each can be
+    for key in sorted(both):
         for op_class, before in sorted(mine[key].rate_limits.items()):
             after = theirs[key].rate_limits[op_class]
             for horizon_ms, was, now in zip(HORIZONS_MS, before[level], after[level], strict=True):
