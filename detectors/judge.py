@@ -17,11 +17,11 @@ from detectors.decision import Decision, Decisions
 from detectors.facts import take_in
 from detectors.making import given_much, is_made, is_own, made, took
 from detectors.policy import Policy
-from detectors.severity import JUDGED, Severity, listed, severity
-from detectors.steps import step_of
+from detectors.severity import JUDGED, Severity, severity
+from detectors.steps import step_of, strengthened
 from detectors.tally import Tally
 from detectors.warrants import Warrants
-from models.attested import Effect, Fact
+from models.attested import Effect
 from models.baselines.baseline import Baseline
 from models.baselines.drift import Drift
 from models.event import (
@@ -162,9 +162,7 @@ class Judge:
             made(session, event)
         if event.op_class not in JUDGED:
             return step_of(event, session, own=self._is_written(event, session))
-        facts = event.facts
-        gainers = listed(facts.get(Fact.BENEFICIARY, "")) if facts else ()
-        granted = listed(facts.get(Fact.GRANTED, "")) if facts else ()
+        gainers, granted = strengthened(event)
         step = step_of(event, session, gainers, granted)
         warrant = self._warrants.find(workflow, event, step)
         own = self._makes(workflow, event, session)

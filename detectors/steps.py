@@ -1,7 +1,17 @@
 """From an operation to what is remembered of it."""
 
+from detectors.severity import listed
+from models.attested import Fact
 from models.event import Operation
 from models.session import Session, Step
+
+
+def strengthened(event: Operation) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Who gains by an operation, and what they gain, as its record says."""
+    facts = event.facts
+    if not facts:
+        return (), ()
+    return listed(facts.get(Fact.BENEFICIARY, "")), listed(facts.get(Fact.GRANTED, ""))
 
 
 def step_of(

@@ -307,11 +307,16 @@ def gateway(
     host: Annotated[str, typer.Option(envvar="CHAINBRAKE_GATEWAY_HOST")] = "127.0.0.1",
     port: Annotated[int, typer.Option(envvar="CHAINBRAKE_GATEWAY_PORT", min=0, max=65535)] = 8077,
     name: Annotated[str, typer.Option(help="how acknowledgements name this hook")] = "gateway",
+    policy: PolicyPath = None,
+    registry: RegistryPath = None,
 ) -> None:
-    """A small agent gateway whose hook refuses a stopped session's next call."""
+    """A small agent gateway whose hook refuses a stopped session's next call.
+
+    Policy and registry say which approvals count under a step-up: give it those of the worker.
+    """
     from stream.enforcement.gateway import run_gateway  # noqa: PLC0415 - needs aiohttp and Kafka
 
-    run_gateway(_settings(kafka=kafka), host, port, name)
+    run_gateway(_settings(kafka=kafka, policy=policy, registry=registry), host, port, name)
 
 
 if __name__ == "__main__":

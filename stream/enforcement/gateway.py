@@ -1,6 +1,7 @@
 """A small agent gateway: `chainbrake hook gateway`. Every call passes the guard that commands act on.
 
-    POST /v1/call                what an agent is about to do: 200 if it may, 403 if a command forbids it
+    POST /v1/call                what an agent is about to do: 200 if it may, 403 if a command forbids it;
+                                 under a step-up it may do what a person approved
     POST /v1/events              a delegation, an approval, the end of a session
     GET  /v1/sessions/{session}  what stands against a session
     GET  /healthz                200 once all that was in force is in force again, 503 before
@@ -15,6 +16,7 @@ import signal
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from http import HTTPStatus
 from typing import Any
 
 import aiohttp
@@ -25,9 +27,10 @@ from aiohttp import web
 from kafka.errors import KafkaError
 
 from models.acknowledgement import Acknowledgement
-from models.command import Command
+from models.command import Action, Command
 from models.errors import InputError, StateError
-from models.event import AnyEvent, Operation, Outcome
+from models.event import AnyEvent, Approval, Delegation, Operation, Outcome
+from stream.enforcement.approved import Approved
 from stream.enforcement.calls import read_call, read_fact
 from stream.enforcement.guard import Block, Guard
 from stream.enforcement.hook import OPEN, Hook, probe_of
@@ -35,7 +38,7 @@ from stream.enforcement.publisher import DELIVER_MS_MAX, Publisher, event_record
 from stream.enforcement.subscriber import Subscriber
 from stream.logs import OncePerWhile, set_up_logs
 from stream.messages import Record, acknowledgement_record
-from stream.settings import Settings
+from stream.settings import Settings, load_policy, load_registry
 from stream.topics import Topics, topics_of
 
 log = structlog.stdlib.get_logger(__name__)
@@ -60,6 +63,7 @@ class Gateway:
         self._name = name
         self._source = f"//chainbrake/gateway/{name}"
         self._guard = Guard()
+        self._approved = Approved(load_policy(settings.policy).approvals, load_registry(settings.registry))
         self._publisher = publisher
         self._sender = ThreadPoolExecutor(1, "publisher")  # one, so that records keep their order
         self._waiting = 0
@@ -109,21 +113,31 @@ class Gateway:
         block = self._guard.refuses(call, _now_ms())
         if PROBE_HEADER in request.headers:
             return _refusal(block) if block is not None else self._open()
-        if block is not None:
+        following = self.subscriber.following
+        if block is None and not following:
+            return _answer(503, {"error": "what is in force is still being read; try again"})
+        # Taken where nothing stands against the call, too: what was allowed once is not allowed twice.
+        open_to_people = block is None or block.action is Action.STEP_UP
+        grant = self._approved.take(call) if following and open_to_people else None
+        if block is not None and grant is None:
             self._guard.note(call, refused=True)
             self._publish_refused(msgspec.structs.replace(call, outcome=Outcome.DENIED))
             return _refusal(block)
-        if not self.subscriber.following:
-            return _answer(503, {"error": "what is in force is still being read; try again"})
         self._guard.note(call, refused=False)
-        return await self._recorded(call)
+        answer = await self._recorded(call)
+        if grant is not None and answer.status != HTTPStatus.OK:
+            self._approved.give_back(grant)
+        return answer
 
     async def _event(self, request: web.Request) -> web.Response:
         try:
             event = read_fact(await request.read(), self._source, _now_ms())
         except InputError as error:
             return _answer(400, {"error": str(error)})
-        return await self._recorded(event)
+        answer = await self._recorded(event)
+        if answer.status == HTTPStatus.OK and isinstance(event, Approval | Delegation):
+            self._approved.hear(event)
+        return answer
 
     async def _session(self, request: web.Request) -> web.Response:
         session = request.match_info["session"]

@@ -218,6 +218,22 @@ def test_a_session_can_be_asked_for(deployment: Deployment, gateway: Gateway) ->
     assert gateway.call(name, op_class="discovery")[0] == 200
 
 
+def test_under_a_step_up_a_change_goes_through_once_a_person_approved_it_and_no_other_does(
+    deployment: Deployment, gateway: Gateway
+) -> None:
+    """What the agent is told is needed is what helps it."""
+    change = {"op_class": "privilege_change", "operation": "iam:AttachRolePolicy", "target": "role/app"}
+    assert gateway.call("asks")[0] == 200
+    send(deployment, ordered(Action.STEP_UP, "asks"))
+    until(lambda: refused(gateway, "asks", **change), SOON_S, "a step-up")
+    told = {name: change[name] for name in ("operation", "target")} | {"decided_by": "ann@example.org"}
+    known = {"kind": "approval", "workflow": "wf-asks", "session": "asks", "agent": "agent-1"}
+    assert gateway.post("/v1/events", {**known, **told})[0] == 200
+    assert refused(gateway, "asks", **{**change, "target": "role/admin"})
+    assert gateway.call("asks", **change)[0] == 200
+    assert refused(gateway, "asks", **change)
+
+
 def test_the_example_of_the_manual_is_a_hook_that_works(deployment: Deployment, tmp_path: Path) -> None:
     """Whoever starts from it starts from something that was tried."""
     (code,) = re.findall(r"```python\n(.*?)```", MANUAL.read_text(), re.DOTALL)
