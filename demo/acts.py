@@ -14,6 +14,9 @@ SYSTEM_KINDS = {
     "github": "ci",
 }
 
+PARALLEL = 10
+"""Calls of one agent under way together, as Terraform's default."""
+
 
 class Act(Struct, frozen=True, kw_only=True):
     """One step."""

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from demo.acts import Pace
+from demo.acts import PARALLEL, Pace
 from demo.agents import AGENTS, Agent, identity
 
 SESSIONS = 120
@@ -17,6 +17,14 @@ SPREAD = 3.0
 """Pauses of the past spread wider than those of today, as those of months would."""
 
 ANSWER_MS = 4
+"""What a call takes, mostly."""
+BUSY_SHARE = 0.15
+BUSY_MS = 150
+STALL_SHARE = 0.02
+STALL_MS = 1_200
+"""How many calls meet a busy machine, or one that does nothing else for a while, and how long those take on
+average. Without them, whoever does the usual on a slow day does what has never been seen."""
+
 DAY_MS = 24 * 3_600_000
 FACT_FIELDS = ("workflow", "session", "agent", "principal")
 
@@ -41,7 +49,16 @@ def session(agent: Agent, number: int, seed: int, start_ms: int) -> Iterator[dic
     who = identity(agent, f"past-{number}")
     at_ms = start_ms
     for position, act in enumerate(agent.usual(Pace(rng, SPREAD))):
-        at_ms += round(act.pause_s * 1000) + (0 if act.together else ANSWER_MS)
+        at_ms += round(act.pause_s * 1000) + _waits_ms(rng, together=act.together)
         named = {"id": f"{who['session']}/{position}", "source": "demo", "kind": act.kind}
         known = who if act.kind == "operation" else {name: who[name] for name in FACT_FIELDS}
         yield {**named, "at_ms": at_ms, **known, **act.body(at_ms)}
+
+
+def _waits_ms(rng: Random, *, together: bool) -> int:
+    """How long until the next call can go out: with the answer, or once one of those under way has it."""
+    chance, least_ms = rng.random(), 0 if together else ANSWER_MS
+    if chance > STALL_SHARE + BUSY_SHARE:
+        return least_ms
+    slow_ms = rng.expovariate(1 / (STALL_MS if chance < STALL_SHARE else BUSY_MS))
+    return least_ms + round(slow_ms / PARALLEL if together else slow_ms)

@@ -8,15 +8,12 @@ from random import Random
 
 import aiohttp
 
-from demo.acts import Act, Pace
+from demo.acts import PARALLEL, Act, Pace
 from demo.agents import AGENTS, Agent, identity
 from demo.history import FACT_FIELDS
 from demo.record import Lived, Record
 
 SPREAD = 1.15
-PARALLEL = 10
-"""Calls of one agent under way together, as Terraform's default."""
-
 CALL_S_MAX = 20.0
 PROVEN_S_MAX = 15.0
 

@@ -1,0 +1,76 @@
+"""The demo's day, without servers, on machines of all speeds: a slow one makes no agent look like another."""
+
+import time
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import msgspec
+import pytest
+from typer.testing import CliRunner
+
+from demo.acts import Pace
+from demo.agents import AGENTS, ROGUE, Agent, identity
+from demo.history import FACT_FIELDS, write_history
+from demo.live import SPREAD
+from detectors.policy import Policy
+from stream.baseline_files import load_baseline
+from stream.cli import app
+from stream.offline.replay import Replay
+from stream.settings import Settings
+
+DAYS = 10
+HOUR_MS = 3_600_000
+STALLS = {"quick": (0.0, 0), "busy": (0.1, 300), "crawling": (0.3, 500)}
+"""A machine: the share of calls that it keeps waiting, and for how long on average (ms)."""
+
+
+def day(agent: Agent, number: int, start_ms: int, machine: str) -> Iterator[dict[str, Any]]:
+    """What an agent does today, as events."""
+    share, stall_ms = STALLS[machine]
+    chance = Random(f"{machine}/{agent.name}/{number}")
+    who = identity(agent, f"today-{number}")
+    at_ms = float(start_ms)
+    for position, act in enumerate(agent.today(Pace(Random(f"1/{agent.name}/today"), SPREAD))):
+        at_ms += 1000 * act.pause_s + (chance.expovariate(1 / stall_ms) if chance.random() < share else 0)
+        known = who if act.kind == "operation" else {name: who[name] for name in FACT_FIELDS}
+        now_ms = round(at_ms)
+        yield {
+            "id": f"{who['session']}/{position}",
+            "source": "demo",
+            "kind": act.kind,
+            "at_ms": now_ms,
+            **known,
+            **act.body(now_ms),
+        }
+        at_ms += 0 if act.together else 4 + chance.expovariate(1 / (1 + stall_ms / 10))
+
+
+@pytest.fixture(scope="module")
+def baseline(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What the demo learns."""
+    folder = tmp_path_factory.mktemp("past")
+    write_history(folder / "history.ndjson", 1, int(time.time() * 1000) - 24 * HOUR_MS)
+    arguments = ["train", str(folder / "history.ndjson"), "--out", str(folder / "made.json")]
+    made = CliRunner().invoke(app, arguments)
+    assert made.exit_code == 0, made.output
+    return folder / "made.json"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("machine", STALLS)
+def test_exactly_the_rogue_is_stopped_on_a_machine_of_any_speed(baseline: Path, machine: str) -> None:
+    """No command of any kind names an honest agent, so that none of its calls is refused."""
+    start_ms = int(time.time() * 1000)
+    lines = [
+        msgspec.json.encode(event)
+        for number in range(DAYS)
+        for agent in AGENTS
+        for event in day(agent, number, start_ms + number * HOUR_MS, machine)
+    ]
+    replay = Replay(Policy(), load_baseline(Settings(baseline=str(baseline))))
+    commands = [row for row in replay.rows(lines) if row["kind"] == "command"]
+    assert {row["agent"] for row in commands} == {f"agent/{ROGUE.name}"}
+    assert Counter(row["action"] for row in commands)["kill_session"] == DAYS
