@@ -1,6 +1,7 @@
 """Servers that all tests share: use topics and key prefixes of your own, and leave them running."""
 
 import os
+import signal
 from collections.abc import Iterator
 
 import pytest
@@ -11,6 +12,9 @@ from stream.keys import DEVELOPMENT, private_pem
 from tests.builders import PRIVATE
 
 os.environ["COLUMNS"] = "200"  # whatever the terminal is like, and whether there is one
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # A shell starts what runs in the background so; what we start would not hear Ctrl-C either, and hang.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session", autouse=True)
