@@ -1,9 +1,10 @@
 """Denied here, done there: the agent went round the strictest boundary.
 
 A retry is not that: the same operation on the same target by the same principal, once it is allowed, says
-that somebody fixed a permission. A secret that was refused to one agent, and that another of its workflow
-reads by rights of its own, is what one delegates for: a human is asked, unless there is more against it. What
-takes away gains nothing, and two things of one system are not one for bearing one name.
+that somebody fixed a permission, and what comes after it goes round nothing. A secret that was refused to
+one agent, and that another of its workflow reads by rights of its own, is what one delegates for: a human is
+asked, unless there is more against it. What takes away gains nothing, and two things of one system are not
+one for bearing one name.
 Known gap: a detour whose target and system are both named differently and whose op class is no grant.
 """
 
@@ -17,6 +18,7 @@ from models.finding import Noticed
 from models.session import MEMORIES_MAX, Session, Step, Workflow
 
 OWN = frozenset({CredentialKind.EPHEMERAL, CredentialKind.STATIC})
+TO_THE_SAME_END = "by another operation to the same end"
 
 
 class DeniedThenElsewhere(Detector):
@@ -67,6 +69,8 @@ class DeniedThenElsewhere(Detector):
             return None
         if not way or done.warrant or covering(workflow, done, self._approvals) is not None:
             return None
+        if _allowed_since(workflow, denied, done) or (way == TO_THE_SAME_END and _retried(workflow, done)):
+            return None
         return Noticed(
             detector=self.name,
             confidence=confidence,
@@ -111,8 +115,27 @@ def _other_way(denied: Step, done: Step) -> str:
     if denied.credential_kind is not done.credential_kind:
         return f"with a credential of kind {done.credential_kind} instead of {denied.credential_kind}"
     if denied.operation != done.operation and denied.op_class is done.op_class:
-        return "by another operation to the same end"
+        return TO_THE_SAME_END
     return ""
+
+
+def _allowed_since(workflow: Workflow, denied: Step, done: Step) -> bool:
+    """Whether whoever was refused had done just that before `done`: the boundary stood no more."""
+    return any(
+        _is_retry(denied, step) and denied.at_ms <= step.at_ms <= done.at_ms
+        for step in workflow.done
+        if step is not done
+    )
+
+
+def _retried(workflow: Workflow, done: Step) -> bool:
+    """Whether `done` had been refused as well: two acts that both had to be tried twice."""
+    return any(_is_retry(step, done) and step.at_ms <= done.at_ms for step in workflow.denied)
+
+
+def _is_retry(denied: Step, done: Step) -> bool:
+    same = (denied.operation, denied.target) == (done.operation, done.target)
+    return same and not _other_way(denied, done)
 
 
 def remember(ring: list[Step], step: Step) -> None:

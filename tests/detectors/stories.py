@@ -154,6 +154,16 @@ FIRES: Stories = {
             op("V", 0, outcome="denied"),
             op("V", 60, operation="iam:PutRolePolicy"),
         ],
+        "both were refused, and another principal does one": [
+            op("V", 0, outcome="denied"),
+            op("V", 1, operation="iam:PutRolePolicy", outcome="denied"),
+            op("V", 60, operation="iam:PutRolePolicy", principal="svc-shared"),
+        ],
+        "it is allowed with a shared credential, and then another operation is": [
+            op("V", 0, outcome="denied"),
+            op("V", 60, credential_kind=CredentialKind.SHARED),
+            op("V", 61, operation="iam:PutRolePolicy"),
+        ],
         "another session of the workflow does it": [
             op("V", 0, outcome="denied"),
             op("V", 60, principal="svc-8", session="s2", agent="agent-8"),
@@ -284,6 +294,17 @@ MUST_NOT: Stories = {
         "a retry that is allowed": told("V@0:denied V@60"),
         "retries until it is allowed": told("V@0:denied V@1:denied V@2:denied V@1800"),
         "it was broken, not denied": [op("V", 0, outcome="error"), op("V", 60, **_CLUSTER)],
+        "what was refused is allowed, and then another operation is": [
+            op("V", 0, outcome="denied"),
+            op("V", 60),
+            op("V", 61, operation="iam:PutRolePolicy"),
+        ],
+        "both were refused, and both were done again": [
+            op("V", 0, outcome="denied"),
+            op("V", 1, operation="iam:PutRolePolicy", outcome="denied"),
+            op("V", 60, operation="iam:PutRolePolicy"),
+            op("V", 61),
+        ],
         "the other way was denied, too": [
             op("V", 0, outcome="denied"),
             op("V", 60, outcome="denied", **_CLUSTER),
