@@ -5,7 +5,8 @@ from functools import lru_cache
 
 from detectors.naming import same_thing, stands_whole_in
 from detectors.policy import ApprovalSettings
-from models.session import Grant, Step, Vouched, Workflow, called, known_by
+from models.session import Step, Workflow, called, known_by
+from models.words import Grant, Vouched
 
 PAIRS = re.compile(r"->|[,:;|]+")
 PARTS = re.compile(r"->|[,:;|\s]+")
@@ -24,7 +25,7 @@ def covering(workflow: Workflow, step: Step, settings: ApprovalSettings) -> Gran
             is_about(grant.operation, grant.target, step)
             and _unused(grant, step)
             and _in_time(grant, step, settings)
-            and _for_session(grant, workflow, step.session)
+            and is_for_session(grant.session, workflow, step.session)
             and _by_another(grant, workflow, step)
         ):
             return grant
@@ -40,7 +41,7 @@ def objections(grant: Grant, workflow: Workflow, step: Step, settings: ApprovalS
         "it came after the act": grant.at_ms <= step.at_ms,
         "the answer came faster than a person reads": _human(grant, settings),
         "it had run out": step.at_ms <= _expires_ms(grant, settings),
-        f"it is for session {grant.session}": _for_session(grant, workflow, step.session),
+        f"it is for session {grant.session}": is_for_session(grant.session, workflow, step.session),
         "whoever gave it takes part in the work": _by_another(grant, workflow, step),
     }
     return tuple(words for words, fine in found.items() if not fine)
@@ -55,7 +56,7 @@ def approved_plan(
         grant.operation == PLAN_OPERATION
         and grant.target == plan.reference
         and known_by(grant.at_ms, at_ms)
-        and _for_session(grant, workflow, session)
+        and is_for_session(grant.session, workflow, session)
         and _human(grant, settings)
         and _by_another(grant, workflow, step)
         for grant in workflow.grants
@@ -141,10 +142,10 @@ def _expires_ms(grant: Grant, settings: ApprovalSettings) -> int:
     return grant.expires_ms if grant.expires_ms is not None else grant.at_ms + settings.lifetime_ms
 
 
-def _for_session(grant: Grant, workflow: Workflow, session: str) -> bool:
-    """Its own session's grant, or one that a session it was delegated from asked for."""
+def is_for_session(asked: str, workflow: Workflow, session: str) -> bool:
+    """Whether what session `asked` asked for is this one's: its own, or of one it was delegated from."""
     for _ in range(len(workflow.sessions) + 1):
-        if grant.session == session:
+        if asked == session:
             return True
         known = workflow.sessions.get(session)
         if known is None or not known.parent:

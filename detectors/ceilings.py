@@ -3,6 +3,7 @@
 from detectors.chains.hosted import NOTHING, Declared
 from detectors.policy import Level, Policy
 from models.command import RANK, STOPS, Action
+from models.event import Grade
 from models.session import Alarm
 
 
@@ -17,6 +18,10 @@ class Ceilings:
         able = {chain.name for chain in declared.chains if chain.response in STOPS}
         self.may_stop = frozenset(policy.may_stop) | able
         """Detectors and chains whose findings count towards a stop."""
+
+    def stops(self, grade: Grade) -> bool:
+        """Whether evidence of that grade counts towards a stop."""
+        return grade in self._grades_that_stop
 
     def counted_at(self, alarms: dict[str, Alarm], level: Level) -> dict[str, Alarm]:
         """Those that count towards a level; of a stop, only on evidence of a grade that stops."""

@@ -60,6 +60,7 @@ class Decisions:
             (*DetectorSettings.__struct_fields__, *declared.names, *declared.crossing)
         )
         self._ceilings = Ceilings(policy, declared)
+        self.may_stop = self._ceilings.may_stop
 
     def due(
         self,
@@ -111,6 +112,7 @@ class Decisions:
         workflow.tracks.clear()
         workflow.denied.clear()
         workflow.noted.clear()
+        workflow.credit = None
         workflow.released_ms = max(workflow.released_ms, event.at_ms)
         reason = f"released by {event.decided_by}: {event.reason or 'no reason given'}"
         level = self._policy.levels[-1]
@@ -174,9 +176,10 @@ class Decisions:
         session.alarms[INHERITED] = Alarm(confidence, at_ms, grade, evidence[:EVIDENCE_MAX])
 
     def _raise(self, session: Session, word: Noticed, at_ms: int) -> bool:
-        """Hold a finding against its session; False if that is no news."""
+        """Hold a finding against its session; False if that is no news: the same on firmer evidence is."""
         known = session.alarms.get(word.detector)
-        if known is not None and word.confidence <= known.confidence:
+        firmer = self._ceilings.stops(word.grade) > (known is not None and self._ceilings.stops(known.grade))
+        if known is not None and word.confidence <= known.confidence and not firmer:
             left = risk.faded(known, at_ms, self._policy.half_life_ms)
             if left > word.confidence / 2:
                 return False

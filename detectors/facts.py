@@ -4,9 +4,15 @@ from models.acknowledgement import LEDGER
 from models.attested import Registered
 from models.event import AnyEvent, Approval, ApprovalRequest, Grade, Registration
 from models.registry import Registry
-from models.session import APPROVALS_MAX, REGISTRATIONS_MAX, Grant, Vouched, Workflow
+from models.session import APPROVALS_MAX, REGISTRATIONS_MAX, Workflow
+from models.words import Grant, Question, Vouched
 
-VOUCHING = frozenset(Registered) - {Registered.STOP_DONE, Registered.PLAN_STARTED, Registered.CREDENTIAL}
+VOUCHING = frozenset(Registered) - {
+    Registered.STOP_DONE,
+    Registered.PLAN_STARTED,
+    Registered.CREDENTIAL,
+    Registered.REFUSED,
+}
 """What is asked again later. The others would only push these out: a long run is handed many credentials."""
 
 
@@ -15,6 +21,7 @@ def take_in(workflow: Workflow, event: AnyEvent, registry: Registry) -> None:
     if event.grade is Grade.INFERRED:
         return
     if isinstance(event, Approval):
+        _answer(workflow, event)
         if event.digest_fits:
             _grant(workflow, event, by_approver=registry.may_approve(event.decided_by))
     elif isinstance(event, ApprovalRequest):
@@ -56,14 +63,31 @@ def _same_answer(grant: Grant, event: Approval) -> bool:
 
 
 def _ask(workflow: Workflow, event: ApprovalRequest) -> None:
+    if event.request not in workflow.asked:  # told again, it may have been answered
+        question = Question(event.session, event.operation, event.target, event.at_ms)
+        workflow.questions[event.request] = question
     workflow.asked[event.request] = event.at_ms
-    if len(workflow.asked) > APPROVALS_MAX:
-        del workflow.asked[next(iter(workflow.asked))]
+    for known in (workflow.asked, workflow.questions):
+        if len(known) > APPROVALS_MAX:
+            del known[next(iter(known))]
+
+
+def _answer(workflow: Workflow, event: Approval) -> None:
+    """Whatever the answer is worth, nobody has to wait for it any more."""
+    about = (event.session, event.operation, event.target)
+    for request, asked in list(workflow.questions.items()):
+        if request == event.request or (
+            not event.request and about == (asked.session, asked.operation, asked.target)
+        ):
+            del workflow.questions[request]
 
 
 def _register(workflow: Workflow, event: Registration) -> None:
     if event.what in (Registered.UNTOLD, Registered.UNRECORDED):
         return  # these vouch for nothing
+    if event.what is Registered.REFUSED:
+        workflow.questions.pop(event.reference, None)
+        return
     if event.what is Registered.STOP_DONE:
         stopped = workflow.sessions.get(event.session)
         if stopped is not None and event.source == LEDGER:

@@ -12,6 +12,7 @@ from detectors.approvals import covering, use_up
 from detectors.asking import Asking
 from detectors.catalog import Knowledge, by_kind, detectors
 from detectors.chains.hosted import NOTHING, Declared
+from detectors.credit import on_credit, settled
 from detectors.crossing import Crossing
 from detectors.decision import Decision, Decisions
 from detectors.facts import take_in
@@ -82,6 +83,7 @@ class Judge:
         self._registry = registry
         self._warrants = Warrants(policy.approvals, registry)
         self._decisions = Decisions(policy, baseline.version if baseline is not None else "", declared)
+        self._may_stop = self._decisions.may_stop
         self.crossing = Crossing(active, self._decisions)
         self._expected = baseline.expected if baseline is not None else None
         share = policy.wrong_stops_per_1000_sessions / 1000
@@ -103,8 +105,10 @@ class Judge:
         if event.at_ms > workflow.last_ms:  # noqa: PLR1730 - a call to `max` for every event shows in the profile
             workflow.last_ms = event.at_ms
         if type(event) is Operation:
-            return self._operation(workflow, event, seen_ms)
-        return self._fact(workflow, event, seen_ms)
+            decision = self._operation(workflow, event, seen_ms)
+        else:
+            decision = self._fact(workflow, event, seen_ms)
+        return decision if workflow.credit is None else self._called_in(workflow, event, seen_ms, decision)
 
     def _operation(self, workflow: Workflow, event: Operation, seen_ms: int) -> Decision | None:
         session = workflow.sessions.get(event.session)
@@ -127,8 +131,24 @@ class Judge:
             self._use_up(workflow, step)
         if noticed is None:
             return None
+        if workflow.questions and not step.warrant:
+            noticed = on_credit(workflow, step, noticed, self._may_stop, self.policy.approvals)
         self._recall(workflow, session, noticed)
         return self._decisions.due(workflow, session, event, noticed, seen_ms, apart)
+
+    def _called_in(
+        self, workflow: Workflow, event: AnyEvent, seen_ms: int, decision: Decision | None
+    ) -> Decision | None:
+        """What is due, and what was held back for an answer that did not come, or is none."""
+        noticed = settled(workflow, event.at_ms, self.policy.approvals)
+        if not noticed:
+            return decision
+        acted = noticed[0].session
+        self._recall(workflow, workflow.sessions.get(event.session), noticed)
+        more = self._decisions.due(workflow, workflow.sessions[acted], event, noticed, seen_ms)
+        if decision is None or more is None:
+            return decision or more
+        return decision + more
 
     def _told_apart(self, session: Session, event: Operation) -> tuple[str, ...] | None:
         """None for a duplicate; else what tells the event from another one that had its id."""
@@ -256,7 +276,7 @@ class Judge:
             self._decisions.inherit(workflow, session, parent, event.at_ms)
         return session
 
-    def _recall(self, workflow: Workflow, session: Session, noticed: list[Noticed]) -> None:
+    def _recall(self, workflow: Workflow, session: Session | None, noticed: list[Noticed]) -> None:
         """A session that ended or was forgotten answers for its own act; nobody else does."""
         for word in noticed:
             if word.session and word.session not in workflow.sessions:
@@ -352,6 +372,8 @@ class Judge:
         if joined is None:
             return
         moved = set(event.moved)
+        if workflow.credit is not None and workflow.credit.step.event_id in moved:
+            workflow.credit = None
         workflow.noted = [each for each in workflow.noted if each.note.hit.step.event_id not in moved]
         for name in [name for name, alarm in joined.alarms.items() if not moved.isdisjoint(alarm.evidence)]:
             del joined.alarms[name]

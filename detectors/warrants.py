@@ -12,7 +12,8 @@ from models.attested import Effect, Fact, Registered
 from models.event import Grade, Operation
 from models.registry import Registry, Standing
 from models.scope import scope_of
-from models.session import Step, Vouched, Workflow, called, known_by
+from models.session import Step, Workflow, called, known_by
+from models.words import Vouched
 
 
 class Warrants:

@@ -117,6 +117,8 @@ class Registered(StrEnum):
     """An announced exercise; `targets` are its accounts and principals."""
     CREDENTIAL = "credential"
     """A credential was handed to the session; `reference` is its platform id."""
+    REFUSED = "refused"
+    """An approval was asked for and refused; `reference` is the request's."""
     STOP_DONE = "stop_done"
     """A hook has carried out a command; `reference` is the command's id."""
     UNTOLD = "untold"

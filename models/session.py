@@ -9,9 +9,10 @@ from functools import lru_cache
 
 from msgspec import Struct, field
 
-from models.attested import Registered
 from models.command import Action
 from models.event import CredentialKind, Grade, OpClass, Outcome
+from models.finding import Noticed
+from models.words import Grant, Question, Vouched
 
 SESSIONS_MAX = 64
 """Per workflow; the one that has been silent longest gives way."""
@@ -195,6 +196,15 @@ class Noting(Struct, frozen=True, array_like=True, gc=False):
     """Events that it has completed the chain with by what its own workflow knows."""
 
 
+class Credit(Struct, frozen=True, array_like=True, gc=False):
+    """An act that was asked for, whose answer may be on its way, and what is held against it until then."""
+
+    step: Step
+    request: str
+    """The question."""
+    words: tuple[Noticed, ...]
+
+
 class Alarm(Struct, frozen=True, array_like=True, gc=False):
     """What one detector holds against a session; the newest of its findings."""
 
@@ -202,45 +212,6 @@ class Alarm(Struct, frozen=True, array_like=True, gc=False):
     at_ms: int
     grade: Grade
     evidence: tuple[str, ...]
-
-
-class Grant(Struct, array_like=True, gc=False):
-    """An approval that was given, and the event that used it up."""
-
-    reference: str
-    session: str
-    operation: str
-    target: str
-    decided_by: str
-    requested_by: str
-    requested_ms: int | None
-    at_ms: int
-    expires_ms: int | None
-    used_by: str = ""
-    used_source: str = ""
-    """Who told of it: another source may tell of the same act again."""
-    used_act: str = ""
-    """Key of the act, where whoever told of it gave one: its witnesses share it."""
-    also: dict[str, str] = field(default_factory=dict)
-    """Further source: its event of the same act. Each source has one act to tell."""
-    request: str = ""
-    """What it answers: a question is answered once."""
-    by_approver: bool = True
-    """Whether whoever decided may approve, by the registry."""
-
-
-class Vouched(Struct, array_like=True, frozen=True, gc=False):
-    """What a control plane registered for a session: a plan, a change, a case, an incident, an exercise."""
-
-    what: Registered
-    reference: str
-    session: str
-    decided_by: str
-    at_ms: int
-    starts_ms: int
-    expires_ms: int | None
-    grade: Grade
-    targets: tuple[str, ...] = ()
 
 
 class Session(Struct, array_like=True, gc=False):
@@ -369,6 +340,11 @@ class Workflow(Struct, array_like=True, gc=False):
     """What was a step of a chain over workflows, until the others have been told."""
     released_ms: int = 0
     """When a stop was lifted in it last: what was noted before is not held against it any more."""
+
+    questions: dict[str, Question] = field(default_factory=dict)
+    """Approval requests that nobody has answered yet, by their reference."""
+    credit: Credit | None = None
+    """The one act that is given time for its answer to arrive."""
 
     def remember_names(self, *names: str) -> None:
         """These acted in the workflow, and shall not be taken for outsiders later."""

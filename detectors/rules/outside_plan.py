@@ -12,7 +12,8 @@ from models.attested import Fact, Registered
 from models.event import OK, SECRET_READ, AnyEvent, Operation, Registration
 from models.finding import Noticed
 from models.registry import Registry
-from models.session import Session, Step, Vouched, Workflow
+from models.session import Session, Step, Workflow
+from models.words import Vouched
 
 
 class OutsidePlan(Detector):

@@ -2,8 +2,8 @@
 
 Format: CloudEvents 1.0 in structured mode, type `<any prefix>chainbrake.<kind>.v1`, whose subject is the
 session it belongs to (an agent's conversation, or a provider's own handle). Those of type
-`…chainbrake.event.<kind>.v1` are our own events and are read as such. What was refused, or failed, changes no
-judgement: such a record is read, and yields nothing.
+`…chainbrake.event.<kind>.v1` are our own events and are read as such. A stop that failed changes no
+judgement: such a record yields nothing. An approval that was refused only ends the wait for it.
 
 The topic is trusted: whoever may write to it can vouch for anything. Signatures are noted, not verified.
 """
@@ -28,7 +28,16 @@ from models.event import (
     SessionEnd,
     SessionStart,
 )
-from stream.ingest.control_plane_records import Asked, Bound, CloudEvent, Declared, Ended, Principal, Started
+from stream.ingest.control_plane_records import (
+    Asked,
+    Bound,
+    CloudEvent,
+    Declared,
+    Ended,
+    Principal,
+    Refusal,
+    Started,
+)
 from stream.ingest.reading import NAME_MAX, decoded, invalid, listed, millis, name
 from stream.ingest.sighting import Handle, Sighting
 from stream.ingest.vault_paths import general_path
@@ -54,6 +63,9 @@ PREFIXES = ("okta", "entra", "azure", "gcp", "vault", "k8s", "kubernetes", "keyc
 DIGEST = re.compile(r"sha256:([0-9a-f]{64})")
 """What approval services sign: SHA-256 of `<action>|<resource>`. Other forms are kept, not checked."""
 
+GRANTED = frozenset({"granted", "grant", "approved", "approve", "accepted", "allowed"})
+"""What approval services call a yes."""
+
 DONE = frozenset({"done", "ok", "success"})
 
 
@@ -61,6 +73,7 @@ _envelope = msgspec.json.Decoder(CloudEvent)
 _started = msgspec.json.Decoder(Started)
 _ended = msgspec.json.Decoder(Ended)
 _asked = msgspec.json.Decoder(Asked)
+_refused = msgspec.json.Decoder(Refusal)
 _bound = msgspec.json.Decoder(Bound)
 _declared = msgspec.json.Decoder(Declared)
 
@@ -194,8 +207,6 @@ def _approval_requested(head: Head, data: bytes) -> Sightings:
 
 def _approval_granted(head: Head, data: bytes) -> Sightings:
     asked = decoded(_asked, data)
-    if asked.decision != "granted":
-        return ()
     session = head.session(asked.session)
     event = Approval(
         id=head.id,
@@ -217,7 +228,39 @@ def _approval_granted(head: Head, data: bytes) -> Sightings:
     return (Sighting(event=event, settled=True),)
 
 
-def reference_of(asked: Asked, session: str) -> str:
+def _approval_denied(head: Head, data: bytes) -> Sightings:
+    """Nobody needs to wait for the answer any more."""
+    asked = decoded(_refused, data)
+    session = name(head.subject or asked.session)
+    if not session or not (asked.request_id or asked.action):
+        return ()  # nobody can say what it answers
+    event = Registration(
+        id=head.id,
+        source=SOURCE,
+        at_ms=head.at_ms,
+        session=session,
+        workflow=session,
+        grade=Grade.ATTESTED,
+        what=Registered.REFUSED,
+        reference=reference_of(asked, session),
+        decided_by=name(asked.decided_by),
+    )
+    return (Sighting(event=event, settled=True),)
+
+
+def _approval_decided(head: Head, data: bytes) -> Sightings:
+    """Either answer, by its decision."""
+    yes = (decoded(_refused, data).decision or "").casefold() in GRANTED
+    return _approval_granted(head, data) if yes else _approval_denied(head, data)
+
+
+def _approval_told(head: Head, data: bytes) -> Sightings:
+    """Its type says that it was granted, unless a decision says otherwise."""
+    unsaid = decoded(_refused, data).decision is None
+    return _approval_granted(head, data) if unsaid else _approval_decided(head, data)
+
+
+def reference_of(asked: Asked | Refusal, session: str) -> str:
     """What joins question and answer; of a service that numbers neither, the act they are about."""
     return name(asked.request_id) or stable_id("request", session, asked.action, asked.resource)
 
@@ -335,9 +378,9 @@ READERS: dict[str, Callable[[Head, bytes], Sightings]] = {
     "session.started": _session_started,
     "session.ended": _session_ended,
     "approval.requested": _approval_requested,
-    "approval.granted": _approval_granted,
-    "approval.decided": _approval_granted,
-    "approval.denied": lambda _head, _data: (),
+    "approval.granted": _approval_told,
+    "approval.decided": _approval_decided,
+    "approval.denied": _approval_denied,
     "credential.bound": _credential_bound,
     "plan.registered": _registered(Registered.PLAN, lambda it: it.plan_hash),
     "pipeline.apply.started": _registered(Registered.PLAN_STARTED, lambda it: it.plan_hash),

@@ -72,6 +72,17 @@ class Asked(Struct, frozen=True, kw_only=True):
     expires: str | None = None
 
 
+class Refusal(Struct, frozen=True, kw_only=True):
+    """Data of `approval.denied`, and of any answer as far as its decision."""
+
+    action: str = ""
+    resource: str = ""
+    request_id: str | None = None
+    session: str | None = None
+    decided_by: str | None = None
+    decision: str | None = None
+
+
 class Bound(Struct, frozen=True, kw_only=True):
     """Data of `credential.bound`."""
 
