@@ -13,7 +13,8 @@ from detectors.policy import ApprovalSettings
 from detectors.steps import step_of, strengthened
 from models.event import READS, Approval, Delegation, Operation
 from models.registry import EMPTY, Registry
-from models.session import SESSIONS_MAX, Grant, Session, Workflow
+from models.session import SESSIONS_MAX, Session, Workflow
+from models.words import Grant
 
 WORKFLOWS_MAX = 10_000
 

@@ -232,30 +232,6 @@ def test_a_digest_of_something_else_is_told() -> None:
         assert event.digest_fits is fits, (digest, resource)
 
 
-@pytest.mark.parametrize("decision", ["denied", "expired", ""])
-@pytest.mark.parametrize("kind", ["approval.granted", "approval.decided"])
-def test_what_was_not_granted_is_no_approval(kind: str, decision: str) -> None:
-    """A refusal, by whatever name, allows nothing, and nobody has to wait for the answer any more."""
-    told = one(normalise, fact(kind, APPROVAL | {"decision": decision})).event
-    assert isinstance(told, Registration)
-    denied = one(normalise, fact("approval.denied", APPROVAL)).event
-    assert isinstance(denied, Registration)
-    assert (told.what, told.reference) == (Registered.REFUSED, denied.reference)
-
-
-@pytest.mark.parametrize("decision", ["granted", "Approved", None])
-def test_what_was_granted_is_an_approval_by_whatever_word(decision: str | None) -> None:
-    """Its type says so where no decision is told."""
-    told = one(normalise, fact("approval.granted", APPROVAL | {"decision": decision})).event
-    assert isinstance(told, Approval)
-
-
-def test_a_refusal_that_says_nothing_is_read_and_yields_nothing() -> None:
-    """Not every service says what it refused, and what was decided is only granted if somebody says so."""
-    assert normalise(encoded(fact("approval.denied", {}))) == ()
-    assert normalise(encoded(fact("approval.decided", {}))) == ()
-
-
 @pytest.mark.parametrize(
     ("kind", "data", "what", "reference", "targets"),
     [
