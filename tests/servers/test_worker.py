@@ -33,6 +33,12 @@ def commands(deployment: Deployment) -> list[Command]:
     return [from_caep(record.value) for record in deployment.read("commands")]
 
 
+def actions(deployment: Deployment) -> list[Action]:
+    """What was ordered, however often: nobody answers here, so on a slow machine it is sent again."""
+    once = {command.id: command for command in commands(deployment) if not command.escalates}
+    return [command.action for command in once.values()]
+
+
 def chain_of_one(seed: int = 3) -> list[tuple[str, bytes]]:
     """One session that completes the chain, and noise."""
     return traffic(60, 3, 1, seed)
@@ -98,7 +104,7 @@ def test_bad_input_is_kept_counted_and_does_not_stop_the_stream(
         assert {h["topic"].decode() for h in headers} == {topic}
         assert all(h["detail"] and h["offset"] and h["partition"] for h in headers)
         assert worker.metric("chainbrake_dead_letters_total") == len(bad)
-        assert [c.action for c in commands(deployment)] == [Action.KILL_SESSION, Action.REVOKE_TOKEN]
+        assert actions(deployment) == [Action.KILL_SESSION, Action.REVOKE_TOKEN]
         assert worker.stop() == 0
 
 
@@ -158,7 +164,7 @@ def test_a_header_that_no_client_can_decode_does_not_end_the_reading(
         deployment.wait_stored(len(rows) + 12, 60)
         reasons = Counter(dict(letter.headers)["reason"] for letter in deployment.read("dead-letters"))
         assert reasons == {b"not_utf8": 12}
-        assert [c.action for c in commands(deployment)] == [Action.KILL_SESSION, Action.REVOKE_TOKEN]
+        assert actions(deployment) == [Action.KILL_SESSION, Action.REVOKE_TOKEN]
         assert deployment.folded() == len(rows)
         assert worker.stop() == 0
 
