@@ -224,6 +224,7 @@ def flood(count: int, start: int = 0) -> list[AnyEvent]:
     return events
 
 
+@pytest.mark.slow
 def test_ten_thousand_distinct_events_leave_as_much_as_two_thousand() -> None:
     """State is bounded, whatever an agent invents."""
     heard = Judged(baseline=trained()).fold(flood(2000))
@@ -236,6 +237,7 @@ def test_ten_thousand_distinct_events_leave_as_much_as_two_thousand() -> None:
     assert heard.judge.tally.sessions_forgotten > 0
 
 
+@pytest.mark.slow
 def test_one_session_with_ten_thousand_events_stays_small() -> None:
     """Rings and registers do not grow with the length of a run."""
     heard = Judged(baseline=trained()).fold(replace(event, session="s1") for event in flood(10_000))

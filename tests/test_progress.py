@@ -49,6 +49,7 @@ def at_a_terminal(*arguments: str | Path) -> tuple[bytes, bytes]:
     return out, seen
 
 
+@pytest.mark.slow
 def test_on_a_terminal_there_is_a_bar_and_it_stays_out_of_what_is_piped(chain: Path) -> None:
     """What goes to a file is the same to the byte."""
     out, seen = at_a_terminal("replay", chain)

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import msgspec
+import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
@@ -156,6 +157,7 @@ logs = st.lists(
 )
 
 
+@pytest.mark.slow
 @LAW
 @given(chains(), logs)
 def test_a_chain_fires_exactly_where_a_search_by_hand_finds_it(
@@ -165,6 +167,7 @@ def test_a_chain_fires_exactly_where_a_search_by_hand_finds_it(
     assert found(chain, log) == completing(chain, log)
 
 
+@pytest.mark.slow
 @LAW
 @given(chains(), logs, st.data())
 def test_it_does_so_in_whatever_order_they_arrive(
@@ -175,6 +178,7 @@ def test_it_does_so_in_whatever_order_they_arrive(
     assert found(chain, arrivals) == completing(chain, arrivals)
 
 
+@pytest.mark.slow
 @LAW
 @given(chains(), logs, st.data())
 def test_the_judge_names_the_same_sessions_however_often_events_are_told(

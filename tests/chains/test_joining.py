@@ -96,6 +96,7 @@ followed = st.sampled_from(["principal", "agent"])
 spread = st.lists(st.sampled_from(["w1", "w1", "w2", "w3"]), min_size=9, max_size=9)
 
 
+@pytest.mark.slow
 @LAW
 @given(chains(), followed, logs, spread)
 def test_a_chain_over_workflows_fires_exactly_where_a_search_by_hand_finds_it(
@@ -107,6 +108,7 @@ def test_a_chain_over_workflows_fires_exactly_where_a_search_by_hand_finds_it(
     assert found_over(compiled(over, ApprovalSettings()), events) == by_hand(over, events)
 
 
+@pytest.mark.slow
 @LAW
 @given(chains(), followed, logs, spread, st.data())
 def test_it_does_so_in_whatever_order_they_arrive(

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from functools import cache
 from itertools import combinations, product
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec import Struct
@@ -151,6 +152,7 @@ logs = st.lists(
 )
 
 
+@pytest.mark.slow
 @LAW
 @given(correlations, logs)
 def test_a_correlation_fires_exactly_where_a_search_by_hand_finds_it(
@@ -160,6 +162,7 @@ def test_a_correlation_fires_exactly_where_a_search_by_hand_finds_it(
     assert found(rule, log) == completing(rule, log)
 
 
+@pytest.mark.slow
 @LAW
 @given(correlations, logs, st.data())
 def test_it_does_so_in_whatever_order_they_arrive(
