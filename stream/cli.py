@@ -1,5 +1,6 @@
 """The command line: `chainbrake …`. Each command reads settings, builds the parts, and runs them."""
 
+import errno
 import os
 import sys
 from importlib.metadata import version as installed
@@ -40,6 +41,9 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+UNWRITABLE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
+"""The place to write to is full or broken: nothing that a traceback explains."""
+
 hooks = typer.Typer(no_args_is_help=True, help="Enforcement hooks: they act on commands and acknowledge.")
 app.add_typer(hooks, name="hook")
 app.add_typer(models, name="models")
@@ -48,7 +52,10 @@ app.add_typer(models, name="models")
 def main() -> None:
     """Run; what we raise on purpose is a message and exit code 2, everything else a traceback."""
     try:
-        app()
+        try:
+            app()
+        finally:
+            sys.stdout.flush()  # here, where it can be told that it did not arrive
     except RuleError as error:  # a line for each mistake, each with its place
         for line in str(error).splitlines():
             errors.print(f"[red]error:[/red] {escape(line.strip())}")
@@ -60,8 +67,19 @@ def main() -> None:
         errors.print(f"[red]error:[/red] {escape(said)}")
         sys.exit(2)
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the reader has gone: nothing to say
+        _let_go_of_output()  # the reader has gone: nothing to say
         sys.exit(1)
+    except OSError as error:
+        if error.errno not in UNWRITABLE:
+            raise
+        _let_go_of_output()
+        errors.print(f"[red]error:[/red] {escape(error.filename or 'standard output')}: {error.strerror}")
+        sys.exit(2)
+
+
+def _let_go_of_output() -> None:
+    """What is still to be written there would be an error once more, when Python ends."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _print_version(*, wanted: bool) -> None:
@@ -246,7 +264,7 @@ app.command()(evaluate)
 def explain(
     files: Files,
     session: Annotated[str, typer.Option("--session", help="whose story; a command names it")],
-    workflow: Annotated[str | None, typer.Option(help="only that workflow: spares memory")] = None,
+    workflow: Annotated[str | None, typer.Option(help="tell of that workflow alone: spares memory")] = None,
     policy: PolicyPath = None,
     baseline: BaselinePath = None,
     source: SourceName = "events",

@@ -214,7 +214,7 @@ def test_as_json_it_is_one_object(tell: Tell) -> None:
 
 def test_a_session_that_is_not_there_is_an_error_with_names_near_it() -> None:
     """Whoever mistypes an id is helped."""
-    with pytest.raises(InputError, match="no event of session s11 here; there are s1"):
+    with pytest.raises(InputError, match="no event of session 's11' here; there are s1"):
         told_of(told("D@0"), session="s11")
 
 
@@ -253,3 +253,54 @@ def test_what_the_story_says_was_ordered_is_what_replay_orders() -> None:
         story = Explaining(Policy(), None, SCENARIO, registry(), session).story(lines([path]))
         assert [command.id for step in story.steps for command in step.commands] == rows
         assert not story.stopped or story.tried or story.untried
+
+
+ELSEWHERE = """
+name: looked_here_changed_there
+title: one agent looked up who may do what, and changed rights in another run
+scope: agent
+steps:
+  - {id: review, class: policy_read}
+  - {id: change, class: [role_mapping, privilege_change], differs: {workflow: review.workflow}}
+within: 1h
+confidence: 0.5
+"""
+
+
+def test_one_workflow_alone_is_told_with_what_rests_on_others(tell: Tell, tmp_path: Path) -> None:
+    """They are judged, and told of nowhere: the worker's finding would be missing in the story otherwise."""
+    rules = tmp_path / "mine.yml"
+    rules.write_text(ELSEWHERE)
+    events = [*told("P@0", session="s0", workflow="w0"), *told("V@30")]
+    whole = tell(events, "--chains", str(rules))
+    assert "looked_here_changed_there:crossing" in whole
+    assert tell(events, "--chains", str(rules), "--workflow", "w1") == whole
+
+
+def test_a_session_of_another_workflow_is_found_there() -> None:
+    """Instead of "there are none"."""
+    events = told("D@0")
+    with pytest.raises(InputError, match="no event of session 's1' in workflow w9; it is in workflow w1"):
+        told_of(events, workflow="w9")
+
+
+def test_a_recording_of_another_format_says_so() -> None:
+    """A session that is not there for want of any event: the first line tells why."""
+    explaining = Explaining(Policy(), None, "okta.system_log", OFFICE, "s1")
+    with pytest.raises(
+        InputError, match=r"there are none; line 0 \(from 0\) is no record of okta.system_log"
+    ):
+        explaining.story([msgspec.json.encode(event) for event in told("D@0")])
+
+
+def test_a_narrow_terminal_tells_the_same_below_each_other(
+    tell: Tell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No word of it is cut into the syllables of a column."""
+    events = told(CHAIN)
+    wide = tell(events)
+    monkeypatch.setattr("stream.commands.explain.TABLE_WIDTH_MIN", 1000)
+    narrow = tell(events)
+    for word in (": changes rights", "noticed ", "ordered kill_session", "risk 0.", "(line 3)"):
+        assert word in narrow
+    assert wide.count("noticed") == narrow.count("noticed")

@@ -2,6 +2,8 @@
 
 import gzip
 import json
+import os
+import threading
 from pathlib import Path
 
 import pytest
@@ -62,3 +64,53 @@ def test_what_is_broken_comes_as_it_is_and_bounded(tmp_path: Path) -> None:
     path.write_bytes(b"{\n" + b" " * WIDE_BYTES_MAX)
     with pytest.raises(InputError, match="not one record a line"):
         list(lines([str(path)]))
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_the_mark_of_windows_belongs_to_no_line(tmp_path: Path, *, packed: bool) -> None:
+    """The first event of an export would be lost by it; it is one of the file, wherever the text begins."""
+    path = tmp_path / "export"
+    for text in (b'{"a": 1}\r\n{"a": 2}\r\n', b'[\n{"a": 1},\n{"a": 2}\n]\n'):
+        content = b"\xef\xbb\xbf" + text
+        path.write_bytes(gzip.compress(content) if packed else content)
+        assert [json.loads(line)["a"] for line in lines([str(path)])] == [1, 2]
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        ('{"a": 1}\n'.encode("utf-16"), "UTF-16: iconv"),
+        ('{"a": 1}\n'.encode("utf-16-be").join([b"\xfe\xff", b""]), "UTF-16: iconv"),
+        (b"\x28\xb5\x2f\xfd....", "packed by zstd"),
+        (b"BZh9....", "packed by bzip2"),
+        (b"\xfd7zXZ\0...", "packed by xz"),
+        (b"PK\x03\x04....", "a zip archive"),
+    ],
+)
+def test_what_is_not_read_is_named_and_no_heap_of_dead_letters(
+    tmp_path: Path, content: bytes, told: str
+) -> None:
+    """With what makes it readable."""
+    path = tmp_path / "export"
+    path.write_bytes(content)
+    with pytest.raises(InputError, match=told):
+        list(lines([str(path)]))
+
+
+def test_a_pipe_with_a_name_is_read_packed_or_not(tmp_path: Path) -> None:
+    """As a shell gives one for `<(…)`: it has no length, and nobody can go back in it."""
+    path = tmp_path / "pipe"
+    os.mkfifo(path)
+    for content in (b"one\ntwo\n", gzip.compress(b"one\ntwo\n")):
+        writer = threading.Thread(target=path.write_bytes, args=(content,))
+        writer.start()
+        assert list(lines([str(path)])) == [b"one", b"two"]
+        writer.join()
+
+
+def test_a_device_that_does_not_answer_is_an_error_and_no_traceback() -> None:
+    """Where Linux has one: the first read fails, not the opening."""
+    if not Path("/proc/self/mem").exists():
+        pytest.skip("no such device here")
+    with pytest.raises(InputError, match="/proc/self/mem: "):
+        list(lines(["/proc/self/mem"]))

@@ -91,3 +91,15 @@ def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
     """Nobody waits for a misspelt name."""
     with pytest.raises(InputError, match="missing: No such file"):
         read(tmp_path / "missing")
+
+
+def test_the_mark_of_windows_belongs_to_no_line(tmp_path: Path) -> None:
+    """It is at the beginning of the file, of the new one, too."""
+    path = tmp_path / "log"
+    path.write_bytes(b"\xef\xbb\xbfone\n")
+
+    def rotate() -> None:
+        path.rename(tmp_path / "log.1")
+        path.write_bytes(b"\xef\xbb\xbftwo\n")
+
+    assert read(path, rotate, None) == [b"one", b"two"]

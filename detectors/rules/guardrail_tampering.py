@@ -43,7 +43,7 @@ class GuardrailTampering(Detector):
         remembered(session.weakened, event.target or event.operation, WEAKENED_MAX)
         many = len(session.weakened) >= self._settings.targets_min
         confidence = self._settings.confidence_wide if wide or many else self._settings.confidence
-        reach = "for all" if wide else f"of {len(session.weakened)} so far in this session"
+        reach = "for all" if wide else f"{len(session.weakened)} so far in this session"
         return Noticed(
             detector=self.name,
             confidence=confidence,

@@ -15,6 +15,23 @@ from models.finding import Noticed
 from models.registry import Registry
 from models.session import Session, Step, Workflow
 
+DOES = {
+    Effect.EXPANDS: "gives more rights",
+    Effect.REMOVES: "takes away",
+    Effect.TRUST_PATH: "opens a trust path",
+    Effect.WEAKENS: "weakens a defence",
+    Effect.MINTS: "makes a credential",
+    Effect.LONG_LIVED: "lasts",
+    Effect.ADMIN: "is administrative",
+    Effect.WIDE: "reaches far",
+    Effect.OUTBOUND: "sends content out",
+    Effect.UNTRUSTED: "brings content in from outside",
+    Effect.RUNS_AS: "runs as what it reaches",
+    Effect.EXPOSES: "opens it to outsiders",
+    Effect.CREATES: "creates it",
+}
+"""Effects in the words of a reason. The value of a secret is told by those who look for it."""
+
 
 class UnapprovedChange(Detector):
     """Fires at a change of some weight that was neither approved nor registered, nor is a habit."""
@@ -71,5 +88,5 @@ def _on(event: Operation) -> str:
 
 
 def _effects(event: Operation) -> str:
-    told = [effect.replace("_", " ") for effect in event.effects if effect is not Effect.SECRET_VALUE]
+    told = [DOES[effect] for effect in event.effects if effect in DOES]
     return "which " + ", ".join(told) if told else "a change of identity"

@@ -66,6 +66,8 @@ HARMLESS = (READS - {OpClass.SECRET_READ}) | {OpClass.OTHER, OpClass.UNCLASSIFIE
 QUIET_SHOWN_MAX = 2
 """So many steps that nobody minded are shown; more in a row are counted."""
 TARGETS_SHOWN_MAX = 3
+TABLE_WIDTH_MIN = 120
+"""Columns of a terminal: with fewer, the words of a table of seven columns are cut to syllables."""
 
 
 def run(
@@ -98,10 +100,14 @@ def run(
     for line in (
         *_head(story),
         "",
-        "[bold]What happened[/bold] (times are UTC, in the order in which it was judged)",
+        "[bold]What happened[/bold] (times are UTC, lines count from 0, in the order in which it was judged)",
     ):
         out.print(line)
-    out.print(_steps(story, every=every))
+    if out.width < TABLE_WIDTH_MIN:
+        for line in _steps_below_each_other(story, every=every):
+            out.print(line)
+    else:
+        out.print(_steps(story, every=every))
     for line in _why(story):
         out.print(line)
 
@@ -132,16 +138,46 @@ def _steps(story: Story, *, every: bool) -> Table:
     table = Table("time", "line", "what it did", "on", "how it ended", "vouched for by", "risk", box=None)
     for column in table.columns:
         column.overflow = "fold"  # a name that is cut off is no evidence
+    for step in _told(story, every=every):
+        if isinstance(step, list):
+            risk = f"{step[-1].risk:.2f}"
+            table.add_row(f"[dim]{_at(step[0].event.at_ms)}[/dim]", "", _unminded(step), "", "", "", risk)
+            continue
+        what, target = _words(step.event)
+        cells = (escape(target), _ended(step.event), escape(step.warrant), f"{step.risk:.2f}")
+        table.add_row(_at(step.event.at_ms), str(step.index), what, *cells)
+        for words in _led_to(step):
+            table.add_row("", "", words, "", "", "", "")
+    return table
+
+
+def _steps_below_each_other(story: Story, *, every: bool) -> Iterator[str]:
+    """The same where columns would be too narrow for words."""
+    for step in _told(story, every=every):
+        if isinstance(step, list):
+            yield f"[dim]{_at(step[0].event.at_ms)}[/dim]  {_unminded(step)}"
+            continue
+        what, target = _words(step.event)
+        yield f"{_at(step.event.at_ms)}  {what}"
+        about = f"on {escape(target)}, " if target else ""
+        about += f"{ended}, " if (ended := _ended(step.event)) else ""
+        about += f"vouched for by {escape(step.warrant)}, " if step.warrant else ""
+        yield f"  {about}risk {step.risk:.2f} (line {step.index})"
+        for words in _led_to(step):
+            yield f"  {words}"
+
+
+def _told(story: Story, *, every: bool) -> Iterator[Step | list[Step]]:
+    """The steps to tell one by one; of many in a row that nobody minded, all at once."""
     quiet: list[Step] = []
     for step in story.steps:
         if not every and _uneventful(step):
             quiet.append(step)
             continue
-        _add_quiet(table, quiet)
+        yield from quiet if len(quiet) <= QUIET_SHOWN_MAX else [quiet]
         quiet = []
-        _add(table, step)
-    _add_quiet(table, quiet)
-    return table
+        yield step
+    yield from quiet if len(quiet) <= QUIET_SHOWN_MAX else [quiet]
 
 
 def _uneventful(step: Step) -> bool:
@@ -150,38 +186,24 @@ def _uneventful(step: Step) -> bool:
     return harmless and not step.findings and not step.commands
 
 
-def _add_quiet(table: Table, quiet: list[Step]) -> None:
-    if len(quiet) <= QUIET_SHOWN_MAX:
-        for step in quiet:
-            _add(table, step)
-        return
-    words = f"[dim]{len(quiet)} steps that nobody minded (--all shows them)[/dim]"
-    table.add_row(f"[dim]{_at(quiet[0].event.at_ms)}[/dim]", "", words, "", "", "", f"{quiet[-1].risk:.2f}")
+def _unminded(steps: list[Step]) -> str:
+    return f"[dim]{len(steps)} steps that nobody minded (--all shows them)[/dim]"
 
 
-def _add(table: Table, step: Step) -> None:
-    event = step.event
-    what, target = _words(event)
-    ended = ""
-    if isinstance(event, Operation):
-        ended = "" if event.outcome is Outcome.OK else f"[yellow]{event.outcome}[/yellow]"
-    table.add_row(
-        _at(event.at_ms),
-        str(step.index),
-        what,
-        escape(target),
-        ended,
-        escape(step.warrant),
-        f"{step.risk:.2f}",
-    )
+def _ended(event: Event) -> str:
+    """How an operation ended, if not well."""
+    if not isinstance(event, Operation) or event.outcome is Outcome.OK:
+        return ""
+    return f"[yellow]{event.outcome}[/yellow]"
+
+
+def _led_to(step: Step) -> Iterator[str]:
     for finding in step.findings:
-        words = f"[yellow]noticed[/yellow] {escape(finding.reason)} [dim]({finding.detector}, "
-        words += f"weight {finding.confidence:.2f}, on {GRADES[finding.grade]})[/dim]"
-        table.add_row("", "", words, "", "", "", "")
+        words = f"[yellow]noticed[/yellow] {escape(finding.reason)} [dim]({escape(finding.detector)}, "
+        yield words + f"weight {finding.confidence:.2f}, on {GRADES[finding.grade]})[/dim]"
     for command in step.commands:
         of = f" of {command.credential}" if command.action is Action.REVOKE_TOKEN else ""
-        words = f"[red]ordered[/red] {command.action}{escape(of)}: {command.scope}"
-        table.add_row("", "", words, "", "", "", "")
+        yield f"[red]ordered[/red] {command.action}{escape(of)}: {escape(command.scope)}"
 
 
 def _words(event: Event) -> tuple[str, str]:

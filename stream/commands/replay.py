@@ -58,6 +58,8 @@ def replay(
         sys.stdout.write(encode(summary).decode() + "\n")
         return
     tell_refused(replayed.first_refused, source)
+    if summary["lines"] and not summary["events"] and not summary["dead_letters"]:
+        errors.print(f"[yellow]no line told of anything:[/yellow] are they of {escape(source)} (--source)?")
     for name, value in summary.items():
         if name != "kind":
             out.print(f"{name:16} {counted(value) if isinstance(value, dict) else value}")

@@ -111,6 +111,8 @@ class Span(Struct, frozen=True, kw_only=True):
 
 _request = msgspec.json.Decoder(ResourceSpans | list[ResourceSpans])
 _span = msgspec.json.Decoder(JsonSpan)
+_members = msgspec.json.Decoder(dict[str, Raw])
+PARTS = frozenset({"resourceSpans", "scopeSpans"})
 
 
 class Batch(Struct, frozen=True):
@@ -154,7 +156,20 @@ def read_json(record: bytes) -> Batch:
             except UnreadableEventError as error:
                 rejected += 1
                 reason = reason or error
+    if not spans and not rejected:
+        _require_request(record)
     return Batch(spans, rejected, reason)
+
+
+def _require_request(record: bytes) -> None:
+    """A request may hold no span; what is none, such as a log line, must not look like one that does not.
+
+    Raises `UnreadableEventError`.
+    """
+    if record.lstrip()[:1] == b"{":
+        names = decoded(_members, record, BATCH_BYTES_MAX)
+        if names and PARTS.isdisjoint(names):
+            raise invalid("no request of spans: it has no resourceSpans")
 
 
 def _of_json(span: JsonSpan, resource: Attributes) -> Span:

@@ -28,7 +28,7 @@ from models.registry import Registry
 from models.session import Session, Workflow
 from stream.offline.replay import Replay
 from stream.offline.what_if import Tried, WhatIf
-from stream.recordings.recorded import Arrival
+from stream.recordings.recorded import Arrival, told_of
 from stream.rule_files import load_declared
 
 HELD_MAX = 300_000
@@ -100,13 +100,16 @@ class Explaining:
         workflow: str | None = None,
         declared: Declared | None = None,
     ) -> None:
-        """`workflow` is the only one that is looked at, if given; `declared` as `Replay` has it."""
+        """`workflow` is the only one that is told of, if given; `declared` as `Replay` has it."""
         self._policy = policy
         self._declared = load_declared(policy) if declared is None else declared
         self._replay = Replay(policy, baseline, source, registry, self._declared)
         self._again = Judge(policy, baseline, registry, self._declared)
         self._warrants = Warrants(policy.approvals, registry)
         self._only = workflow
+        self._source = source
+        self._elsewhere = ""
+        """Another workflow in which the session is, if only one is looked at."""
         self._held: dict[str, list[Arrival]] = {}
         self._held_count = 0
         self._sessions: dict[str, None] = {}
@@ -118,14 +121,25 @@ class Explaining:
         for arrival in self._replay.arrivals(lines):
             if self._only is None or arrival.event.workflow == self._only:
                 self._take(arrival)
+            else:  # told of nowhere, and judged: chains over workflows rest on it, and the budget of stops
+                self._replay.fold(arrival)
+                if arrival.event.session == story.session:
+                    self._elsewhere = arrival.event.workflow
         if not story.steps:
-            near = get_close_matches(story.session, self._sessions, NAMES_SHOWN, 0.0)
-            raise InputError(
-                f"no event of session {story.session} here; there are {', '.join(near) or 'none'}"
-            )
+            raise InputError(self._missed())
         if story.decisive is not None:
             self._ask(story.decisive)
         return story
+
+    def _missed(self) -> str:
+        """Why there is no story, and what to ask for instead."""
+        name, refused = self._story.session, self._replay.first_refused
+        within = "here" if self._only is None else f"in workflow {self._only}"
+        if self._elsewhere:
+            return f"no event of session {name!r} {within}; it is in workflow {self._elsewhere}"
+        near = get_close_matches(name, self._sessions, NAMES_SHOWN, 0.0)
+        missed = f"no event of session {name!r} {within}; there are {', '.join(near) or 'none'}"
+        return missed if refused is None else f"{missed}; {told_of(refused, self._source)}"
 
     def _take(self, arrival: Arrival) -> None:
         event, session = arrival.event, self._story.session

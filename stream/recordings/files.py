@@ -11,9 +11,10 @@ import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from errno import EACCES
+from io import BufferedReader
 from json import JSONDecoder
 from pathlib import Path
-from typing import IO
+from typing import IO, cast
 
 import msgspec
 
@@ -24,6 +25,19 @@ from stream.recordings import parquet, topic_range
 from stream.recordings.folders import files_of
 
 GZIP_MAGIC = b"\x1f\x8b"
+BEGINS = 4
+"""So many bytes tell what a file is."""
+MARK = b"\xef\xbb\xbf"
+"""Editors and consoles of Windows begin a text in UTF-8 with it; it belongs to no line."""
+NOT_READ = {
+    b"\xff\xfe": "text in UTF-16: iconv -f UTF-16 -t UTF-8",
+    b"\xfe\xff": "text in UTF-16: iconv -f UTF-16 -t UTF-8",
+    b"\x28\xb5\x2f\xfd": "packed by zstd: zstd -d",
+    b"BZh": "packed by bzip2: bunzip2",
+    b"\xfd7zX": "packed by xz: unxz",
+    b"PK\x03\x04": "a zip archive: unzip",
+}
+"""How a file begins that is not read as it is; what it is, and what makes it readable."""
 EVERY = 4096
 OPEN = (b"{", b"[")
 """A line that is no record: an object or a list begins here, and ends on a later one."""
@@ -83,7 +97,7 @@ def require_place(path: Path) -> None:
 def _bounded(stream: IO[bytes], path: str, bytes_max: int) -> Iterator[bytes]:
     """Lines of one file, or what stands for them."""
     try:
-        line = stream.readline(bytes_max + 2)
+        line = stream.readline(bytes_max + 2).removeprefix(MARK)
         if line.strip() in OPEN or line.lstrip().startswith(b"["):
             yield from (each[: bytes_max + 1] for each in _written_wide(line, stream, path))
             return
@@ -118,7 +132,7 @@ def _written_wide(first: bytes, stream: IO[bytes], path: str) -> Iterator[bytes]
 def _opened(path: str, bytes_max: int, bar: Bar) -> Iterator[tuple[Iterator[bytes], Callable[[], int]]]:
     """The lines of one input, and how far they were read, as the bar counts."""
     if path == STANDARD_INPUT:
-        yield _bounded(sys.stdin.buffer, path, bytes_max), int
+        yield _bounded(_standard_input(), path, bytes_max), int
         return
     if topic_range.named(path):
         with topic_range.opened(path, bytes_max) as records:
@@ -130,13 +144,34 @@ def _opened(path: str, bytes_max: int, bar: Bar) -> Iterator[tuple[Iterator[byte
     except OSError as error:
         raise InputError(f"{path}: {error.strerror}") from error
     with raw:
-        begins = raw.read(4)
-        raw.seek(0)
+        begins = _beginning(raw, path)
+        place = raw.tell if raw.seekable() else int  # a pipe has a name here, and no length
         if begins == parquet.MAGIC:
             rows = parquet.Rows(path, bytes_max, size(path))
             yield iter(rows), lambda: rows.done
         elif begins.startswith(GZIP_MAGIC):
             with gzip.GzipFile(fileobj=raw) as stream:
-                yield _bounded(stream, path, bytes_max), raw.tell  # type: ignore[arg-type]  # reads like a file
+                yield _bounded(stream, path, bytes_max), place  # type: ignore[arg-type]  # reads like a file
         else:
-            yield _bounded(raw, path, bytes_max), raw.tell
+            yield _bounded(raw, path, bytes_max), place
+
+
+def _standard_input() -> IO[bytes]:
+    """What comes through a pipe, unpacked if it is packed. Raises `InputError`."""
+    if sys.stdin is None:  # whoever started us has closed it
+        raise InputError(f"{STANDARD_INPUT}: standard input is closed")
+    stream = cast("BufferedReader", sys.stdin.buffer)
+    begins = _beginning(stream, STANDARD_INPUT)
+    return gzip.GzipFile(fileobj=stream) if begins.startswith(GZIP_MAGIC) else stream  # type: ignore[return-value]
+
+
+def _beginning(stream: BufferedReader, path: str) -> bytes:
+    """The first bytes of what is about to be read; they stay to be read. Raises `InputError`."""
+    try:
+        begins = stream.peek(BEGINS)[:BEGINS]
+    except OSError as error:
+        raise InputError(f"{path}: {error.strerror}") from error
+    for magic, what in NOT_READ.items():
+        if begins.startswith(magic):
+            raise InputError(f"{path}: {what}, then give it what comes of that")
+    return begins

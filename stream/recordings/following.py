@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import IO
 
 from models.errors import InputError
+from stream.recordings.files import MARK
 
 PAUSE_S = 0.2
 CHUNK_BYTES = 1_048_576
@@ -29,7 +30,7 @@ def followed(path: str, bytes_max: int, waited: Callable[[], object]) -> Iterato
 
 
 def _grown(place: Path, stream: IO[bytes], bytes_max: int, waited: Callable[[], object]) -> Iterator[bytes]:
-    rest = b""
+    rest = stream.read(len(MARK)).removeprefix(MARK)
     while True:
         chunk = stream.read(CHUNK_BYTES)
         if chunk:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from models.errors import Unreadable, UnreadableEventError
 from stream.ingest.otel_spans import normalise
-from stream.ingest.otlp import BATCH_BYTES_MAX
+from stream.ingest.otlp import BATCH_BYTES_MAX, read_spans
 from tests.ingest.agents import holds
 from tests.ingest.changing import encoded
 from tests.ingest.saas import mutated
@@ -76,3 +76,12 @@ def test_whatever_comes_in_as_protobuf_is_sightings_or_an_error(sample: Any, at:
     """Cut, spliced or overwritten."""
     content = protobuf(sample)
     holds(normalise, content[:at] + put + content[at + len(put) :])
+
+
+def test_what_is_no_request_is_unreadable_and_a_request_without_spans_is_not() -> None:
+    """A log line, or the metrics of a wrong exporter, would be taken for silence."""
+    for content in (b"{}", b'{"resourceSpans": []}', b"[]"):
+        assert read_spans(content).spans == []
+    for content in (b'{"kind": "operation"}', b'{"resourceMetrics": [{}]}'):
+        with pytest.raises(UnreadableEventError, match="no resourceSpans"):
+            read_spans(content)
