@@ -25,6 +25,9 @@ SERVICE_LINK = re.compile(
 
 SERVICE_ADDRESS = ("tcp://", "udp://", "sctp://")
 
+ADDRESS = re.compile(r"([^\s:\[\]]+|\[[0-9a-fA-F:.]+\])(:\d{1,5})?|[0-9a-fA-F:.]*::[0-9a-fA-F:.]*")
+"""A host, or an IPv6 address in brackets, with a port or without; or an IPv6 address alone."""
+
 Port = Annotated[int, Meta(ge=1, le=65535)]
 Count = Annotated[int, Meta(ge=1)]
 
@@ -94,9 +97,13 @@ def read_settings(environment: Mapping[str, str], **options: Any) -> Settings:
     _refuse_unknown(name for name, value in ours.items() if not _is_service_link(name, value))
     given.update({name: value for name, value in options.items() if value is not None})
     try:
-        return msgspec.convert(given, Settings, strict=False)
+        settings = msgspec.convert(given, Settings, strict=False)
     except msgspec.ValidationError as error:
         raise SettingsError(f"settings ({PREFIX}… or an option): {error}") from error
+    for address in settings.kafka.split(","):
+        if ADDRESS.fullmatch(address.strip()) is None:
+            raise SettingsError(f"kafka (--kafka, {PREFIX}KAFKA): {address!r} is not host:port[,host:port]")
+    return settings
 
 
 def _refuse_unknown(names: Iterable[str]) -> None:

@@ -28,8 +28,8 @@ from kafka.errors import KafkaError
 
 from models.acknowledgement import Acknowledgement
 from models.command import Action, Command
-from models.errors import InputError, StateError
-from models.event import AnyEvent, Approval, Delegation, Operation, Outcome
+from models.errors import InputError, SettingsError, StateError
+from models.event import AnyEvent, Approval, Delegation, Name, Operation, Outcome
 from stream.enforcement.approved import Approved
 from stream.enforcement.calls import read_call, read_fact
 from stream.enforcement.guard import Block, Guard
@@ -57,13 +57,13 @@ ANYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - compared with, 
 class Gateway:
     """The HTTP side. Everything of it runs in one event loop; only the producer may make a thread wait."""
 
-    def __init__(self, settings: Settings, name: str, publisher: Publisher) -> None:
+    def __init__(self, settings: Settings, name: str, publisher: Publisher, approved: Approved) -> None:
         self.topics: Topics = topics_of(settings)
         self._settings = settings
         self._name = name
         self._source = f"//chainbrake/gateway/{name}"
         self._guard = Guard()
-        self._approved = Approved(load_policy(settings.policy).approvals, load_registry(settings.registry))
+        self._approved = approved
         self._publisher = publisher
         self._sender = ThreadPoolExecutor(1, "publisher")  # one, so that records keep their order
         self._waiting = 0
@@ -236,18 +236,26 @@ class Gateway:
 
 
 def run_gateway(settings: Settings, host: str, port: int, name: str) -> None:
-    """Until SIGTERM or SIGINT. Raises `StateError` if it cannot start."""
+    """Until SIGTERM or SIGINT. Raises `StateError` if it cannot start, `InputError` for a file or a name."""
+    try:
+        msgspec.convert(name, Name)
+    except msgspec.ValidationError as error:
+        raise SettingsError(f"--name {name!r}: {error}") from error
+    # Before the broker is asked: a mistake in a file is told by itself, whether one answers or not.
+    approved = Approved(load_policy(settings.policy).approvals, load_registry(settings.registry))
     set_up_logs(settings)
     quiet_client(OncePerWhile())
     with Publisher(settings, name) as publisher:
-        uvloop.run(_serve(settings, host, port, name, publisher))
+        uvloop.run(_serve(settings, host, port, name, publisher, approved))
 
 
-async def _serve(settings: Settings, host: str, port: int, name: str, publisher: Publisher) -> None:
+async def _serve(
+    settings: Settings, host: str, port: int, name: str, publisher: Publisher, approved: Approved
+) -> None:
     stopped = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stopped.set)
-    gateway = Gateway(settings, name, publisher)
+    gateway = Gateway(settings, name, publisher, approved)
     await asyncio.to_thread(publisher.know, gateway.topics.actions, gateway.topics.acks)
     runner = await gateway.open(host, port)
     await stopped.wait()
