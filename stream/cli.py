@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.markup import escape
 
 from detectors.catalog import NAMES
 from detectors.policy import write_policy
@@ -20,7 +19,7 @@ from stream.commands.ingest import ingest
 from stream.commands.models import models
 from stream.commands.replay import replay
 from stream.commands.stops import dispose, release
-from stream.console import errors, out
+from stream.console import errors, escape, out
 from stream.options import (
     BaselinePath,
     ChainsPath,
@@ -175,8 +174,8 @@ def check(
     if show:
         sys.stdout.write(write_policy(obeyed).decode())
         return
-    out.print(f"policy {obeyed.version}: {len(obeyed.levels)} levels, {len(NAMES)} detectors known")
-    out.print(f"chains and Sigma rules: {', '.join(declared.names) or 'none'}")
+    out.print(f"policy {escape(obeyed.version)}: {len(obeyed.levels)} levels, {len(NAMES)} detectors known")
+    out.print(f"chains and Sigma rules: {escape(', '.join(declared.names)) or 'none'}")
     for remark in declared.remarks:
         out.print(f"[yellow]note:[/yellow] {escape(remark)}")
     for provider in providers():
@@ -192,7 +191,7 @@ def check(
             f"{learned.pace.seen_enough} cohorts with enough seen"
         )
     if settings.registry:
-        out.print(f"registry {settings.registry}: {entered.summary}")
+        out.print(f"registry {escape(settings.registry)}: {entered.summary}")
 
 
 app.command()(replay)
@@ -217,7 +216,7 @@ def train(
     if baseline is not None and live is None:
         raise typer.BadParameter("names no file", param_hint="--baseline")
     version = run_train(out, files, source, to, settings, live)
-    out.print(f"written: {to} ({version})")
+    out.print(f"written: {escape(str(to))} ({version})")
 
 
 @app.command()

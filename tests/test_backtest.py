@@ -163,6 +163,10 @@ def test_labels_are_read_by_name_of_file_and_faults_are_placed(tmp_path: Path) -
     path.write_text(json.dumps([{"file": "x", "expect": {"action": "shoot"}}]))
     with pytest.raises(InputError, match=r"expect\.action"):
         read_labels(path)
+    for content in ({"session": "s", "label": "benign"}, {"scenarios": 3}, 3):
+        path.write_text(json.dumps(content))
+        with pytest.raises(InputError, match="a list with one entry per file"):
+            read_labels(path)
     with pytest.raises(InputError, match="No such file"):
         read_labels(tmp_path / "absent.json")
 
@@ -186,9 +190,26 @@ def test_the_command_prints_tables_or_rows(
     text = said()
     assert "unapproved_change" in text
     assert "bad.ndjson: wrong stop" in text
+    arguments[2] = str(tmp_path)  # a folder: labels are of the files in it
+    (tmp_path / "labels.json").rename(tmp_path / "labels")
+    arguments[-1] = str(tmp_path / "labels")
+    assert "bad.ndjson: wrong stop" in said()
     rows = [json.loads(line) for line in said("--json").splitlines()]
     assert {row["kind"] for row in rows} == {"file", "detector", "labels", "summary"}
     assert next(row for row in rows if row["kind"] == "file")["ending"] == "wrong stop"
+
+
+def test_labels_of_other_files_are_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Dashes in the table could mean anything."""
+    file, labels = tmp_path / "bad.ndjson", tmp_path / "labels.json"
+    file.write_bytes(b"\n".join(lines(BAD)))
+    labels.write_text(json.dumps([{"file": "good.ndjson", "expect": {"action": "none"}}]))
+    monkeypatch.setattr(sys, "argv", ["chainbrake", "backtest", str(file), "--labels", str(labels)])
+    with pytest.raises(SystemExit):
+        main()
+    assert "says nothing of any of these files" in capsys.readouterr().err
 
 
 OWN = """

@@ -177,6 +177,9 @@ def test_labels_come_from_the_format_and_from_a_file(tmp_path: Path) -> None:
     given.write_text('{"session": "r/1", "label": "odd"}\n')
     with pytest.raises(InputError, match="entry 0: 'odd' is none of"):
         labels_of("events", [], given)
+    given.write_text('{"session": "r/1", "label": "malicious", "first_bad": -1}\n')
+    with pytest.raises(InputError, match="first_bad"):
+        labels_of("events", [], given)
 
 
 def test_labels_of_scenarios_tell_whom_and_from_which_line(tmp_path: Path) -> None:

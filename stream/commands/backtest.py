@@ -8,13 +8,14 @@ from typing import Any
 
 import msgspec
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 
 from stream.baseline_files import load_baseline
+from stream.console import errors, escape
 from stream.offline.backtest import Backtest
 from stream.offline.labels import read_labels
 from stream.progress import progress
+from stream.recordings.folders import files_of
 from stream.rule_files import load_declared
 from stream.settings import Settings, load_policy, load_registry
 
@@ -56,8 +57,10 @@ def run(
         clock_ns=perf_counter_ns,
     )
     with progress(files, shown=not json) as bar:
-        for path in files:
+        for path in files if labels is None else files_of(files):  # labels are of files, not of folders
             tested.add(path, bar)
+    if labels is not None and not tested.summary()["labelled"]:
+        errors.print(f"[yellow]note:[/yellow] {escape(str(labels))} says nothing of any of these files")
     if json:
         encode = msgspec.json.Encoder().encode
         rows = (*_files(tested), *tested.firings(), *tested.detectors(), *tested.endings(), tested.summary())
@@ -71,7 +74,7 @@ def run(
         out.print(_table("against the labels", LABELS, tested.endings()))
         for row in _files(tested):
             if row["ending"] not in (None, "right"):
-                out.print(f"{row['file']}: {row['ending']}")
+                out.print(f"{escape(row['file'])}: {row['ending']}")
     for name, value in tested.summary().items():
         if name != "kind":
             out.print(f"{name:28} {_cell(value)}")
@@ -122,4 +125,4 @@ def _cell(value: Any) -> str:
         case float():
             return f"{value:.3g}" if value < THOUSAND else f"{value:,.0f}"
         case _:
-            return str(value)
+            return escape(str(value))

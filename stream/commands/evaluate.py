@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from msgspec.structs import replace
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 
 from stream.baseline_files import load_baseline
-from stream.console import out
+from stream.console import errors, escape, out
 from stream.options import PolicyPath, Recordings, RegistryPath, SourceName
 from stream.settings import Settings, load_policy, load_registry, read_settings
 
@@ -76,6 +75,10 @@ def measure(
     with progress(files, shown=not json) as bar:
         evaluation = measured(inputs, ours, load_policy(settings.policy), theirs, bar)
         require_some(evaluation.counts.sessions, source)
+        if labels is not None and evaluation.counts.unknown == evaluation.counts.sessions:
+            errors.print(
+                f"[yellow]note:[/yellow] {escape(str(labels))} says nothing of any of these sessions"
+            )
         if to is not None:
             from stream.evaluation.report.page import write_report  # noqa: PLC0415 - matplotlib
 
@@ -85,7 +88,7 @@ def measure(
         return
     _show(out, evaluation)
     if to is not None:
-        out.print(f"written: {to}")
+        out.print(f"written: {escape(str(to))}")
 
 
 def _loaded(settings: Settings, path: str, option: str) -> "Baseline":

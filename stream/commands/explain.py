@@ -7,7 +7,6 @@ from shlex import quote
 
 import msgspec
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 
 from detectors.explain import Weighing
@@ -28,6 +27,7 @@ from models.event import (
     Release,
 )
 from stream.baseline_files import load_baseline
+from stream.console import escape
 from stream.offline.explaining import Decisive, Explaining, Step, Story, as_json
 from stream.progress import progress
 from stream.recordings.files import lines

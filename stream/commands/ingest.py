@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from stream.commands.replay import counted, tell_refused
-from stream.console import out
+from stream.console import escape, out
 from stream.options import Files, Kafka, RegistryPath
 from stream.settings import load_registry, read_settings
 
@@ -29,4 +29,4 @@ def ingest(
     tell_refused(ingesting.first_refused, source)
     out.print(counted(dict(ingesting.counted)))
     if ingesting.names_to_add:
-        out.print(f"names to add: {counted(ingesting.names_to_add)}")
+        out.print(f"names to add: {escape(counted(ingesting.names_to_add))}")

@@ -12,11 +12,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import msgspec
 import typer
-from rich.markup import escape
 from rich.table import Column, Table
 
 from models.errors import ArtifactError, ChainbrakeError, ModelRegistryError
-from stream.console import out
+from stream.console import escape, out
 from stream.model_registry.announcement import Act, Announcement, Slot
 from stream.model_registry.places import model_registry
 from stream.model_registry.registry import last_of
@@ -77,7 +76,7 @@ def list_(
             sys.stdout.write(_encode({"kind": "entry", **msgspec.to_builtins(entry)}).decode() + "\n")
         return
     columns = ("at work", "sessions", "events", "agents", "learned from")
-    table = Table(Column("version", no_wrap=True), *columns, title=registry.url)
+    table = Table(Column("version", no_wrap=True), *columns, title=escape(registry.url))
     for row in rows:
         if "refused" in row:
             table.add_row(str(row["version"]), "", "", "", "", f"refused: {escape(str(row['refused']))}")
@@ -104,7 +103,7 @@ def add(
             content = path.read_bytes()
         except OSError as error:
             raise ModelRegistryError(f"{path}: {error.strerror}") from error
-        out.print(f"{registry.put(content, path).version} is in {registry.url}")
+        out.print(f"{registry.put(content, path).version} is in {escape(registry.url)}")
 
 
 @models.command()
@@ -138,7 +137,9 @@ def train(
     finally:
         if version or not path.exists():
             shutil.rmtree(folder, ignore_errors=True)
-    out.print(f"{version} is in {into.url}; beside the live one with: chainbrake models shadow {version}")
+    out.print(
+        f"{version} is in {escape(into.url)}; beside the live one with: chainbrake models shadow {version}"
+    )
 
 
 def _live(registry: "ModelRegistry") -> "Baseline | None":
@@ -206,7 +207,7 @@ def diff(
         return
     out.print(f"from {found.old} to {found.new}, at {share:.1%} of honest sessions")
     for field, (was, now) in found.header.items():
-        out.print(f"  {field}: {was} -> {now}")
+        out.print(escape(f"  {field}: {was} -> {now}"))
     for what, cohorts in (("known only now", found.gained), ("known no more", found.lost)):
         if cohorts:
             more = f" and {len(cohorts) - ROWS_SHOWN} more" if len(cohorts) > ROWS_SHOWN else ""

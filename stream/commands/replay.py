@@ -6,10 +6,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
 import typer
-from rich.markup import escape
 
 from stream.baseline_files import load_baseline
-from stream.console import errors, out
+from stream.console import errors, escape, out
 from stream.options import BaselinePath, ChainsPath, Files, PolicyPath, RegistryPath, SigmaPath, SourceName
 from stream.settings import load_policy, load_registry, read_settings
 
@@ -62,7 +61,7 @@ def replay(
         errors.print(f"[yellow]no line told of anything:[/yellow] are they of {escape(source)} (--source)?")
     for name, value in summary.items():
         if name != "kind":
-            out.print(f"{name:16} {counted(value) if isinstance(value, dict) else value}")
+            out.print(f"{name:16} {escape(counted(value) if isinstance(value, dict) else str(value))}")
 
 
 def tell_refused(refused: "Refused | None", source: str) -> None:

@@ -12,6 +12,7 @@ from detectors.policy import Policy
 from models.baselines.baseline import Baseline
 from models.errors import InputError
 from models.registry import Registry
+from stream.console import escape
 from stream.learning.scenarios import resolved_runs
 from stream.offline.scoring import Scorer
 from stream.progress import progress
@@ -69,7 +70,7 @@ def _show(out: Console, told: Sequence[dict[str, Any]], policy: Policy) -> None:
         alarm = {True: f"at {row['first_alarm_index']}", False: "", None: "not enough seen"}[row["alarm"]]
         p_value = "" if row["p_value"] is None else f"{row['p_value']:.4f}"
         bits = (f"{row['score']:.1f}", f"{row['score_with_end']:.1f}")
-        table.add_row(row["session"], str(row["events"]), *bits, p_value, alarm)
+        table.add_row(escape(row["session"]), str(row["events"]), *bits, p_value, alarm)
     out.print(table)
     budget = policy.wrong_stops_per_1000_sessions
     out.print(

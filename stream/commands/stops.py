@@ -4,9 +4,8 @@ import os
 from typing import Annotated
 
 import typer
-from rich.markup import escape
 
-from stream.console import out
+from stream.console import escape, out
 from stream.options import Kafka
 from stream.settings import read_settings
 

@@ -3,12 +3,12 @@
 from pathlib import Path
 
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 
 from models.baselines.baseline import Baseline, Share
 from models.baselines.signing import Signer
 from stream.collector import uncollected
+from stream.console import escape
 from stream.keys import own_key
 from stream.learning.scenarios import recordings
 from stream.learning.training import train, train_recorded, train_runs
@@ -24,7 +24,9 @@ def signing(out: Console, settings: Settings) -> Signer:
     """What signs baselines here; a key that is made for it is told."""
     key = own_key(settings)
     if key.made:
-        out.print(f"made a development key, which signs and is trusted on this machine: {key.path}")
+        out.print(
+            f"made a development key, which signs and is trusted on this machine: {escape(str(key.path))}"
+        )
     return key.signer
 
 
@@ -51,7 +53,7 @@ def run_train(
     header = trained.header
     table = Table("role", "sessions", title=f"learned from {header.events} events")
     for role, sessions in sorted(trained.roles.items())[:ROLES_SHOWN]:
-        table.add_row(role or "(none)", str(sessions))
+        table.add_row(escape(role) or "(none)", str(sessions))
     out.print(table)
     if len(trained.roles) > ROLES_SHOWN:
         out.print(f"and {len(trained.roles) - ROLES_SHOWN} more roles")

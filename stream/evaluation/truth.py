@@ -8,10 +8,10 @@ it, a session, a scenario or a disposition an entry.
 from collections.abc import Iterable, Iterator
 from enum import StrEnum
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from models.errors import InputError
 from models.event import Disposition
@@ -58,7 +58,7 @@ class SessionLabel(Struct, frozen=True):
     session: str
     label: str
     workflow: str = ""
-    first_bad: int | None = None
+    first_bad: Annotated[int, Meta(ge=0)] | None = None
 
 
 class Labels:

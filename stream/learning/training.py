@@ -107,7 +107,10 @@ def _learned(
     reasons = by_reason(left_out)
     if not taught:
         refused = {**reasons, **dead_letters}
-        told = ", ".join(f"{count} {reason}" for reason, count in refused.items()) or "the files are empty"
+        told = (
+            ", ".join(f"{count} {reason}" for reason, count in refused.items())
+            or "there is no operation in it"
+        )
         raise InputError(f"no session to learn from: {told}")
     variants = [run.variant for run in taught]
     header, payload = learn(

@@ -14,6 +14,7 @@ from msgspec import Struct
 
 from models.command import STOPS, Action, Command
 from models.errors import InputError
+from stream.recordings.files import MARK
 
 FORCE = {
     Action.OBSERVE: 0,
@@ -112,8 +113,12 @@ class Scored(Struct, frozen=True):
 def read_labels(path: Path) -> dict[str, Label]:
     """Labels by name of their file. Raises `InputError` that says where the mistake is."""
     try:
-        content: Any = msgspec.json.decode(path.read_bytes())
+        content: Any = msgspec.json.decode(path.read_bytes().removeprefix(MARK))
         entries = content.get("scenarios") if isinstance(content, dict) else content
+        if not isinstance(entries, list):
+            raise InputError(
+                f'{path}: not labels of files: a list with one entry per file, or {{"scenarios": [...]}}'
+            )
         labels = msgspec.convert(entries, tuple[Label, ...])
     except OSError as error:
         raise InputError(f"{path}: {error.strerror}") from error
