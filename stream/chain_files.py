@@ -18,12 +18,16 @@ from detectors.chains.declaration import (
     milliseconds,
 )
 from detectors.chains.faults import RESPONSES, faults, remarks
+from detectors.decision import INHERITED, SELF_DISPOSITION, SELF_RELEASE
 from detectors.policy import ChainOverride, Policy
 from detectors.thresholds import DetectorSettings
 from models.errors import RuleError
 from stream.yaml_places import Document, Place, documents
 
 BUILTIN = "detectors.chains.builtin"
+TOLD_BESIDE = (INHERITED, SELF_RELEASE, SELF_DISPOSITION, "stop_unacknowledged")
+"""Findings that no detector of the catalog makes: risk and metrics know them by these names."""
+RESERVED = frozenset((*DetectorSettings.__struct_fields__, *TOLD_BESIDE))
 FAULTS_SHOWN_MAX = 20
 
 TEXTS = "valid is a text, or a list of texts"
@@ -110,7 +114,7 @@ def declarations(path: str, content: bytes) -> Iterator[tuple[Declaration, Docum
 
 def checked(chain: Declaration, document: Document, policy: Policy, taken: set[str]) -> Declaration:
     """The chain, if it fits beside the others. Raises `RuleError`."""
-    if chain.name in taken or chain.name in DetectorSettings.__struct_fields__:
+    if chain.name in taken or chain.name in RESERVED:
         raise RuleError(
             document.fault(("name",), f"another detector is called {chain.name}; valid is a new name")
         )

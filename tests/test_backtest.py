@@ -163,8 +163,8 @@ def test_labels_are_read_by_name_of_file_and_faults_are_placed(tmp_path: Path) -
     path.write_text(json.dumps([{"file": "x", "expect": {"action": "shoot"}}]))
     with pytest.raises(InputError, match=r"expect\.action"):
         read_labels(path)
-    for content in ({"session": "s", "label": "benign"}, {"scenarios": 3}, 3):
-        path.write_text(json.dumps(content))
+    for text in ('{"session": "s", "label": "benign"}', '{"scenarios": 3}', "3"):
+        path.write_text(text)
         with pytest.raises(InputError, match="a list with one entry per file"):
             read_labels(path)
     with pytest.raises(InputError, match="No such file"):

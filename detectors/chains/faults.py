@@ -123,6 +123,9 @@ def _of_condition(here: Place, condition: Condition, ids: list[str], done: set[s
     for effect in _texts(condition, "effects"):
         if effect in unwanted:
             yield (*here, "without"), f"{effect} is wanted by `effects`: no operation is both"
+    for field, other in condition.differs.items():
+        if condition.same.get(field) == other:
+            yield (*here, "differs", field), f"{other} is named by `same`, too: nothing is both"
     for key in ("same", "differs"):
         for mine, other in getattr(condition, key).items():
             where: Place = (*here, key, mine)

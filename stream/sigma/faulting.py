@@ -4,6 +4,8 @@ import re
 from collections.abc import Iterator
 
 from sigma import exceptions
+from sigma.modifiers import modifier_mapping
+from sigma.rule import SigmaLevel, SigmaStatus
 
 from stream.sigma.predicates import Refused
 from stream.yaml_places import Document, Place
@@ -32,6 +34,17 @@ SECTIONS: dict[type[Exception], Place] = {
 """Which part of a rule pySigma means."""
 
 CONDITION = "valid are names of detections, `and`, `or`, `not`, brackets, `1 of x*` and `all of them`"
+VALID: dict[type[Exception], str] = {
+    exceptions.SigmaDateError: "valid is a day such as 2026-11-30",
+    exceptions.SigmaIdentifierError: "valid is a UUID, or no id and a name",
+    exceptions.SigmaLevelError: f"valid are {', '.join(level.name.lower() for level in SigmaLevel)}",
+    exceptions.SigmaModifierError: f"valid are {', '.join(sorted(modifier_mapping))}",
+    exceptions.SigmaStatusError: f"valid are {', '.join(status.name.lower() for status in SigmaStatus)}",
+    exceptions.SigmaTimespanError: "valid is a number and a unit: s, m, h or d, such as 90s or 10m",
+    exceptions.SigmaCorrelationTypeError: "valid are event_count, value_count, temporal and temporal_ordered",
+}
+"""What would be right, where pySigma says only what is wrong."""
+TAGS = "valid is a list of such as attack.t1098.003"
 TEXTS = ("id", "name", "title", "status", "level", "description")
 
 
@@ -42,6 +55,9 @@ def refused(document: Document, error: Exception) -> str:
     said = str(error)
     if isinstance(error, exceptions.SigmaConditionError) and "defined" not in said:
         said = f"{said}; {CONDITION}"
+    valid = next((VALID[kind] for kind in type(error).__mro__ if kind in VALID), "")
+    valid = TAGS if said.startswith("Sigma tag") else valid
+    said = f"{said.rstrip('.')}; {valid}" if valid else said
     where = place_of(document, error)
     return document.fault(where, f"rule {name}: {said}")
 
@@ -82,6 +98,7 @@ def untold(document: Document) -> Iterator[str]:
         if key in told and not isinstance(told[key], str):
             yield document.fault((key,), f"{told[key]!r} is no text; valid is one, in quotes")
     detection = told.get("detection")
+    yield from _empty(document, detection, ("detection",))
     if isinstance(detection, dict) and "timeframe" in detection:
         yield document.fault(("detection", "timeframe"), "is not executed; valid is a correlation's timespan")
     correlation = told.get("correlation")
@@ -89,3 +106,12 @@ def untold(document: Document) -> Iterator[str]:
         if isinstance(correlation.get("condition"), str):
             return  # which names them
         yield document.fault(("correlation",), "names no rules; valid is a list of their names or ids")
+
+
+def _empty(document: Document, told: object, place: Place) -> Iterator[str]:
+    """A list without values: none of nothing is ever met, and nobody would know."""
+    if isinstance(told, list) and not told:
+        yield document.fault(place, "an empty list is never met; valid are values, or null for none")
+    elif isinstance(told, dict | list):
+        for key, value in told.items() if isinstance(told, dict) else enumerate(told):
+            yield from _empty(document, value, (*place, key))

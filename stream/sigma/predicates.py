@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable
 from difflib import get_close_matches
 from ipaddress import IPv4Network, IPv6Network, ip_address
-from typing import Any
+from typing import Any, cast
 
 from sigma.conditions import (
     ConditionAND,
@@ -14,6 +14,7 @@ from sigma.conditions import (
     ConditionValueExpression,
 )
 from sigma.policy import default_policy
+from sigma.policy.regex_engine import RE2RegexEngine, RegexPattern
 from sigma.types import (
     CompareOperators,
     SigmaBool,
@@ -36,6 +37,8 @@ from stream.sigma.mapping import Field, Value, field_of, hint_of, known_fields
 Predicate = Callable[[Operation], bool]
 Matcher = Callable[[Value], bool]
 NameTest = Callable[[str], bool]
+INLINE = {re.IGNORECASE: "i", re.MULTILINE: "m", re.DOTALL: "s"}
+"""How RE2 is told of flags: in the expression."""
 
 
 class Refused(Exception):  # noqa: N818 - it is caught where file and rule are known
@@ -85,6 +88,8 @@ def _comparing(node: ConditionFieldEqualsValueExpression, product: str) -> Predi
 
 def _refuse_unknown_words(value: Any, name: str, words: tuple[str, ...]) -> None:
     """A word that no event ever holds: the rule would run, and never fire."""
+    if words and isinstance(value, SigmaNumber | SigmaCompareExpression):
+        raise Refused(f"{name} holds words, and no number; valid are {', '.join(words)}", name)
     if not words or not isinstance(value, SigmaString) or not all(isinstance(part, str) for part in value.s):
         return
     word = "".join(str(part) for part in value.s)
@@ -142,6 +147,22 @@ def _of_one(value: Any, name: str) -> Callable[[Any], bool]:
         case SigmaString():
             return _texts(value, name)
     raise Refused(f"{name}: a value of the kind {type(value).__name__} cannot be compared", name)
+
+
+class _Quiet(RE2RegexEngine):
+    """RE2 that tells a mistake once, by raising it, and not on standard error beside that."""
+
+    def compile(self, pattern: str, flags: int = 0) -> RegexPattern:
+        """See `RegexEngine.compile`."""
+        options = self._re2.Options()
+        options.log_errors = False
+        inline = "".join(letter for flag, letter in INLINE.items() if flags & flag)
+        return cast(
+            "RegexPattern", self._re2.compile(f"(?{inline}){pattern}" if inline else pattern, options)
+        )
+
+
+default_policy.regex_engine = _Quiet()  # pySigma checks every expression with it, and so do rules here
 
 
 def _found(value: SigmaRegularExpression) -> Callable[[Any], bool]:

@@ -1,9 +1,13 @@
 """What a mistake in a chain file is answered with: its place, and what would be valid."""
 
+from pathlib import Path
+
 import pytest
 
+from detectors.policy import Policy
 from models.errors import RuleError
 from stream.chain_files import declarations
+from stream.rule_files import load_declared
 from tests.builders import told
 from tests.chains.test_language import CHAIN, fires
 
@@ -62,6 +66,10 @@ MISTAKES = {
     "an effect that is and is not": (
         "role_mapping]", "role_mapping], effects: admin, without: admin", "without",
         "no operation is both"),
+    "what is the same and is not": (
+        "role_mapping]",
+        "role_mapping], same: {target: look.target}, differs: {target: look.target}", "target: look.target}}",
+        "nothing is both"),
     "a step that comes before itself": (
         "class: discovery", "class: discovery, after: look", "after", "valid are grant"),
     "a key that is a list": ("within: 1h", "within: 1h\n? [a]\n: b", "[a]", "a key is a list"),
@@ -118,3 +126,12 @@ def test_files_that_would_eat_the_loader_are_refused() -> None:
     for content in (laughs.encode(), b"[" * 5_000, b"x" * 2_000_000, b"\xff\xfe\x00", b"a: &a [*a]"):
         with pytest.raises(RuleError):
             list(declarations("mine.yaml", content))
+
+
+@pytest.mark.parametrize("name", ["planner_executor", "unapproved_change", "inherited_risk", "self_release"])
+def test_a_name_that_something_else_is_told_by_is_refused(tmp_path: Path, name: str) -> None:
+    """A built-in chain, a detector, or what the judge itself tells of: risk and metrics go by it."""
+    path = tmp_path / "mine.yaml"
+    path.write_text(CHAIN.replace("name: mine", f"name: {name}"))
+    with pytest.raises(RuleError, match=f"another detector is called {name}; valid is a new name"):
+        load_declared(Policy(), str(path))
