@@ -90,7 +90,14 @@ def workflow_that_has_seen_much() -> tuple[Workflow, Session]:
 
 def names(inspects: tuple[Any, ...]) -> list[str]:
     """Of the detectors that are asked."""
-    return [getattr(inspect, "func", inspect).__self__.name for inspect in inspects]
+    by_class = {type(detector).__name__: detector.name for detector in active(EMPTY)}
+    called = [getattr(inspect, "func", inspect) for inspect in inspects]
+    return [
+        inspect.__self__.name
+        if hasattr(inspect, "__self__")
+        else by_class[inspect.__qualname__.partition(".")[0]]
+        for inspect in called
+    ]
 
 
 @pytest.mark.parametrize("registry", REGISTRIES, ids=["empty", "full"])

@@ -5,13 +5,11 @@ and at what pace: each of it may be usual, and all of it together not. Known gap
 what its job does, in the same amounts.
 """
 
-from functools import partial
-
 from detectors.certainty import certainty
 from detectors.detector import Detector, Inspect
 from detectors.thresholds import ShapeSettings
 from models.baselines.baseline import Baseline
-from models.baselines.shape import COUNTED, FEATURES, Mark, Vector, mark_of, take_in, vector_of
+from models.baselines.shape import COUNTED, FEATURES, Vector, mark_of, take_in, vector_of
 from models.event import Operation
 from models.finding import Noticed
 from models.session import Session, Step, Workflow
@@ -42,17 +40,19 @@ class UnusualShape(Detector):
     def inspector(self, event: Operation) -> Inspect | None:
         """See `Detector.inspector`: what operations that look alike add is found out once."""
         mark = mark_of(event)
-        return partial(self._marked, mark) if mark is not None else None
+        if mark is None:
+            return None
+        taken = mark  # is there
+
+        def marked(session: Session, _workflow: Workflow, event: Operation, _step: Step) -> Noticed | None:
+            return self._judged(session, event) if take_in(session.shape, taken, event) else None
+
+        return marked
 
     def inspect(self, session: Session, workflow: Workflow, event: Operation, step: Step) -> Noticed | None:
         """See `Detector.inspect`."""
-        mark = mark_of(event)
-        return self._marked(mark, session, workflow, event, step) if mark is not None else None
-
-    def _marked(
-        self, mark: Mark, session: Session, workflow: Workflow, event: Operation, step: Step
-    ) -> Noticed | None:
-        return self._judged(session, event) if take_in(session.shape, mark, event) else None
+        inspect = self.inspector(event)
+        return inspect(session, workflow, event, step) if inspect is not None else None
 
     def _judged(self, session: Session, event: Operation) -> Noticed | None:
         shapes, expected = self._shapes, self._expected

@@ -6,9 +6,10 @@ only makes its usual calls.
 """
 
 from detectors.certainty import certainty
-from detectors.detector import Detector
+from detectors.detector import Detector, Inspect
 from detectors.thresholds import TransitionSettings
 from models.baselines.baseline import Baseline
+from models.baselines.surprise import Expectation
 from models.event import ERROR, OpClass, Operation
 from models.finding import Noticed
 from models.session import Session, Step, Workflow
@@ -29,25 +30,37 @@ class UnusualTransition(Detector):
         self._share = share
         self._expected = baseline.expected if baseline is not None else None
 
-    def concerns(self, event: Operation) -> bool:
-        """See `Detector.concerns`."""
-        return self._expected is not None
+    def inspector(self, event: Operation) -> Inspect | None:
+        """See `Detector.inspector`: what an operation is called in a sequence is found out once."""
+        expecting, share = self._expected, self._share
+        if expecting is None:
+            return None
+        symbol, failed = expecting.symbol(event.operation, event.target_kind), event.outcome is ERROR
+
+        def followed(session: Session, _workflow: Workflow, event: Operation, _step: Step) -> Noticed | None:
+            expectation = expecting.of(event.agent, event.agent_role).surprise
+            expectation.follow(session, event, symbol)
+            if failed:
+                return None
+            found, repeated = session.surprise, session.repeated
+            if repeated > found:  # noqa: PLR1730 - on the hot path: a call costs more
+                found = repeated
+            limit = expectation.score_limit(share)
+            if limit is None or found <= limit:
+                return None
+            return self._noticed(session, event, expectation, limit)
+
+        return followed
 
     def inspect(self, session: Session, workflow: Workflow, event: Operation, step: Step) -> Noticed | None:
         """See `Detector.inspect`."""
-        if self._expected is None:
-            return None
-        expectation = self._expected.of(event.agent, event.agent_role).surprise
-        expectation.follow(session, event)
-        if event.outcome is ERROR:
-            return None
-        found, repeated = session.surprise, session.repeated
-        often = repeated > found
-        if often:
-            found = repeated
-        limit = expectation.score_limit(self._share)
-        if limit is None or found <= limit:
-            return None
+        inspect = self.inspector(event)
+        return inspect(session, workflow, event, step) if inspect is not None else None
+
+    def _noticed(self, session: Session, event: Operation, expectation: Expectation, limit: float) -> Noticed:
+        """Of a session beyond its limit."""
+        often = session.repeated > session.surprise
+        found = session.repeated if often else session.surprise
         span = (self._settings.confidence, self._settings.confidence_sure)
         sure, told = certainty(expectation, "score", found, self._share, span)
         what = "how often it came by now" if often else "the last operations"

@@ -4,8 +4,6 @@ The limit is the job's own: a fast one stays silent at a thousand times the rate
 Known gap: an agent and a role that nobody has trained on; they count as not enough seen.
 """
 
-from functools import partial
-
 from detectors.certainty import certainty
 from detectors.detector import Detector, Inspect
 from detectors.thresholds import VelocitySettings
@@ -37,34 +35,39 @@ class UnusualVelocity(Detector):
         """What the limits depend on beside the baseline."""
         self._expected = baseline.expected if baseline is not None else None
 
-    def inspector(self, event: Operation) -> Inspect | None:
+    def inspector(self, event: Operation) -> Inspect:
         """See `Detector.inspector`."""
-        return partial(self._counted, str(event.op_class))
+        op_class = str(event.op_class)  # a plain text is found faster than an enum's member
+        expecting, asked, limits_of = self._expected, self._asked, self._limits
+        least = self._settings.count_min
+
+        def counted(session: Session, _workflow: Workflow, event: Operation, _step: Step) -> Noticed | None:
+            """Count one of the class; no limit is below `count_min`, so most need not be looked up."""
+            cell = count(session.rates, op_class, event.at_ms)
+            if expecting is None:
+                session.unseen += 1
+                return None
+            role = event.agent_role
+            if role != session.agent_role:  # it came late
+                role = session.agent_role
+            expected = expecting.of(event.agent, role)
+            if expected.pace is None:
+                session.unseen += 1
+                return None
+            if cell[3] <= least and cell[2] <= least and cell[1] <= least:
+                return None
+            classes = expected.limits(asked, limits_of)
+            assert classes is not None, "a pace has limits"
+            limits = classes[op_class]
+            if cell[1] <= limits[0] and cell[2] <= limits[1] and cell[3] <= limits[2]:
+                return None
+            return self._noticed(event, cell, limits, *self._sure(event, expected, cell))
+
+        return counted
 
     def inspect(self, session: Session, workflow: Workflow, event: Operation, step: Step) -> Noticed | None:
         """See `Detector.inspect`."""
-        return self._counted(str(event.op_class), session, workflow, event, step)
-
-    def _counted(
-        self, op_class: str, session: Session, _workflow: Workflow, event: Operation, _step: Step
-    ) -> Noticed | None:
-        """Count one of a class; its name is a plain text, which is found faster than an enum's member."""
-        cell = count(session.rates, op_class, event.at_ms)
-        if self._expected is None:
-            session.unseen += 1
-            return None
-        role = event.agent_role
-        if role != session.agent_role:  # it came late
-            role = session.agent_role
-        expected = self._expected.of(event.agent, role)
-        classes = expected.limits(self._asked, self._limits)
-        if classes is None:
-            session.unseen += 1
-            return None
-        limits = classes[op_class]
-        if cell[1] <= limits[0] and cell[2] <= limits[1] and cell[3] <= limits[2]:
-            return None
-        return self._noticed(event, cell, limits, *self._sure(event, expected, cell))
+        return self.inspector(event)(session, workflow, event, step)
 
     def _limits(self, expected: Expected) -> Limits | None:
         """By class and horizon: at least those of the tail, and as far above them as the budget asks for.

@@ -43,6 +43,8 @@ class Expecting:
     def __init__(self, paces: PaceModel, surprise: SurpriseModel) -> None:
         self._paces = paces
         self._surprise = surprise
+        self.symbol = surprise.symbol
+        """What operations of a kind are called in a sequence."""
         self._by_role: dict[str, dict[str, Expected]] = {}
         self._count = 0
         self._agent = self._role = "\x1f"

@@ -13,14 +13,16 @@ from typing import Any, Final
 from models.baselines.cohorts import EVERYBODY, SEPARATOR, SESSIONS_MIN
 from models.baselines.counts import (
     GAPS_MS,
+    ORDER,
     REPEATS_EXACT,
     START,
     CohortCounts,
     History,
     add_to,
     repeat_bucket,
+    symbol_of,
 )
-from models.baselines.table import table_of
+from models.baselines.table import Cells, Numbering, Table, numbering_of
 from models.event import OpClass
 
 MEMORY: Final = 0.7
@@ -74,8 +76,30 @@ REMEMBERED_MAX: Final = 65_536
 
 TIMES: Final = SEPARATOR
 """Before a symbol: how often it came next. No symbol begins so: names hold no control characters."""
-Chances = dict[tuple[str, ...], float]
-"""By step: a symbol and those before it, newest last."""
+
+
+Known = tuple[float, int, Cells, tuple[str, ...]]
+"""Of a step: its chance by the broad cohorts; its cell, and those of the way there, in the table of a narrow
+one; the symbols that the next step has before it."""
+
+
+class Steps:
+    """What the broad cohorts of some agents say of steps, as far as it is remembered, and where it stands."""
+
+    __slots__ = ("known", "numbering")
+
+    def __init__(self, narrowest: History) -> None:
+        """`narrowest` of these cohorts: its history of no symbols."""
+        self.known: dict[tuple[str, ...], Known] = {}
+        """By step: a symbol and those before it, newest last."""
+        self.numbering: Numbering | None = numbering_of(narrowest)
+
+    def forget(self) -> None:
+        """Make room."""
+        self.known.clear()
+        if self.numbering is not None:
+            self.numbering.forget()
+
 
 DISTINCT: Final = ""
 TOTAL: Final = TIMES
@@ -118,27 +142,34 @@ class Shared:
         self.cohorts = cohorts
         self.everybody = cohorts.get(EVERYBODY, CohortCounts())
         split = ((symbol, *symbol.rpartition("|")) for symbol in self.everybody.after.next)
-        self.symbols = {(operation, kind): symbol for symbol, operation, _, kind in split}
+        self._symbols = {(operation, kind): symbol for symbol, operation, _, kind in split}
         """By operation and kind of target: each as one object, so that a session need not keep its own."""
         self.times = {symbol: TIMES + symbol for symbol in self.everybody.after.next}
-        self._chances: dict[tuple[str, ...], Chances] = {}
+        self._steps: dict[tuple[str, ...], Steps] = {}
         """By cohorts. Forgotten as a whole when full."""
         self._count = 0
         self._paces: dict[str, Pace] = {}
 
-    def chances(self, keys: tuple[str, ...]) -> Chances:
-        """What these cohorts say of steps, as far as it is remembered."""
-        return self._chances.setdefault(keys, {})
+    def symbol(self, operation: str, target_kind: str) -> str:
+        """What operations of a kind are called in a sequence."""
+        known = self._symbols.get((operation, target_kind))
+        return known if known is not None else symbol_of(operation, target_kind)
 
-    def remembered(self, chances: Chances, step: tuple[str, ...], chance: float) -> float:
-        """Remember the chance of a step, which is returned."""
+    def steps(self, keys: tuple[str, ...]) -> Steps:
+        """What these cohorts, broad to narrow, say of steps."""
+        steps = self._steps.get(keys)
+        if steps is None:
+            narrowest = self.cohorts[keys[-1]] if keys else self.everybody
+            steps = self._steps[keys] = Steps(narrowest.after)
+        return steps
+
+    def remember(self) -> None:
+        """One step more is remembered."""
         if self._count >= REMEMBERED_MAX:
             self._count = 0
-            for each in self._chances.values():
-                each.clear()
+            for each in self._steps.values():
+                each.forget()
         self._count += 1
-        chances[step] = chance
-        return chance
 
     def pace(self, keys: Sequence[str]) -> Pace:
         """Of the narrowest of these cohorts that was seen enough; else of the broadest."""
@@ -157,29 +188,47 @@ class SequenceModel:
     down the narrowest is made each time: to remember it for every agent would cost more than it is.
     """
 
-    __slots__ = ("_broad", "_chances", "_everybody", "_narrow", "_shared", "_table", "_times")
+    __slots__ = ("_broad", "_everybody", "_narrow", "_shared", "_steps", "_times", "known", "table")
 
     def __init__(self, shared: Shared, keys: tuple[str, ...]) -> None:
         """`keys` are the cohorts, broad to narrow."""
         own = [shared.cohorts[key].after for key in keys]
         self._everybody = shared.everybody.after
         self._broad = own[:-1] or own
-        self._table = table_of(own[-1]) if len(own) > 1 else None
-        self._narrow = _packed(own[-1]) if len(own) > 1 and self._table is None else None
         self._times = shared.times
         self._shared = shared
-        self._chances = shared.chances(keys[:-1] or keys)
+        self._steps = shared.steps(keys[:-1] or keys)
+        self.known = self._steps.known
+        """What is remembered of steps: `worked_out` says the others."""
+        numbering, narrowest = self._steps.numbering, own[-1] if len(own) > 1 else None
+        self.table: Table | None = None
+        """The narrowest cohort's, where it has one."""
+        self._narrow: dict[str, Any] | None = None
+        if narrowest is not None and numbering is not None and numbering.holds(narrowest):
+            self.table = Table(narrowest, numbering)
+        elif narrowest is not None:
+            self._narrow = _packed(narrowest)
 
     def bits(self, step: tuple[str, ...]) -> float:
         """Surprise of the last symbol after those before it, newest last, at most `ORDER` of them."""
-        chance = self._chances.get(step)
-        if chance is None:
-            chance = self._shared.remembered(self._chances, step, self._broadly(step[:-1], step[-1]))
-        if self._table is not None:
-            return 0.0 - log2(self._table.chance(step, chance))  # of 1 not -0
-        if self._narrow is not None:
+        chance, wanted, way, _ = self.known.get(step) or self.worked_out(step)
+        if self.table is not None:
+            chance = self.table.chance(step, wanted, way, chance)
+        elif self._narrow is not None:
             chance = self._narrowly(self._narrow, step, chance)
-        return 0.0 - log2(chance)
+        return 0.0 - log2(chance)  # of 1 not -0
+
+    def worked_out(self, step: tuple[str, ...]) -> Known:
+        """A step that is not remembered, and is from now on."""
+        before, symbol = step[:-1], step[-1]
+        wanted, way = 0, Cells()
+        numbering = self._steps.numbering
+        if numbering is not None:
+            wanted, way = numbering.place(symbol), numbering.way(before)
+        self._shared.remember()
+        after = step if len(step) <= ORDER else step[1:]
+        found = self.known[step] = self._broadly(before, symbol), wanted, way, after
+        return found
 
     def _narrowly(self, node: dict[str, Any], step: tuple[str, ...], chance: float) -> float:
         """`_walked` down packed histories."""

@@ -9,6 +9,7 @@ once that is known, and is remembered as part of the sequence.
 
 from bisect import bisect_right
 from collections.abc import Mapping
+from math import log2
 from typing import Final, TypeVar
 
 from models.baselines.calibration import Peaks, narrowest, strictest
@@ -21,7 +22,7 @@ from models.baselines.cohorts import (
     job_key,
     levels,
 )
-from models.baselines.counts import END, GAPS_MS, ORDER, SurpriseCounts, symbol_of
+from models.baselines.counts import END, GAPS_MS, ORDER, SurpriseCounts
 from models.baselines.joint import NO_LIMITS, Backed, Limits, speaking
 from models.baselines.origins import OriginModel
 from models.baselines.sequences import MEMORY, SequenceModel, Shared, averaged
@@ -55,9 +56,11 @@ class Expectation:
             "_pace",
         ),
         *(
-            "_bits",
+            "_known",
             "_score_limit",
-            "_symbols",
+            "_sequences",
+            "_symbol",
+            "_table",
             "enough_seen",
             "keys",
         ),
@@ -72,9 +75,10 @@ class Expectation:
         counted = tuple(key for key in self.keys if key in counts.cohorts)
         own = [counts.cohorts[key] for key in counted]
         self._origins = OriginModel(shared.everybody, own)
-        self._bits = SequenceModel(shared, counted).bits
+        sequences = SequenceModel(shared, counted)
+        self._sequences, self._known, self._table = sequences, sequences.known, sequences.table
         self._pace = shared.pace(counted)
-        self._symbols = shared.symbols
+        self._symbol = shared.symbol
         self._counts = counts
         self._limits: dict[float, Limits] = {}
         self._asked = -1.0
@@ -125,41 +129,52 @@ class Expectation:
             return None
         return found[0].joint.alone("score")
 
-    def follow(self, session: Session, event: Operation) -> None:
+    def follow(self, session: Session, event: Operation, symbol: str = "") -> None:
         """`fold`, once per event however many detectors ask; and how far the score ever rose."""
         if session.surprised_at != session.events:
             session.surprised_at = session.events
             if session.model != self._model:
                 self._begin_anew(session)
-            self.fold(session, event)
-            if event.outcome is not ERROR:  # `score_of`, without the call
-                found, repeated = session.origins + session.surprise, session.repeated
-                if found > session.peak or repeated > session.peak:
-                    session.peak = found if found > repeated else repeated  # noqa: FURB136 - same
+            found = self.fold(session, event, symbol)
+            if found > session.peak:  # noqa: PLR1730 - on the hot path: a call costs more
+                session.peak = found
 
     def _begin_anew(self, session: Session) -> None:
         """Another baseline measured it so far, or none: what it did is context, and no evidence."""
         session.model, session.unmeasured = self._model, session.events - 1
         session.surprise = session.origins = session.repeated = session.peak = 0.0
 
-    def fold(self, session: Session, event: Operation) -> None:  # noqa: C901 - on the hot path: calls cost more
-        """Bring the session's surprise up to the event. Changed in place; nothing grows without a limit."""
-        symbol = self._symbols.get((event.operation, event.target_kind))
-        if symbol is None:
-            symbol = symbol_of(event.operation, event.target_kind)
+    def fold(  # noqa: C901, PLR0912 - on the hot path: calls cost more
+        self, session: Session, event: Operation, symbol: str = ""
+    ) -> float:
+        """Bring the session's surprise up to the event. Changed in place; nothing grows without a limit.
+
+        `symbol`: what it is called in a sequence, where that is known. Returns the event's score.
+        """
+        if not symbol:
+            symbol = self._symbol(event.operation, event.target_kind)
         before, at_ms = session.symbols, event.at_ms
-        step = (*before, symbol)
+        step, score = (*before, symbol), 0.0
         if event.outcome is ERROR:
             session.origins = session.repeated = 0.0
+            session.symbols = step if len(step) <= ORDER else step[1:]
         else:
-            found, pace = self._bits(step), self._pace
+            pace, table = self._pace, self._table
+            chance, wanted, way, after = self._known.get(step) or self._sequences.worked_out(step)
+            session.symbols = after  # one object for all sessions: what is at hand costs least
+            if table is not None:  # `SequenceModel.bits`, without the call
+                found = 0.0 - log2(table.chance(step, wanted, way, chance))
+            else:
+                found = self._sequences.bits(step)
             if before:  # `Pace.gap_bits` and `Pace.repeat_bits`, without the calls
                 row = pace.gaps.get(event.op_class)
                 if row is not None:
                     found += row[bisect_right(GAPS_MS, at_ms - session.symbol_ms)]
-            session.surprise = MEMORY * session.surprise + FRESH * found  # `averaged`, without the call
+            score = MEMORY * session.surprise + FRESH * found  # `averaged`, without the call
+            session.surprise = score
             if event.provenance:
-                session.origins = self._origins.surprise(event, session.results)
+                session.origins = origins = self._origins.surprise(event, session.results)
+                score += origins
             elif session.origins:  # what stays the same is not written again: that costs more than a look
                 session.origins = 0.0
             repeats = session.repeats
@@ -173,14 +188,16 @@ class Expectation:
                 repeated = pace.repeat_bits(symbol, times)
             if repeated != session.repeated:
                 session.repeated = repeated
-        session.symbols = step if len(step) <= ORDER else step[1:]
+            if repeated > score:  # noqa: PLR1730 - same
+                score = repeated
         session.symbol_ms = at_ms
         if self._names_sources:
             remember(session.results, event)
+        return score
 
     def ended(self, session: Session) -> float:
         """The decayed average with the session's end as its last event, in bits."""
-        return averaged(session.surprise, self._bits((*session.symbols, END)))
+        return averaged(session.surprise, self._sequences.bits((*session.symbols, END)))
 
     def _limits_of(self, share: float) -> Limits:
         backing = self._backing(share) if self.enough_seen else [None]
@@ -229,6 +246,8 @@ class SurpriseModel(ByCohort[Expectation]):
         """What is expected of an agent in a role."""
         self._version = version
         self._shared = Shared(counts.cohorts)
+        self.symbol = self._shared.symbol
+        """What operations of a kind are called in a sequence."""
 
     def make(self, agent: str, role: str) -> Expectation:
         """See `ByCohort.make`."""

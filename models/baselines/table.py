@@ -1,33 +1,71 @@
 """A cohort's histories in one list: what is walked down at each event lies close together.
 
-Row by row: a cell a symbol says how often it came next, another one where the row of the history lies that is
-longer by it. Dictionaries, one a history, are walked in twice the time: each is a place in memory of its own.
+Row by row: a cell a symbol says how often it came next, the one after it where the row of the history lies
+that is longer by it. Dictionaries, one a history, are walked in twice the time: each is a place in memory of
+its own. Which cells are whose is the same for all parts of a broader cohort, so it is found out once for a
+step of any of them (`Numbering`).
 """
 
-from collections.abc import Iterator
+from collections.abc import Sequence
 from typing import Any, Final
 
 from models.baselines.counts import ORDER, START, History
 
-SYMBOLS_MAX: Final = 24
-"""A cohort of more symbols has most cells empty: its histories stay dictionaries."""
+SYMBOLS_MAX: Final = 32
+"""A cohort of more symbols has most cells empty: histories of its parts stay dictionaries."""
 
 UNSEEN: Final = 2
 """Cell of whatever is no symbol of the cohort: it never came next."""
 
-NONE: Final = 0
-"""In place of a longer history that was never seen; the first row is longer than none."""
+BEYOND: Final = 3
+"""Cell of where the row is that is longer by it: no row leads there, a history may (it fails each time)."""
 
-NOT_LAID: Final = -1
+FIRST: Final = 4
+
+NOT_LAID: Final = True
 """In place of one that was not asked for: it is read, and laid out, when it is first walked to."""
 
-ENDS: Final = -2
-"""In place of the first that none is longer than; less by one for each after it. Such a history, half of all,
-needs no row: the walk ends there."""
+End = tuple[int, float, float]
+"""In place of a row: a history that none is longer than, and after which one symbol always came. Its cell,
+how often it came, and one more. Many are such: the walk ends there."""
+
+Cells = tuple[int, ...]
 
 _PLACES: Final = tuple(range(65_536))
 _COUNTS: Final = tuple(map(float, range(4_096)))
 """One object for each small number: those of 500 cohorts would be in no cache."""
+
+
+class Numbering:
+    """Which cells of a row are whose, for all parts of one cohort."""
+
+    __slots__ = ("_known", "_places", "symbols", "width")
+
+    def __init__(self, history: History) -> None:
+        """`history` is the cohort's of no symbols: all that ever came next, came next after it."""
+        self.symbols = tuple(dict.fromkeys((START, *history.next)))
+        self._places = {symbol: FIRST + 2 * place for place, symbol in enumerate(self.symbols)}
+        self.width = FIRST + 2 * len(self.symbols)
+        self._known: dict[Cells, Cells] = {}
+
+    def holds(self, history: History) -> bool:
+        """Whether all symbols of a cohort have cells."""
+        return history.next.keys() <= self._places.keys()
+
+    def place(self, symbol: str) -> int:
+        """Cell of how often a symbol came next."""
+        return self._places.get(symbol, UNSEEN)
+
+    def way(self, before: Sequence[str]) -> Cells:
+        """Cells that lead from row to row, by what was before; before the first operation is its start."""
+        places = self._places
+        told = [places[symbol] + 1 if symbol in places else BEYOND for symbol in reversed(before)]
+        way = (*told, *(places[START] + 1,) * ORDER)[:ORDER]
+        return self._known.setdefault(way, way)
+
+    def forget(self) -> None:
+        """The steps of which the ways are known are forgotten."""
+        self._known.clear()
 
 
 class Table:
@@ -36,99 +74,80 @@ class Table:
     Counts are floats, as chances are. Where nothing came next both numbers are 1: a chance stays as it is.
     """
 
-    __slots__ = ("_counts", "_ends", "_laid", "_longer", "_rows", "_width")
+    __slots__ = ("_laid", "_numbering", "_rows", "_width")
 
-    def __init__(self, history: History) -> None:
-        """`history` is the one of no symbols: all that ever came next, came next after it."""
-        symbols = (*history.next, START)
-        self._counts = {symbol: UNSEEN + 1 + place for place, symbol in enumerate(symbols)}
-        """Cell of how often a symbol came next."""
-        self._longer = {symbol: cell + len(symbols) for symbol, cell in self._counts.items()}
-        """Cell of where the row is that is longer by a symbol."""
-        self._width = UNSEEN + 1 + 2 * len(symbols)
+    def __init__(self, history: History, numbering: Numbering) -> None:
+        """`history` is the one of no symbols, all of which have cells."""
+        self._numbering = numbering
+        self._width = numbering.width
         self._rows: list[Any] = []
         self._laid: list[History] = []
         """Row by row."""
-        self._ends: list[History] = []
         self._lay_out(history)
 
-    def chance(self, step: tuple[str, ...], chance: float) -> float:
-        """Of the last symbol after those before it, where `chance` is what broader cohorts say."""
-        rows, longer, row = self._rows, self._longer, 0
-        back = reversed(step)
-        wanted = self._counts.get(next(back), UNSEEN)
-        before = START
-        try:
-            for before in back:
-                chance = (rows[row + wanted] + rows[row] * chance) / rows[row + 1]
-                below: int = rows[row + longer[before]]
-                if below <= NONE:
-                    if below == NOT_LAID:
-                        below = self._lay_longer(row, before)
-                    if below <= NONE:
-                        return self._last(below, step[-1], chance)
-                row = below
-        except KeyError:  # it never came next: it fails each time
-            return self._beyond(self._laid[row // self._width], before, back, step[-1], chance)
-        chance = (rows[row + wanted] + rows[row] * chance) / rows[row + 1]
-        return chance if len(step) > ORDER else self._from_start(row, wanted, step[-1], chance)
+    def chance(self, step: tuple[str, ...], wanted: int, way: Cells, chance: float) -> float:
+        """Of the last symbol after those before it, where `chance` is what broader cohorts say.
 
-    def _from_start(self, row: int, wanted: int, symbol: str, chance: float) -> float:
-        """The rest of the way: before a session's first operation is its start, again and again."""
-        rows, cell = self._rows, self._longer[START]
-        while True:
-            below: int = rows[row + cell]
-            if below <= NONE:
-                if below == NOT_LAID:
-                    below = self._lay_longer(row, START)
-                if below <= NONE:
-                    return self._last(below, symbol, chance)
-            row = below
+        `wanted` and `way` are its cell and theirs.
+        """
+        rows, row = self._rows, 0
+        for cell in way:
             chance = (rows[row + wanted] + rows[row] * chance) / rows[row + 1]
+            below = rows[row + cell]
+            if type(below) is not int:
+                if below is NOT_LAID:
+                    if cell == BEYOND:
+                        return _beyond(self._laid[row // self._width], step, way.index(cell), chance)
+                    below = self._lay_longer(row, cell)
+                if below is None:
+                    return chance
+                if type(below) is tuple:
+                    ended: float = ((below[1] if below[0] == wanted else 0.0) + chance) / below[2]
+                    return ended
+            row = below
+        found: float = (rows[row + wanted] + rows[row] * chance) / rows[row + 1]
+        return found
 
-    def _last(self, end: int, symbol: str, chance: float) -> float:
-        """The last step of the way, if there is one."""
-        return chance if end == NONE else _interpolated(self._ends[ENDS - end], symbol, chance)
-
-    @staticmethod
-    def _beyond(history: History, before: str, back: Iterator[str], symbol: str, chance: float) -> float:
-        """The rest of the way, where no row leads."""
-        longer = history.older.get(before)
-        while longer is not None:
-            chance = _interpolated(longer, symbol, chance)
-            longer = longer.older.get(next(back, START))
-        return chance
-
-    def _lay_longer(self, row: int, symbol: str) -> int:
+    def _lay_longer(self, row: int, cell: int) -> int | End | None:
         """Lay out the history that is longer than a row's by a symbol, if there is one and it needs a row."""
+        symbol = self._numbering.symbols[(cell - FIRST) // 2]
         history = self._laid[row // self._width].older.get(symbol)
-        if history is None:
-            below = NONE
-        elif history.older:
+        below: int | End | None = None
+        if history is not None and len(history.next) == 1 and not history.older:
+            (only, times), more = next(iter(history.next.items())), history.seen + 1
+            below = (self._numbering.place(only), _count(times), _count(more))
+        elif history is not None:
             below = self._lay_out(history)
-        else:
-            below = ENDS - len(self._ends)
-            self._ends.append(history)
-        self._rows[row + self._longer[symbol]] = below
+        self._rows[row + cell] = below
         return below
 
     def _lay_out(self, history: History) -> int:
         """Where its row is."""
-        symbols, distinct, place = len(self._counts), len(history.next), len(self._rows)
-        row: list[Any] = [_COUNTS[0]] * (UNSEEN + 1 + symbols) + [NOT_LAID] * symbols
+        distinct, place = len(history.next), len(self._rows)
+        row: list[Any] = [_COUNTS[0], NOT_LAID if history.older else None] * (self._width // 2)
         row[0] = _count(distinct or 1)
         row[1] = _count(history.seen + distinct if distinct else 1)
         for symbol, times in history.next.items():
-            row[self._counts.get(symbol, UNSEEN)] = _count(times)
+            row[self._numbering.place(symbol)] = _count(times)
         row[UNSEEN] = _COUNTS[0]
         self._rows += row
         self._laid.append(history)
         return _PLACES[place] if place < len(_PLACES) else place
 
 
-def table_of(history: History) -> Table | None:
-    """A table of a history of no symbols and of all longer ones, if they fit into one well."""
-    return Table(history) if len(history.next) < SYMBOLS_MAX else None
+def numbering_of(history: History) -> Numbering | None:
+    """Cells for a cohort and its parts, if rows of so many are worth it; `history` is that of no symbols."""
+    return Numbering(history) if len(history.next) < SYMBOLS_MAX else None
+
+
+def _beyond(history: History, step: tuple[str, ...], place: int, chance: float) -> float:
+    """The rest of the way, where no row leads: on from the symbol that is `place` before the last but one."""
+    longer = history.older.get(step[-2 - place])
+    while longer is not None:
+        chance = _interpolated(longer, step[-1], chance)
+        place += 1
+        longer = longer.older.get(step[-2 - place] if place + 2 <= len(step) else START)
+    return chance
 
 
 def _interpolated(history: History, symbol: str, chance: float) -> float:
