@@ -88,7 +88,8 @@ class Judge:
         self._expected = baseline.expected if baseline is not None else None
         share = policy.wrong_stops_per_1000_sessions / 1000
         self.baseline = baseline
-        self.drift = Drift(baseline, share) if baseline is not None else None
+        on = {detector.name for detector in active}
+        self.drift = Drift(baseline, share, on) if baseline is not None else None
 
     def fold(self, workflow: Workflow, event: AnyEvent, position: int, seen_ms: int) -> Decision | None:
         """Fold one event in.
@@ -260,6 +261,8 @@ class Judge:
         sessions = workflow.sessions
         before = sessions.pop(event.session, None)
         session = Session(id=event.session, agent=event.agent, started_ms=event.at_ms, last_ms=event.at_ms)
+        if self.drift is not None and self.drift.begun:
+            session.model = self.drift.begun
         if before is not None:
             session.verdict, session.verdict_until_ms = before.verdict, before.verdict_until_ms
             session.answered = before.answered

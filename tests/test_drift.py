@@ -10,8 +10,18 @@ from detectors.catalog import BY_HABIT
 from detectors.policy import Policy
 from models.baselines.baseline import Baseline, write_artifact
 from models.baselines.calibration import HIGHEST_MAX, peaks_of
-from models.baselines.drift import P_EDGES, TOLD_BY, WINDOW, WINDOW_MIN, Drift, Window, is_beyond, p_shares
-from models.baselines.joint import NO_LIMITS, SCORES, Limits
+from models.baselines.drift import (
+    EVERYBODY_ON,
+    P_EDGES,
+    TOLD_BY,
+    WINDOW,
+    WINDOW_MIN,
+    Drift,
+    Window,
+    is_beyond,
+    p_shares,
+)
+from models.baselines.joint import NO_LIMITS, SCORES, Limits, joint_of
 from models.baselines.learning import learn
 from models.baselines.paces import CLASSES, EDGES_MS, pace_class, paces_of, shares
 from models.command import Action
@@ -223,6 +233,75 @@ def test_what_only_the_shapes_see_is_noticed(monkeypatch: pytest.MonkeyPatch, st
     assert (same or 0.0) < 0.1
     assert unseen == calm
     assert (noticed or 0.0) > 0.8
+
+
+def without(*names: str) -> Policy:
+    """Those switched off."""
+    policy = Policy(wrong_stops_per_1000_sessions=20.0)
+    detectors = policy.detectors
+    for name in names:
+        detectors = replace(detectors, **{name: replace(getattr(detectors, name), enabled=False)})
+    return replace(policy, detectors=detectors)
+
+
+@pytest.mark.parametrize("off", [(), ("unusual_velocity", "unusual_approval")])
+def test_with_surprise_off_what_is_on_still_counts(
+    monkeypatch: pytest.MonkeyPatch, off: tuple[str, ...]
+) -> None:
+    """Of surprise nothing is told; of shapes, and of the pace of sessions, all."""
+    monkeypatch.setattr("models.baselines.drift.WINDOW_MIN", 20)
+    errors = []
+    for odd in (False, True):
+        judged = Judged(without("unusual_transition", "unusual_provenance", *off), trained())
+        for k in range(20):
+            judged.fold(shaped(f"s{k}", k, odd=odd))
+        judged.fold(idle_ends(judged))
+        drift = judged.judge.drift
+        assert drift is not None
+        assert drift.sessions == 20
+        assert drift.surprise_index() is drift.calibration_error() is None
+        assert drift.pace_index() is not None
+        errors.append(drift.joint_error() or 0.0)
+    calm, noticed = errors
+    assert calm < 0.1
+    assert noticed > 0.8
+
+
+def test_with_every_score_off_the_pace_of_sessions_is_left() -> None:
+    """It needs no detector."""
+    judged = Judged(without(*EVERYBODY_ON), trained())
+    for k in range(3):
+        judged.fold(shaped(f"s{k}", k, odd=True))
+    judged.fold(idle_ends(judged))
+    drift = judged.judge.drift
+    assert drift is not None
+    assert drift.sessions == 3
+    assert drift.joint_error() is None
+
+
+def test_a_session_that_another_baseline_judged_first_is_passed_over_with_surprise_off() -> None:
+    """And one that is measured from now on has not been from its beginning."""
+    off = without("unusual_transition", "unusual_provenance")
+    first, second = loaded(artifact(300)), loaded(artifact(301))
+    for policy, counted in ((off, 1), (Policy(), 1)):
+        judged, (parted, whole) = Judged(off, first).fold(runs(1)[0][:1]), runs(2)
+        judged.judge = Judged(policy, second).judge
+        judged.fold([*parted[1:], *whole])
+        judged.fold(idle_ends(judged))
+        drift = judged.judge.drift
+        assert drift is not None
+        assert drift.sessions == counted
+
+
+def test_of_some_scores_no_more_may_exceed_than_their_ranks() -> None:
+    """Nor than of all together."""
+    peaks = [float(k) for k in range(1, 200)]
+    joint = joint_of({"score": peaks, "pace": [peak + 1 for peak in reversed(peaks)]})
+    assert joint.due(0.02, SCORES) == joint.due(0.02, {"score", "pace"}) == 4 / 200
+    assert joint.due(0.02, {"score"}) == joint.due(0.02, {"pace", "shape"}) == 2 / 200
+    assert joint.due(0.02, {"shape"}) == joint.due(0.001, {"score"}) == 0.0
+    odd = joint_of({"score": peaks, "pace": peaks}, beyond=1)
+    assert odd.due(0.02, {"pace"}) <= odd.due(0.02, SCORES)
 
 
 def test_each_score_is_told_of_by_a_detector_and_counts_where_it_has_a_limit() -> None:

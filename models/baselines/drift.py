@@ -1,7 +1,8 @@
 """Whether the world is still the one that was learned from: told by whole sessions as they end.
 
 Three things of each session are compared with what the baseline expects: the p-value of its running maximum,
-its pace, and whether its combined p-value came down to the budget, by whichever score (`joint.py`). Expected
+its pace, and whether its combined p-value came down to the budget, by whichever score (`joint.py`); what the
+policy has switched off is no part of it. Expected
 is what held for the sessions of that cohort and role, so that more of one kind of agent is no drift. How far
 apart: the population stability index, the sum over classes of (found - expected) · ln(found / expected) in
 shares (Siddiqi, Credit Risk Scorecards, 2006): below 0.1 stable, above 0.25 retrain.
@@ -9,7 +10,7 @@ shares (Siddiqi, Credit Risk Scorecards, 2006): below 0.1 stable, above 0.25 ret
 
 from bisect import bisect_left, bisect_right
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from itertools import pairwise
 from math import log
 
@@ -30,6 +31,11 @@ WINDOW_MIN = 200
 
 TOLD_BY = (("shape", "unusual_shape"), ("pace", "unusual_velocity"), ("haste", "unusual_approval"))
 """Scores whose running maximum a session does not keep, and who tells of it once it is beyond its limit."""
+
+FOLLOWED_BY = ("unusual_transition", "unusual_provenance")
+"""Who measures surprise: with neither on no session keeps a maximum."""
+
+EVERYBODY_ON = frozenset({*FOLLOWED_BY, *(name for _, name in TOLD_BY)})
 
 SMOOTHED = 0.5
 """Added to every class, so that one which nobody is in has a logarithm."""
@@ -81,10 +87,17 @@ class Window:
 class Drift:
     """Watches one baseline. Sessions that it did not see enough of are passed over."""
 
-    def __init__(self, baseline: Baseline, share: float) -> None:
-        """`share`: of honest sessions that the limit lets alarm."""
+    def __init__(self, baseline: Baseline, share: float, on: Collection[str] = EVERYBODY_ON) -> None:
+        """`share`: of honest sessions that the limit lets alarm; `on`: the detectors that are asked."""
         self._model = baseline.surprise
-        self._version = baseline.version
+        self._measured = not set(FOLLOWED_BY).isdisjoint(on)
+        self.begun = "" if self._measured else f"-{baseline.version}"
+        """What a session has for its model from its beginning, where nobody measures its surprise: else one
+        that another baseline judged first could not be told apart. No baseline is called so."""
+        self._version = self.begun or baseline.version
+        self._scores = {score for score, name in TOLD_BY if name in on} | (
+            {"score"} if self._measured else set()
+        )
         self._paces = baseline.pace
         self._share = share
         self._surprise = Window(len(P_EDGES))
@@ -97,15 +110,18 @@ class Drift:
         if session.model != self._version or session.unmeasured or not session.events:
             return
         expectation = self._model.expectation(session.agent, session.agent_role)
-        backing = expectation.backing(self._share)
-        if backing is not None:
+        joint = expectation.joint(self._share)
+        if joint is not None and self._measured:
+            backing = joint.alone("score")
             p_value = backing.p_value(session.peak)
             self._surprise.add(bisect_left(P_EDGES, p_value), p_shares(backing))
             every = backing.sessions + backing.beyond
             promised = allowed_of(self._share, every) / (every + 1)
-            due = (1.0 - promised, promised)
-            self._exceeded.add(int(p_value <= self._share), due)
-            self._together.add(int(is_beyond(session, expectation.limits(self._share))), due)
+            self._exceeded.add(int(p_value <= self._share), (1.0 - promised, promised))
+        if joint is not None and self._scores:
+            due = joint.due(self._share, self._scores)
+            limits = only(expectation.limits(self._share), self._scores)
+            self._together.add(int(is_beyond(session, limits)), (1.0 - due, due))
         pace = self._paces.of(session.agent, session.agent_role)
         found = pace_class(session.events, session.last_ms - session.started_ms)
         if pace is not None and pace.shares and found is not None:
@@ -114,7 +130,7 @@ class Drift:
     @property
     def sessions(self) -> int:
         """How many it looks at."""
-        return self._surprise.sessions
+        return self._together.sessions if self._scores else self._pace.sessions
 
     def surprise_index(self) -> float | None:
         """Population stability of p-values; None for not enough seen."""
@@ -131,6 +147,11 @@ class Drift:
     def joint_error(self) -> float | None:
         """The same of sessions with any score over its limit: all of them keep one promise together."""
         return self._together.excess(1)
+
+
+def only(limits: Limits, scores: Collection[str]) -> Limits:
+    """The limits of these scores."""
+    return Limits(**{score: limit for score, limit in limits._asdict().items() if score in scores})
 
 
 def is_beyond(session: Session, limits: Limits) -> bool:

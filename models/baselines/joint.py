@@ -10,7 +10,7 @@ adds one session at most); where scores name the same sessions, more. See `docs/
 """
 
 from bisect import bisect_left
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -67,17 +67,16 @@ class Joint(Struct, array_like=True, weakref=True):
         Those that did not teach count first. Should they spend the whole share, one session more may exceed a
         limit: no limit is higher than what a session reached that taught, so nobody lifts one by being odd.
         """
-        allowed = self.allowed(share)
-        if allowed < 1 or not self.turns:
-            return NO_LIMITS
-        allowed = min(max(1, allowed - self.beyond), len(self.turns))
-        turns, scores = self.turns[allowed - 1], self._scores()
-        found = {}
-        for place, name in enumerate(scores):
-            ranks = (turns + len(scores) - 1 - place) // len(scores)
-            if ranks:
-                found[name] = self._at(name, ranks)
-        return Limits(**found)
+        return Limits(**{name: self._at(name, rank) for name, rank in self._ranks(share).items()})
+
+    def due(self, share: float, scores: Collection[str]) -> float:
+        """The share of honest sessions that may exceed a limit of these scores: ranks add up at most."""
+        every, allowed = self.sessions + self.beyond + 1, self.allowed(share)
+        ranks = self._ranks(share)
+        if ranks.keys() <= set(scores):
+            return allowed / every
+        theirs = sum(rank for name, rank in ranks.items() if name in scores)
+        return min(allowed, theirs + self.beyond) / every if theirs else 0.0
 
     def beside(self, share: float) -> Limits:
         """What at most `share` exceed in any score but surprise, whatever the dependence: ranks add up."""
@@ -115,6 +114,16 @@ class Joint(Struct, array_like=True, weakref=True):
     def alone(self, name: str) -> Peaks:
         """The peaks of one score."""
         return Peaks(self.sessions, self.highest.get(name, []), self.beyond)
+
+    def _ranks(self, share: float) -> dict[str, int]:
+        """How many of the highest peaks of each score may be exceeded, itself included; none for no limit."""
+        allowed = self.allowed(share)
+        if allowed < 1 or not self.turns:
+            return {}
+        allowed = min(max(1, allowed - self.beyond), len(self.turns))
+        turns, scores = self.turns[allowed - 1], self._scores()
+        ranks = {name: (turns + len(scores) - 1 - place) // len(scores) for place, name in enumerate(scores)}
+        return {name: rank for name, rank in ranks.items() if rank}
 
     def _scores(self) -> list[str]:
         return [name for name in SCORES if name in self.highest]

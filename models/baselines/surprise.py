@@ -23,7 +23,7 @@ from models.baselines.cohorts import (
     levels,
 )
 from models.baselines.counts import END, GAPS_MS, ORDER, SurpriseCounts
-from models.baselines.joint import NO_LIMITS, Backed, Limits, speaking
+from models.baselines.joint import NO_LIMITS, Backed, Joint, Limits, speaking
 from models.baselines.origins import OriginModel
 from models.baselines.sequences import MEMORY, SequenceModel, Shared, averaged
 from models.event import ERROR, Operation
@@ -124,10 +124,15 @@ class Expectation:
 
     def backing(self, share: float) -> Peaks | None:
         """The held-out peaks behind a limit of the score; None where several are, or not enough were seen."""
+        joint = self.joint(share)
+        return joint.alone("score") if joint is not None else None
+
+    def joint(self, share: float) -> Joint | None:
+        """The same of all scores."""
         found = self._backing(share)
         if not self.enough_seen or len(found) != 1 or found[0] is None:
             return None
-        return found[0].joint.alone("score")
+        return found[0].joint
 
     def follow(self, session: Session, event: Operation, symbol: str = "") -> None:
         """`fold`, once per event however many detectors ask; and how far the score ever rose."""
