@@ -372,10 +372,10 @@ HEALTH = Row(
             width=6,
         ),
         Panel(
-            title="Records lost to retention",
+            title="Records lost, state unreadable",
             description="Removed from the actions topic before they were judged: the worker was down for "
             "longer than records are kept. Counted when a partition is claimed. Alert: "
-            "RecordsLost.",
+            "RecordsLost. Stored state unreadable: that workflow begins anew, and its log line names it.",
             queries=(
                 Query(summed(series("gap_records_total")), "removed unread"),
                 Query(summed(series("state_unreadable_total")), "stored state unreadable"),

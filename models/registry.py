@@ -324,6 +324,11 @@ def read_registry(content: bytes, path: Path) -> Registry:
         raise RegistryError(f"{path}: {error}") from error
     for place, network in enumerate(read.networks):
         _checked(network.prefix, f"{path}: $.networks[{place}].prefix")
+    entered: set[str] = set()
+    for place, agent in enumerate(read.agents):
+        if agent.id in entered:  # only the first would be known by what both are called
+            raise RegistryError(f"{path}: $.agents[{place}].id: {agent.id!r} is entered twice")
+        entered.add(agent.id)
     return Registry(read)
 
 

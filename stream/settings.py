@@ -13,6 +13,7 @@ from msgspec import Meta, Struct
 from detectors.policy import Policy, read_policy
 from models.errors import PolicyError, RegistryError, SettingsError
 from models.registry import EMPTY, Registry, read_registry
+from stream.yaml_places import twice
 
 PREFIX = "CHAINBRAKE_"
 ELSEWHERE = ("gateway_host", "gateway_port")
@@ -125,9 +126,12 @@ def load_policy(path: str) -> Policy:
     if not path:
         return Policy()
     try:
-        return read_policy(Path(path).read_bytes(), Path(path))
+        content = Path(path).read_bytes()
     except OSError as error:
         raise PolicyError(f"{path}: {error.strerror}") from error
+    if fault := twice(content):
+        raise PolicyError(f"{path}:{fault}")
+    return read_policy(content, Path(path))
 
 
 def load_registry(path: str) -> Registry:
@@ -135,9 +139,12 @@ def load_registry(path: str) -> Registry:
     if not path:
         return EMPTY
     try:
-        return read_registry(Path(path).read_bytes(), Path(path))
+        content = Path(path).read_bytes()
     except OSError as error:
         raise RegistryError(f"{path}: {error.strerror}") from error
+    if fault := twice(content):
+        raise RegistryError(f"{path}:{fault}")
+    return read_registry(content, Path(path))
 
 
 def user_folder(variable: str, below_home: str, setting: str) -> Path:

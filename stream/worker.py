@@ -42,6 +42,7 @@ def run_worker(settings: Settings, *, adopt_topic: bool) -> None:
     worker = faust.Worker(
         app, loop=loop, loglevel="WARNING", quiet=True, override_logging=False, redirect_stdouts=False
     )
+    worker.spinner = None  # it moves the cursor, in a log as well: its first and last lines were no JSON
     failed = False
     try:
         worker.execute_from_commandline()

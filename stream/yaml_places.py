@@ -72,6 +72,34 @@ def documents(path: str, content: bytes) -> Iterator[Document]:
         raise RuleError(f"{path}: no YAML: {error}") from error  # such as 2001-13-45, read as a date
 
 
+def twice(content: bytes) -> str:
+    """Where a key stands there for the second time, which YAML forbids and its readers take in silence.
+
+    Empty for nowhere, and for what is no YAML: that is for the reader to say.
+    """
+    try:
+        nodes = list(yaml.compose_all(content, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)))
+    except (yaml.YAMLError, UnicodeDecodeError, ValueError, RecursionError):
+        return ""
+    seen: set[int] = set()
+    while nodes:
+        node = nodes.pop()
+        if id(node) in seen:  # an alias
+            continue
+        seen.add(id(node))
+        if isinstance(node, yaml.SequenceNode):
+            nodes += node.value
+        elif isinstance(node, yaml.MappingNode):
+            known: set[str] = set()
+            for key, value in node.value:
+                if isinstance(key, yaml.ScalarNode) and key.value in known:
+                    at = key.start_mark
+                    return f"{at.line + 1}:{at.column + 1}: {key.value} stands there twice; only one is valid"
+                known.add(getattr(key, "value", ""))
+                nodes.append(value)
+    return ""
+
+
 def _plain(node: yaml.Node) -> Any:
     loader = yaml.SafeLoader("")
     try:

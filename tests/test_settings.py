@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from models.errors import InputError, SettingsError
+from models.errors import InputError, PolicyError, RegistryError, SettingsError
 from stream.enforcement.gateway import run_gateway
-from stream.settings import Settings, read_settings
+from stream.settings import Settings, load_policy, load_registry, read_settings
 
 NOWHERE = "127.0.0.1:1"
 
@@ -42,3 +42,32 @@ def test_a_gateway_without_a_name_is_refused() -> None:
     """Nobody could read what it acknowledges."""
     with pytest.raises(SettingsError, match="--name ''"):
         run_gateway(Settings(kafka=NOWHERE), "127.0.0.1", 0, "")
+
+
+@pytest.mark.parametrize(
+    ("text", "place"),
+    [
+        ("budget: {protected_agents: [a]}\nname: x\nbudget: {stops_per_minute_max: 5}\n", "3:1: budget"),
+        ("name: x\ndetectors:\n  after_stop: {enabled: false}\n  after_stop: {}\n", "4:3: after_stop"),
+        ('{"name": "x", "name": "y"}', "1:15: name"),
+    ],
+)
+def test_a_policy_that_says_something_twice_is_refused(tmp_path: Path, text: str, place: str) -> None:
+    """The first would be forgotten in silence: with it, whom it protects."""
+    path = tmp_path / "policy.yml"
+    path.write_text(text)
+    with pytest.raises(PolicyError, match=f"{path}:{place} stands there twice"):
+        load_policy(str(path))
+
+
+def test_a_registry_that_says_something_twice_is_refused(tmp_path: Path) -> None:
+    """A key, or an agent: only one of both would count."""
+    path = tmp_path / "registry.yml"
+    path.write_text("approvers: [a]\nissuers: [b]\napprovers: [c]\n")
+    with pytest.raises(RegistryError, match=f"{path}:3:1: approvers stands there twice"):
+        load_registry(str(path))
+    path.write_text("agents: [{id: a, aws_role: x}, {id: a, aws_role: y}]\n")
+    with pytest.raises(RegistryError, match=r"agents\[1\]\.id: 'a' is entered twice"):
+        load_registry(str(path))
+    path.write_text("agents: &all [{id: a}]\n")
+    assert load_registry(str(path)).summary.startswith("1 agents")

@@ -115,6 +115,14 @@ def test_a_store_that_is_away_at_the_start_is_waited_for_aloud(
         assert worker.stop() == 0
 
 
+def test_the_log_is_objects_and_nothing_else(kafka: Kafka, valkey: Valkey, tmp_path: Path) -> None:
+    """From the first line to the last: what collects it reads a line as one."""
+    with Deployment(kafka, valkey, tmp_path) as deployment:
+        worker = deployment.worker().wait_ready()
+        assert worker.stop() == 0
+        assert all(isinstance(json.loads(line), dict) for line in worker.log.read_text().splitlines())
+
+
 def test_topics_that_differ_in_replicas_are_told(kafka: Kafka, valkey: Valkey, tmp_path: Path) -> None:
     """One copy where three were meant is found when it is asked for, not when the disk fails."""
     with Deployment(kafka, valkey, tmp_path) as deployment:
