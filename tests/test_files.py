@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from models.errors import InputError
-from stream.recordings.files import WIDE_BYTES_MAX, lines
+from stream.recordings.files import WIDE_BYTES_MAX, lines, write_whole
 from stream.recordings.folders import files_of
 
 
@@ -114,3 +114,23 @@ def test_a_device_that_does_not_answer_is_an_error_and_no_traceback() -> None:
         pytest.skip("no such device here")
     with pytest.raises(InputError, match="/proc/self/mem: "):
         list(lines(["/proc/self/mem"]))
+
+
+def test_two_that_write_one_file_leave_one_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The second begins while the first is about to put its file in place: nobody meets half of either."""
+    path, replace = tmp_path / "out", Path.replace
+
+    def meanwhile(self: Path, target: Path) -> Path:
+        monkeypatch.setattr(Path, "replace", replace)
+        for part in tmp_path.glob("*.part"):
+            assert part.read_bytes() == b"first"
+        write_whole(path, b"second")
+        return replace(self, target)
+
+    monkeypatch.setattr(Path, "replace", meanwhile)
+    write_whole(path, b"first")
+    assert path.read_bytes() == b"first"
+    assert list(tmp_path.iterdir()) == [path]
+    path = tmp_path / ("n" * 255)
+    write_whole(path, b"third")
+    assert path.read_bytes() == b"third"

@@ -15,6 +15,7 @@ from io import BufferedReader
 from json import JSONDecoder
 from pathlib import Path
 from typing import IO, cast
+from uuid import uuid4
 
 import msgspec
 
@@ -65,7 +66,7 @@ def lines(paths: list[str], bytes_max: int = EVENT_BYTES_MAX, bar: Bar = SILENT)
 def write_whole(path: Path, content: bytes) -> None:
     """Nobody ever meets half of the file. Raises `InputError` if it cannot be written."""
     require_place(path)
-    temporary = path.with_name(path.name + ".part")
+    temporary = path.with_name(f".{uuid4().hex[:12]}.part")  # its own: another run may write here, too
     try:
         try:
             temporary.write_bytes(content)
