@@ -40,6 +40,9 @@ MEMORIES_MAX = 8
 SKEW_MS_MAX = 2_000
 """Clocks of two sources differ by so much, and one dates an act by its beginning, another by its end."""
 
+WORD_SKEW_MS_MAX = 5_000
+"""So much later may somebody's word be dated than the act that it allows."""
+
 ANSWERED_MAX = 32
 """Per session: findings and commands of which is known on whom they rest; the oldest go first."""
 
@@ -86,9 +89,10 @@ def pause_ms(earlier: Step, later: Step) -> int:
 def known_by(said_ms: int, at_ms: int) -> bool:
     """Whether somebody's word was there when an act was: two clocks differ, and one tells whole seconds only.
 
-    Else an agent that acts the moment it is allowed would seem to have acted before.
+    Else an agent that acts the moment it is allowed would seem to have acted before. Generous, since a person
+    who allows just this act a moment after it has still allowed it.
     """
-    return said_ms <= at_ms + SKEW_MS_MAX
+    return said_ms <= at_ms + WORD_SKEW_MS_MAX
 
 
 class Register(Struct, frozen=True, array_like=True, gc=False):

@@ -1,11 +1,14 @@
 """Somebody's word that was given for one session, and is needed by another.
 
 An approval belongs to the session for which it was asked; the person who asked may act in another one, the
-account's own. So may an agent whose credential nobody has traced to its run: then its own approvals follow
-it, and only then, since what one run was allowed is not another's. A commit belongs to whoever merged it; a
-controller applies it. What vouches is told again in the workflow of the act, before the act, once: so one
-workflow holds all that its judgement rests on.
+account's own; where nobody says who asked, whichever person does just what was allowed. So may an agent whose
+credential nobody has traced to its run: then its own approvals follow it, and only then, since what one run
+was allowed is not another's. A commit belongs to whoever merged it; a controller applies it. What vouches is
+told again in the workflow of the act, before the act, once: so one workflow holds all that its judgement
+rests on.
 """
+
+import re
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -30,6 +33,7 @@ EACH_MAX = 8
 """Words for one of them; the oldest gives way."""
 TOLD_MAX = 16_384
 ID_MAX = 256
+PARTS = re.compile(r"->|[,:;|]+")
 
 Word = Approval | ApprovalRequest | Registration
 JUDGED = CHANGES | {OpClass.GUARDRAIL_CHANGE}
@@ -53,8 +57,9 @@ class Vouching:
         """Keep an approval for whoever asked, and a registered change for the objects it names."""
         if isinstance(event, Approval) and not event.digest_fits:
             return
-        if isinstance(event, Approval | ApprovalRequest) and event.requested_by:
-            self._keep(event.requested_by, event)
+        if isinstance(event, Approval | ApprovalRequest):
+            for name in (event.requested_by,) if event.requested_by else _named(event.target):
+                self._keep(name, event)
         elif isinstance(event, Registration) and event.what is Registered.CHANGE:
             for target in event.targets:
                 if "/" in target:
@@ -74,7 +79,7 @@ class Vouching:
             for key in keys
             if key and (words := self.words.get(key.casefold())) is not None
             for word in words.said
-            if (told := self._told(word, event)) is not None
+            if _may_follow(word, event, traced=traced) and (told := self._told(word, event)) is not None
         ]
 
     def _keep(self, key: str, word: Word) -> None:
@@ -96,3 +101,14 @@ class Vouching:
             workflow=event.workflow,
             seen_ms=event.seen_ms,
         )
+
+
+def _named(target: str) -> dict[str, None]:
+    """The things that an approval names, each as an act's target is looked up."""
+    return dict.fromkeys(name for part in PARTS.split(target) if (name := part.rpartition("/")[2].strip()))
+
+
+def _may_follow(word: Word, event: Operation, *, traced: bool) -> bool:
+    """An approval that does not say who asked follows people only: a run's is its own."""
+    asked = not isinstance(word, Approval | ApprovalRequest) or word.requested_by
+    return bool(asked) or (not traced and event.agent in ("", event.principal))

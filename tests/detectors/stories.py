@@ -75,7 +75,7 @@ FIRES: Stories = {
         ],
         "the approval came faster than a human": [*_LOOKED, approval(80, asked_s=78.001), *_WRITE],
         "the approval had expired": [*_LOOKED, approval(80, expires_ms=op("V", 89.999).at_ms), *_WRITE],
-        "the approval came after the write": [*_LOOKED, approval(92.001), *_WRITE],
+        "the approval came after the write": [*_LOOKED, approval(95.001), *_WRITE],
         "the approval had been used before": [*_LOOKED, approval(80), *told("V@85 V@90")],
         "the approval was another session's": [*_LOOKED, approval(80, session="s2"), *_WRITE],
     },
@@ -189,7 +189,7 @@ FIRES: Stories = {
 MUST_NOT: Stories = {
     "read_then_write_chain": {
         "another person approved it after a pause": [*_LOOKED, approval(80), *_WRITE],
-        "it was approved two seconds after, by another clock": [*_LOOKED, approval(92), *_WRITE],
+        "it was approved five seconds after, by another clock": [*_LOOKED, approval(95), *_WRITE],
         "it was approved before the agent began to look": [approval(-60), *told(CHAIN)],
         "the approval was the session's that delegated it": [
             delegation(-1, "s0", "s1"),

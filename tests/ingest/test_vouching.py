@@ -65,6 +65,19 @@ def test_an_agent_s_approval_follows_it_only_where_its_run_is_not_known() -> Non
     assert vouching.for_act(op("V", 12, workflow="w8", agent="agent-8"), traced=False) == []
 
 
+def test_where_nobody_says_who_asked_a_person_who_does_just_that_is_told() -> None:
+    """Found by what it names; what a run was allowed is nobody else's."""
+    unsaid = {**ASKED, "requested_by": "", "target": "org/Global Admin:eve@example.org"}
+    person: dict[str, Any] = {"agent": "ann@example.org", "target": "Global Admin"}
+    vouching = Vouching()
+    vouching.hear(approval(1, **unsaid))
+    assert vouching.for_act(act(10, target="Global Admin"), traced=False) == [], "an agent's act"
+    assert vouching.for_act(act(10, **person), traced=True) == [], "a run's act"
+    assert vouching.for_act(act(10, **{**person, "target": "Reader"}), traced=False) == []
+    (told,) = vouching.for_act(act(10, **person), traced=False)
+    assert (told.workflow, told.session) == ("w9", "s9")
+
+
 def test_a_flood_of_words_for_one_person_keeps_the_newest() -> None:
     """Bounded, and the newest is what an act is most likely about."""
     vouching = Vouching()
