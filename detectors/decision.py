@@ -80,7 +80,7 @@ class Decisions:
         for word in noticed:
             subject = workflow.sessions.get(word.session, session)
             act_ms = max(event.at_ms, word.act_ms)
-            if self._raise(subject, word, act_ms):
+            if self._raise(subject, word, act_ms, _used(subject, event)):
                 news.append((subject, word))
                 now_ms = max(now_ms, act_ms)
         if not news:
@@ -175,7 +175,7 @@ class Decisions:
         grade = weakest(alarm.grade for alarm in known.alarms.values())
         session.alarms[INHERITED] = Alarm(confidence, at_ms, grade, evidence[:EVIDENCE_MAX])
 
-    def _raise(self, session: Session, word: Noticed, at_ms: int) -> bool:
+    def _raise(self, session: Session, word: Noticed, at_ms: int, credential: str) -> bool:
         """Hold a finding against its session; False if that is no news: the same on firmer evidence is."""
         known = session.alarms.get(word.detector)
         firmer = self._ceilings.stops(word.grade) > (known is not None and self._ceilings.stops(known.grade))
@@ -183,8 +183,9 @@ class Decisions:
             left = risk.faded(known, at_ms, self._policy.half_life_ms)
             if left > word.confidence / 2:
                 return False
+        credential = credential or (known.credential if known is not None else "")
         session.alarms[word.detector] = Alarm(
-            word.confidence, at_ms, word.grade, word.evidence[:EVIDENCE_MAX]
+            word.confidence, at_ms, word.grade, word.evidence[:EVIDENCE_MAX], credential
         )
         if word.credential:
             remembered(session.minted, word.credential, CREDENTIALS_MAX)
@@ -257,7 +258,7 @@ class Decisions:
                 reason,
                 of=(credential, kind),
             )
-            for credential, kind in (session.held | made).items()
+            for credential, kind in (_its_own(session) | made).items()
             if kind in REVOCABLE and remembered(session.revoked, credential, 2 * CREDENTIALS_MAX)
         ]
 
@@ -313,8 +314,7 @@ class Decisions:
     ) -> Command:
         """`of` names the credential, where it is about one; else the session's own, unless it is shared."""
         event = cause.event
-        own = session.credential if session.credential_kind is not CredentialKind.SHARED else ""
-        credential, kind = of or (own, session.credential_kind)
+        credential, kind = of or _credential(session, event)
         lifted = (f"after release {workflow.releases}",) if workflow.releases else ()
         apart = (*(of or ())[:1], *cause.apart, *lifted)
         shares = risk.contributions(session.alarms, cause.now_ms, self._policy.half_life_ms)
@@ -355,6 +355,31 @@ def _remember(
         workflow.sessions.get(command.session, acting).answer(command.id, blamed)
 
 
+def _used(session: Session, event: Event) -> str:
+    """The credential that an act of the session was done by; empty where the event is no act of it."""
+    return event.credential if isinstance(event, Operation) and event.session == session.id else ""
+
+
+def _credential(session: Session, event: Event) -> tuple[str, CredentialKind]:
+    """What a command names: what the act was done by, which may be told late, else what was used last."""
+    credential, kind = session.credential, session.credential_kind
+    if isinstance(event, Operation) and _used(session, event):
+        credential, kind = event.credential, event.credential_kind
+    return "" if kind is CredentialKind.SHARED else credential, kind
+
+
+def _its_own(session: Session) -> dict[str, CredentialKind]:
+    """The credentials that it has used.
+
+    By an account several runs may act: of those, the ones by which the acts were done that are held against
+    it, since another run's token is not to be revoked for them.
+    """
+    if session.run:
+        return session.held
+    acted = {alarm.credential for alarm in session.alarms.values()}
+    return {credential: kind for credential, kind in session.held.items() if credential in acted}
+
+
 def _everybodys(session: Session) -> bool:
     """Whether the session is but the name of a shared account: to stop it would stop everybody."""
     nobody_named = not session.run and session.agent == session.principal
@@ -364,7 +389,7 @@ def _everybodys(session: Session) -> bool:
 
 def _applicable(level: Level, session: Session) -> tuple[Action, ...]:
     """The level's actions; where no credential may be revoked, the session is killed instead."""
-    revocable = bool(session.minted) or any(kind in REVOCABLE for kind in session.held.values())
+    revocable = bool(session.minted) or any(kind in REVOCABLE for kind in _its_own(session).values())
     if revocable or Action.REVOKE_TOKEN not in level.actions:
         return level.actions
     others = tuple(action for action in level.actions if action is not Action.REVOKE_TOKEN)

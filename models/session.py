@@ -216,6 +216,8 @@ class Alarm(Struct, frozen=True, array_like=True, gc=False):
     at_ms: int
     grade: Grade
     evidence: tuple[str, ...]
+    credential: str = ""
+    """By which the act was done, where its record says so."""
 
 
 class Session(Struct, array_like=True, gc=False):

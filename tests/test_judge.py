@@ -10,7 +10,7 @@ from detectors.decision import INHERITED
 from detectors.policy import BudgetSettings, Level, Policy
 from models.attested import Effect
 from models.command import Action
-from models.event import AnyEvent, CredentialKind, Grade, OpClass
+from models.event import AnyEvent, CredentialKind, Grade, OpClass, SessionStart
 from models.session import RECENT_IDS_MAX, SESSIONS_MAX, Workflow
 from tests.builders import (
     AGENT,
@@ -130,6 +130,19 @@ def test_a_credential_that_must_not_be_revoked_means_its_session_is_killed() -> 
     heard = judged(shared, Policy(levels=levels))
     assert heard.actions == [Action.KILL_SESSION]
     assert heard.session().verdict is Action.KILL_SESSION
+
+
+def test_of_an_account_only_what_the_act_was_done_by_is_revoked() -> None:
+    """Several runs may act by one account, each by a token of its own: no other run's is revoked."""
+    work = [op("X", 0, credential="token-1"), op("X", 10, credential="token-2")]
+    grave = {"effects": (Effect.EXPANDS, Effect.ADMIN), "credential": "token-1"}
+    late = judged([*work, op("V", 5, **grave)])
+    assert late.actions == STOP
+    assert {command.credential for command in late.commands} == {"token-1"}
+    run = SessionStart(id="start", source="gateway", at_ms=at(-1), workflow="w1", session="s1", agent=AGENT)
+    known = judged([run, *work, op("V", 5, **grave)])
+    revoked = {command.credential for command in known.commands if command.action is Action.REVOKE_TOKEN}
+    assert revoked == {"token-1", "token-2"}, "a run's are all its own"
 
 
 def test_shadow_mode_decides_and_marks_every_command() -> None:
