@@ -54,7 +54,7 @@ def approved_plan(
     step = Step(at_ms=at_ms, session=session, operation=PLAN_OPERATION, target=plan.reference)
     return any(
         grant.operation == PLAN_OPERATION
-        and grant.target == plan.reference
+        and grant.target.casefold() == plan.reference.casefold()
         and known_by(grant.at_ms, at_ms)
         and is_for_session(grant.session, workflow, session)
         and _human(grant, settings)
@@ -103,7 +103,7 @@ def _names(resource: str, step: Step) -> bool:
 
     Approval services write a pair in one text: `role:policy`, `user->group`, `project:role`.
     """
-    if resource == step.target:
+    if resource.casefold() == step.target.casefold():
         return True
     return bool(step.target) and all(
         _stands_in(resource, wanted) for wanted in (step.target, *(step.granted or step.gainers))

@@ -110,7 +110,7 @@ def _learned(policy: Policy, knowledge: Knowledge) -> tuple[Detector, ...]:
         UnusualApproval(settings.unusual_approval, share, baseline),
         UnfamiliarSystem(settings.unfamiliar_system, _habits(knowledge)),
         UnfamiliarAct(settings.unfamiliar_act, _habits(knowledge)),
-        WorkloadElsewhere(settings.workload_elsewhere, _habits(knowledge)),
+        WorkloadElsewhere(settings.workload_elsewhere, knowledge.registry, _habits(knowledge)),
         MassSecretRead(settings.mass_secret_read, _habits(knowledge)),
     )
 

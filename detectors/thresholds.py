@@ -309,7 +309,9 @@ class WorkloadSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     bits_min: Annotated[float, Meta(ge=0.0, le=64.0)] = 4.5
     """From this surprise on an address is none of the workload's."""
     confidence: Share = 0.9
-    """A proven workload identity turns up where it never ran."""
+    """A proven workload identity turns up where others run, or in another network."""
+    confidence_moved: Share = 0.4
+    """At an address of its own network at which nobody was ever seen: it may have been moved."""
 
 
 class BorrowedWorkloadSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

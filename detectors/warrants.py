@@ -115,9 +115,8 @@ def in_change(event: Operation, targets: tuple[str, ...], registry: Registry) ->
     names = {called(target) for target in targets}
     issuers = listed(event.facts.get(Fact.ISSUER, ""))
     if issuers:
-        return all(called(issuer) in names or registry.knows_issuer(issuer) for issuer in issuers) and any(
-            called(issuer) in names for issuer in issuers
-        )
+        new = [issuer for issuer in issuers if any(_is_issuer(target, issuer) for target in targets)]
+        return bool(new) and all(issuer in new or registry.knows_issuer(issuer) for issuer in issuers)
     let_in = listed(event.facts.get(Fact.FOREIGN_ACCOUNT, ""))
     if any(account not in names and registry.standing(account) is Standing.FOREIGN for account in let_in):
         return False
@@ -128,6 +127,19 @@ def in_change(event: Operation, targets: tuple[str, ...], registry: Registry) ->
         return named and called(event.facts.get(Fact.GRANTED, "")) in names
     gaining = listed(event.facts.get(Fact.BENEFICIARY, ""))
     return named or (bool(gaining) and all(called(name) in names for name in gaining))
+
+
+def _is_issuer(written: str, issuer: str) -> bool:
+    """Whether a registered name means an issuer: its host, its address, or the provider made of it.
+
+    Of one with a path all of it counts: many tenants share a host, and many hosts have a tenant of one name.
+    """
+    mine, theirs = _bare(written), _bare(issuer)
+    return mine == theirs or mine.endswith(f"oidc-provider/{theirs}") or called(mine) == theirs
+
+
+def _bare(address: str) -> str:
+    return address.casefold().removeprefix("https://").rstrip("/")
 
 
 def _stack_of(target: str, service: str) -> bool:

@@ -4,6 +4,7 @@ One file, YAML or JSON, documented in `docs/registry.md`. It holds facts, no ver
 not trusted, it only has a known shape. Every look-up is a pure function of the file.
 """
 
+import re
 from enum import StrEnum
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from pathlib import Path
@@ -153,6 +154,9 @@ class Content(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     agents: Many[Agent] = ()
 
 
+PERSON = re.compile(r"^(?:user|person|human|mailto):")
+"""What services write before a person's name; an agent, a group or a service is none."""
+
 IDENTITIES = {
     "aws_role": "aws",
     "okta_client": "okta",
@@ -285,7 +289,9 @@ class Registry:
     def may_approve(self, person: str) -> bool:
         """Whether somebody may approve: who is listed; where nobody is, whoever is no agent."""
         if self._approvers:
-            return person.casefold() in self._approvers
+            return (
+                PERSON.sub("", person.casefold()) in self._approvers or person.casefold() in self._approvers
+            )
         return person not in self._by_id
 
     def _searched(self, address: str) -> Network | None:

@@ -1,8 +1,11 @@
 """What a job is used to: counted by sessions, and honest about how little was seen."""
 
 import pytest
+from msgspec import Raw
+from msgspec.json import decode, encode
 
-from models.baselines.habits import SESSIONS_MIN, Habits, count_habits, shape_of
+from models.baselines.habits import SESSIONS_MIN, Habit, Habits, count_habits, shape_of
+from models.baselines.stored import Lazy
 from models.event import Operation
 from tests.builders import op
 
@@ -139,3 +142,15 @@ def test_what_is_beyond_a_limit_is_always_the_same(monkeypatch: pytest.MonkeyPat
     assert habit.operations == {"o00": 2, "o01": 2}
     assert habit.systems == dict.fromkeys(names[:3], 2)
     assert habit.targets["o00"] == {names[0]: 2, names[2]: 2, names[4]: 2}
+
+
+def test_where_others_run_is_no_new_place() -> None:
+    """Of all jobs that were seen, however few their sessions; read from the file in one go."""
+    runs = [run("app1/db", facts={"address": "10.0.0.1"})]
+    others = [run("app2/db", facts={"address": "10.0.0.2"})]
+    known = Habits({"job": count_habits(runs), "other": count_habits(others)})
+    packed = {name: Raw(encode(count_habits(told))) for name, told in (("job", runs), ("other", others))}
+    stored = Habits(Lazy(packed | {"broken": Raw(b"[]")}, lambda raw: decode(raw, type=Habit)))
+    for each in (known, stored):
+        assert each.is_somebodys("10.0.0.2")
+        assert not each.is_somebodys("10.0.0.3")

@@ -40,6 +40,9 @@ def test_the_page_s_example_is_read_and_found_again() -> None:
     assert known.is_shared("AKIAEXAMPLESHARED")
     assert known.may_approve("ada@example.com")
     assert not known.may_approve("mallory@example.com")
+    assert known.may_approve("user:Ada@example.com"), "as some services write a person"
+    assert not known.may_approve("agent:ada@example.com")
+    assert not known.may_approve("group:ada@example.com")
 
 
 def test_an_agent_and_a_job_are_found_by_what_a_provider_calls_them() -> None:

@@ -8,10 +8,12 @@ never seen the probability n1 / n, here smoothed by half an observation.
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from math import log2
 from typing import Annotated
 
-from msgspec import Meta, Struct, field
+from msgspec import DecodeError, Meta, Struct, field
+from msgspec.json import Decoder
 
 from models.attested import Fact
 from models.baselines.stored import Lazy
@@ -58,6 +60,12 @@ class Habit(Struct, kw_only=True, weakref=True):
     """The most different secrets that one session read."""
 
 
+class Places(Struct):
+    """Of a job's habits only where it calls from: what is read of all jobs at once."""
+
+    addresses: dict[str, Sessions] = {}
+
+
 class Habits:
     """The habits of every job, ready to be asked on the hot path."""
 
@@ -69,6 +77,8 @@ class Habits:
         self._rooms: dict[str, dict[str, float]] = {}
         """By job and operation: the bits that something new could have at most."""
         self._known_families: dict[tuple[str, str], dict[str, int]] = {}
+        self._places: frozenset[str] | None = None
+        """Where any job calls from, once that was asked for."""
         self._asked: Operation | None = None
         """The operation whose surprise was asked for last, and that: several detectors ask for it."""
         self._answer: float | None = None
@@ -135,6 +145,17 @@ class Habits:
             return False
         return -log2(_new(habit.addresses)) >= bits_min
 
+    def addresses(self, job: str) -> tuple[str, ...]:
+        """Where the job calls from."""
+        habit = self._of(job)
+        return tuple(habit.addresses) if habit is not None else ()
+
+    def is_somebodys(self, address: str) -> bool:
+        """Whether any job is known to call from there."""
+        if self._places is None:
+            self._places = frozenset(address for each in _places(self._told) for address in each)
+        return address in self._places
+
     def strange_place(self, event: Operation, bits_min: float) -> str:
         """The system or issuer of an operation that is so surprising for its job; empty for none."""
         habit = self._of(event.agent_role)
@@ -186,6 +207,17 @@ class Habits:
         shapes = habit.shapes.get(event.operation, {})
         known = shape_of(event.target) in shapes or self.is_one_more(event)
         return -log2(_new(targets)) - (0.0 if known else log2(_new(shapes)))
+
+
+def _places(told: Mapping[str, Habit]) -> Iterable[Iterable[str]]:
+    """The addresses of each job; of one that cannot be read, none."""
+    if not isinstance(told, Lazy):
+        yield from (habit.addresses for habit in told.values())
+        return
+    decode = Decoder(Places).decode
+    for packed in told.packed.values():
+        with suppress(DecodeError):
+            yield decode(packed).addresses
 
 
 def _families(targets: dict[str, Sessions]) -> dict[str, int]:

@@ -190,6 +190,7 @@ MUST_NOT: Stories = {
     "read_then_write_chain": {
         "another person approved it after a pause": [*_LOOKED, approval(80), *_WRITE],
         "it was approved five seconds after, by another clock": [*_LOOKED, approval(95), *_WRITE],
+        "it was approved in other letter case": [*_LOOKED, approval(80, target="Role/App"), *_WRITE],
         "it was approved before the agent began to look": [approval(-60), *told(CHAIN)],
         "the approval was the session's that delegated it": [
             delegation(-1, "s0", "s1"),

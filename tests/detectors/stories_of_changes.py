@@ -147,6 +147,10 @@ FIRES: Stories = {
             registered("change", -10, targets=("role/app",)),
             op("T", 0, **OPENED),
         ],
+        "the migration registered a tenant of that name elsewhere": [
+            registered("change", -60, targets=("https://login.example.org/tenant-7",)),
+            op("T", 0, effects=(Effect.TRUST_PATH,), facts={"issuer": "login.example.net/tenant-7"}),
+        ],
         "the migration registered another issuer": [
             registered("change", -10, targets=("login.example.com",)),
             op("T", 0, effects=(Effect.TRUST_PATH,), facts={"issuer": "login.example.net"}),
@@ -279,6 +283,14 @@ MUST_NOT: Stories = {
         "somebody else approved just that": [
             approval(-10, operation="iam:UpdateAssumeRolePolicy", target="role/app:999900001111"),
             op("T", 0, **OPENED),
+        ],
+        "the migration registered this issuer by its address": [
+            registered("change", -60, targets=("https://login.example.net/",)),
+            op("T", 0, effects=(Effect.TRUST_PATH,), facts={"issuer": "login.example.net"}),
+        ],
+        "the migration registered this tenant": [
+            registered("change", -60, targets=("https://login.example.net/tenant-7/",)),
+            op("T", 0, effects=(Effect.TRUST_PATH,), facts={"issuer": "login.example.net/tenant-7"}),
         ],
         "the migration registered this issuer": [
             registered("change", -10, targets=("login.example.net",)),

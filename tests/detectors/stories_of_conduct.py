@@ -130,6 +130,9 @@ FIRES: Stories = {
         "a login where it never ran": [
             op("U", 0, agent_role=ROTATOR, workload_proven=True, **LOGIN | {"facts": {"address": "10.9.9.9"}})
         ],
+        "a login at a new address of its own network": [
+            op("U", 0, agent_role=ROTATOR, workload_proven=True, **LOGIN | {"facts": {"address": "10.0.0.9"}})
+        ],
     },
     "used_elsewhere": {
         "from the office network to one that nobody registered": [

@@ -3,10 +3,30 @@
 import pytest
 from msgspec.structs import replace
 
+from detectors.learned.workload_elsewhere import WorkloadElsewhere
+from detectors.policy import Policy
+from detectors.steps import step_of
+from detectors.thresholds import WorkloadSettings
+from models.attested import Effect
 from models.baselines.baseline import Baseline
+from models.baselines.habits import Habits, count_habits
 from models.baselines.surprise_learning import reached
 from models.event import AnyEvent, Operation
-from tests.builders import AGENT, FAST, RARE, SLOW, fast_run, judged, only, op, slow_run, told, trained
+from models.session import Session, Workflow
+from tests.builders import (
+    AGENT,
+    FAST,
+    OFFICE,
+    RARE,
+    SLOW,
+    fast_run,
+    judged,
+    only,
+    op,
+    slow_run,
+    told,
+    trained,
+)
 
 VELOCITY = only("unusual_velocity")
 TRANSITION = only("unusual_transition")
@@ -131,3 +151,23 @@ def test_surprise_is_kept_up_to_date_whoever_else_listens() -> None:
     assert not any(event.provenance for event in run if isinstance(event, Operation))
     assert (everybody.surprise, everybody.symbols) == (alone.surprise, alone.symbols)
     assert alone.surprised_at == alone.events > 0
+
+
+@pytest.mark.parametrize(
+    ("address", "stops"),
+    [("198.51.100.9", False), ("198.51.100.2", True), ("203.0.113.1", True), ("no address", True)],
+    ids=["new in its network", "where another job runs", "in another network", "unreadable"],
+)
+def test_a_workload_that_was_moved_is_not_stopped(address: str, *, stops: bool) -> None:
+    """A new address of its own network is a new node; another job's place, or another network, is not."""
+    at_home = [[op("S", 0, agent_role="job", facts={"address": "198.51.100.1"})]] * 40
+    others = [[op("S", 0, agent_role="other", facts={"address": "198.51.100.2"})]]
+    habits = Habits({"job": count_habits(at_home), "other": count_habits(others)})
+    detector = WorkloadElsewhere(WorkloadSettings(), OFFICE, habits)
+    login = op(
+        "C", 0, agent_role="job", workload_proven=True, effects=(Effect.MINTS,), facts={"address": address}
+    )
+    session = Session("s1")
+    word = detector.inspect(session, Workflow("w1"), login, step_of(login, session))
+    assert word is not None
+    assert (word.confidence >= Policy().levels[-1].risk_min) is stops
