@@ -8,7 +8,6 @@ never seen the probability n1 / n, here smoothed by half an observation.
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
 from math import log2
 from typing import Annotated
 
@@ -216,8 +215,11 @@ def _places(told: Mapping[str, Habit]) -> Iterable[Iterable[str]]:
         return
     decode = Decoder(Places).decode
     for packed in told.packed.values():
-        with suppress(DecodeError):
-            yield decode(packed).addresses
+        try:
+            places = decode(packed)
+        except DecodeError:
+            continue
+        yield places.addresses
 
 
 def _families(targets: dict[str, Sessions]) -> dict[str, int]:

@@ -126,7 +126,7 @@ def _session_started(head: Head, data: bytes) -> Sightings:
         at_ms=head.at_ms,
         session=session,
         workflow=name(start.workflow) or session,
-        agent=required(start.agent.id, "agent.id"),
+        agent=name(start.agent.id),
         principal=name(who.id),
         grade=Grade.ATTESTED,
         agent_role=name(start.agent.role),

@@ -15,9 +15,9 @@ class CloudEvent(Struct, frozen=True, kw_only=True):
 
 
 class Agent(Struct, frozen=True, kw_only=True):
-    """Who runs."""
+    """Who runs; where nobody says so, the run's spans do."""
 
-    id: str
+    id: str | None = None
     role: str | None = None
 
 
@@ -41,7 +41,7 @@ class Runtime(Struct, frozen=True, kw_only=True):
 class Started(Struct, frozen=True, kw_only=True):
     """Data of `session.started`."""
 
-    agent: Agent
+    agent: Agent = Agent()
     session: str | None = None
     principal: Principal | None = None
     workflow: str | None = None

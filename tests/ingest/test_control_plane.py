@@ -299,6 +299,13 @@ def test_a_stop_is_done_when_the_hook_says_so_and_not_before() -> None:
     assert normalise(encoded(fact("command.ack", done | {"status": "failed"}))) == ()
 
 
+def test_a_start_that_does_not_say_which_agent_still_begins_a_run() -> None:
+    """Its pod and its workflow explain records; who runs, its spans say."""
+    event = one(normalise, fact("session.started", {"workflow": "wf-1"})).event
+    assert isinstance(event, SessionStart)
+    assert (event.agent, event.workflow) == ("", "wf-1")
+
+
 def test_an_event_of_ours_is_passed_on() -> None:
     """Whatever its kind, in the session that it names."""
     data = {
