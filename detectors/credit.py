@@ -22,9 +22,13 @@ def on_credit(
     noticed: list[Noticed],
     may_stop: AbstractSet[str],
     settings: ApprovalSettings,
+    seen_ms: int,
 ) -> list[Noticed]:
-    """What was noticed of an act; without the power to stop, where an answer to it may be on its way."""
-    request = _awaited(workflow, step, settings)
+    """What was noticed of an act; without the power to stop, where an answer to it may be on its way.
+
+    `seen_ms` is when the act was told: an answer is late by when it arrives, whatever it is dated.
+    """
+    request = _awaited(workflow, step, settings, seen_ms)
     if not request:
         return noticed
     words = tuple(
@@ -36,7 +40,7 @@ def on_credit(
     return [_waiting(word) if word in words else word for word in noticed]
 
 
-def settled(workflow: Workflow, at_ms: int, settings: ApprovalSettings) -> list[Noticed]:
+def settled(workflow: Workflow, now_ms: int, settings: ApprovalSettings) -> list[Noticed]:
     """What has to be held against the act on credit after all; nothing while its answer may still come."""
     credit = workflow.credit
     if credit is None:
@@ -48,16 +52,17 @@ def settled(workflow: Workflow, at_ms: int, settings: ApprovalSettings) -> list[
         _withdraw(workflow, step)
         workflow.credit = None
         return []
-    if credit.request in workflow.questions and at_ms - step.at_ms <= settings.answer_within_ms:
+    if credit.request in workflow.questions and now_ms - step.at_ms <= settings.answer_within_ms:
         return []
     workflow.credit = None
     return [replace(word, session=step.session, act_ms=step.at_ms) for word in credit.words]
 
 
-def _awaited(workflow: Workflow, step: Step, settings: ApprovalSettings) -> str:
+def _awaited(workflow: Workflow, step: Step, settings: ApprovalSettings, seen_ms: int) -> str:
     """The question whose answer would vouch for an act; empty for none, or if it has had its time."""
     within_ms = settings.answer_within_ms
-    if not within_ms or step.outcome is not Outcome.OK or workflow.last_ms - step.at_ms > within_ms:
+    late_ms = max(workflow.last_ms, seen_ms) - step.at_ms
+    if not within_ms or step.outcome is not Outcome.OK or late_ms > within_ms:
         return ""
     if workflow.credit is not None and not _same_act(workflow.credit.step, step):
         return ""

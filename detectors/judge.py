@@ -95,7 +95,8 @@ class Judge:
         """Fold one event in.
 
         `position` is its place in the log, rising per workflow: what was folded before is recognised by it.
-        `seen_ms` is when it reached the log, and only reported. None means that nothing is due.
+        `seen_ms` is when it reached the log: reported, and how long an answer has been waited for. None means
+        that nothing is due.
         """
         tally = self.tally
         if position <= workflow.position:
@@ -133,7 +134,7 @@ class Judge:
         if noticed is None:
             return None
         if workflow.questions and not step.warrant:
-            noticed = on_credit(workflow, step, noticed, self._may_stop, self.policy.approvals)
+            noticed = on_credit(workflow, step, noticed, self._may_stop, self.policy.approvals, seen_ms)
         self._recall(workflow, session, noticed)
         return self._decisions.due(workflow, session, event, noticed, seen_ms, apart)
 
@@ -141,7 +142,7 @@ class Judge:
         self, workflow: Workflow, event: AnyEvent, seen_ms: int, decision: Decision | None
     ) -> Decision | None:
         """What is due, and what was held back for an answer that did not come, or is none."""
-        noticed = settled(workflow, event.at_ms, self.policy.approvals)
+        noticed = settled(workflow, max(event.at_ms, seen_ms), self.policy.approvals)
         if not noticed:
             return decision
         acted = noticed[0].session

@@ -39,7 +39,7 @@ class ApprovalSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
     pause_ms_min: Annotated[int, Meta(ge=0)] = 2 * SECOND
     """Between asking and answering; a faster answer was nobody's decision."""
-    answer_within_ms: Annotated[int, Meta(ge=0, le=10 * MINUTE)] = MINUTE
+    answer_within_ms: Annotated[int, Meta(ge=0, le=10 * MINUTE)] = 30 * SECOND
     """After an act that was asked for, how long its answer may still be on its way: until then a human is
     asked and nobody stopped. 0: an answer has to be there first."""
     lifetime_ms: DurationMs = 8 * HOUR

@@ -4,10 +4,12 @@ from typing import Any
 
 import pytest
 
+from detectors.judge import Judge
 from detectors.policy import ApprovalSettings, Policy
 from models.attested import Effect
 from models.command import Action
 from models.event import AnyEvent, ApprovalRequest, Grade, Operation
+from models.session import Workflow
 from tests.builders import AGENT, MEANINGS, Judged, approval, at, delegation, judged, op, registered, release
 
 STOP = [Action.KILL_SESSION, Action.REVOKE_TOKEN]
@@ -58,9 +60,9 @@ def test_a_late_answer_is_good_for_one_act() -> None:
 
 def test_an_answer_that_does_not_come_stops_the_session_that_acted() -> None:
     """Whoever makes it known; at the last moment it may still come."""
-    heard = judged([question(), grave(), op("X", ACT + 60, session="s2")])
+    heard = judged([question(), grave(), op("X", ACT + 30, session="s2")])
     assert heard.actions == [Action.STEP_UP]
-    heard.fold([op("X", ACT + 60.001, session="s2")])
+    heard.fold([op("X", ACT + 30.001, session="s2")])
     assert heard.actions == [Action.STEP_UP, *STOP]
     assert heard.stopped == {"s1"}
 
@@ -70,7 +72,7 @@ def test_an_answer_that_does_not_come_stops_the_session_that_acted() -> None:
     [
         answer(decided_by=AGENT),
         answer(ASKED + 0.5),
-        answer(ACT + 30),
+        answer(ACT + 20),
         answer(digest_fits=False),
         answer(target="role/other"),
         registered("refused", GRANTED, "r-1"),
@@ -91,7 +93,7 @@ def test_an_answer_that_is_none_ends_the_wait(word: AnyEvent) -> None:
         [question(session="s2"), grave()],
         [question(target="role/other"), grave()],
         [question(), grave(20, outcome="denied", id="tried"), grave()],
-        [question(), op("X", ACT + 61), grave()],
+        [question(), op("X", ACT + 31), grave()],
         [question(), grave(ACT + 8 * 3600)],
         [grave()],
     ],
@@ -129,6 +131,26 @@ def test_a_release_ends_the_wait() -> None:
     """What a human has looked at is not held against the session a minute later."""
     heard = judged([question(), grave(), release(70), op("X", 200)])
     assert heard.actions == [Action.STEP_UP, Action.RELEASE_SESSION]
+
+
+def test_an_act_that_is_told_late_itself_waits_for_nothing() -> None:
+    """By then its answer has had the time to arrive, whatever the two are dated."""
+    judge, workflow = Judge(Policy(), None), Workflow("w1")
+    judge.fold(workflow, question(), 0, at(ASKED))
+    decision = judge.fold(workflow, grave(), 1, at(ACT + 30.001))
+    assert decision is not None
+    assert [command.action for command in decision.commands] == STOP
+
+
+def test_what_arrives_later_ends_the_wait_however_it_is_dated() -> None:
+    """A record of an earlier moment shows that time has passed."""
+    judge, workflow = Judge(Policy(), None), Workflow("w1")
+    judge.fold(workflow, question(), 0, at(ASKED))
+    judge.fold(workflow, grave(), 1, at(ACT))
+    assert judge.fold(workflow, op("X", 1), 2, at(ACT + 30)) is None
+    decision = judge.fold(workflow, op("X", 2), 3, at(ACT + 30.001))
+    assert decision is not None
+    assert [command.action for command in decision.commands] == STOP
 
 
 def test_a_policy_may_wait_for_nothing() -> None:
