@@ -37,11 +37,15 @@ class WrongOutcomeError(RuntimeError):
 
 def main() -> int:
     """Run it; the exit code."""
+    told = os.environ.get("DEMO_SEED", str(SEED))
+    if not told.isdecimal():
+        print(f"demo failed: DEMO_SEED is {told!r}, and no whole number", file=sys.stderr)
+        return 2
+    seed = int(told)
     for name in [name for name in os.environ if name.startswith(PREFIX)]:
         del os.environ[name]  # the parts talk to each other, whatever this shell is set up for
     signal.signal(signal.SIGTERM, _terminated)
     signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs inherit it ignored
-    seed = int(os.environ.get("DEMO_SEED", str(SEED)))
     keep = os.environ.get("DEMO_KEEP", "") not in ("", "0")
     screen = Screen()
     try:

@@ -11,6 +11,7 @@ import msgspec
 import pytest
 from typer.testing import CliRunner
 
+from demo.__main__ import main
 from demo.acts import Pace
 from demo.agents import AGENTS, ROGUE, Agent, identity
 from demo.history import FACT_FIELDS, write_history
@@ -74,3 +75,12 @@ def test_exactly_the_rogue_is_stopped_on_a_machine_of_any_speed(baseline: Path, 
     commands = [row for row in replay.rows(lines) if row["kind"] == "command"]
     assert {row["agent"] for row in commands} == {f"agent/{ROGUE.name}"}
     assert Counter(row["action"] for row in commands)["kill_session"] == DAYS
+
+
+def test_a_seed_that_is_no_number_is_told(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Before anything is started for it."""
+    monkeypatch.setenv("DEMO_SEED", "abc")
+    assert main() == 2
+    assert "DEMO_SEED is 'abc'" in capsys.readouterr().err

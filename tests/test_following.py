@@ -1,5 +1,6 @@
 """A growing file, line by line."""
 
+import gzip
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -103,3 +104,11 @@ def test_the_mark_of_windows_belongs_to_no_line(tmp_path: Path) -> None:
         path.write_bytes(b"\xef\xbb\xbftwo\n")
 
     assert read(path, rotate, None) == [b"one", b"two"]
+
+
+def test_a_packed_file_is_refused(tmp_path: Path) -> None:
+    """Its bytes would be dead letters for as long as it grows."""
+    path = tmp_path / "log.gz"
+    path.write_bytes(gzip.compress(b"one\n"))
+    with pytest.raises(InputError, match="only text is followed"):
+        read(path)

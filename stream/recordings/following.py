@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import IO
 
 from models.errors import InputError
-from stream.recordings.files import MARK
+from stream.recordings.files import GZIP_MAGIC, MARK
 
 PAUSE_S = 0.2
 CHUNK_BYTES = 1_048_576
@@ -31,6 +31,8 @@ def followed(path: str, bytes_max: int, waited: Callable[[], object]) -> Iterato
 
 def _grown(place: Path, stream: IO[bytes], bytes_max: int, waited: Callable[[], object]) -> Iterator[bytes]:
     rest = stream.read(len(MARK)).removeprefix(MARK)
+    if rest.startswith(GZIP_MAGIC):
+        raise InputError(f"{place}: packed by gzip; only text is followed, line by line as it grows")
     while True:
         chunk = stream.read(CHUNK_BYTES)
         if chunk:
