@@ -39,5 +39,7 @@ def test_names_are_shown_and_obeyed_by_no_terminal(
         shown = "".join(capsys.readouterr())
         assert not set("\x1b\x07\x9b\r\u202e").intersection(shown), words
         assert not [line for line in shown.splitlines() if line.startswith("     0  command  ")]
+        if words[0] == "train":
+            assert "too few sessions to call one odd: 1 taught" in shown
         if words[0] in ("score", "replay", "explain"):
             assert "session[/x]\\x1b[2J" in shown, words

@@ -1,5 +1,6 @@
 """`chainbrake train`: what was learned, and what was left out and why."""
 
+from math import ceil
 from pathlib import Path
 
 from rich.console import Console
@@ -60,6 +61,13 @@ def run_train(
     for reason, count in sorted({**header.left_out, **trained.dead_letters}.items()):
         out.print(f"left out: {count} ({reason})")
     _tell_agents(out, header.agents)
+    wrong = policy.wrong_stops_per_1000_sessions
+    needed = ceil(1000 / wrong) - 1  # the smallest p-value of n sessions is 1 / (n + 1)
+    if header.sessions < needed:
+        out.print(
+            f"[yellow]note:[/yellow] too few sessions to call one odd: {header.sessions} taught, and a limit for "
+            f"{wrong:g} wrong stops in 1000 sessions takes at least {needed}"
+        )
     return f"baseline@{header.checksum[:12]}"
 
 
