@@ -18,14 +18,21 @@ from detectors.chains.declaration import (
     milliseconds,
 )
 from detectors.chains.faults import RESPONSES, faults, remarks
-from detectors.decision import INHERITED, SELF_DISPOSITION, SELF_RELEASE
+from detectors.decision import DISPOSITION, INHERITED, SELF_DISPOSITION, SELF_RELEASE
 from detectors.policy import ChainOverride, Policy
 from detectors.thresholds import DetectorSettings
 from models.errors import RuleError
 from stream.yaml_places import Document, Place, documents
 
 BUILTIN = "detectors.chains.builtin"
-TOLD_BESIDE = (INHERITED, SELF_RELEASE, SELF_DISPOSITION, "stop_unacknowledged")
+TOLD_BESIDE = (
+    INHERITED,
+    SELF_RELEASE,
+    DISPOSITION,
+    SELF_DISPOSITION,
+    "stop_unacknowledged",
+    "principal_surge",
+)
 """Findings that no detector of the catalog makes: risk and metrics know them by these names."""
 RESERVED = frozenset((*DetectorSettings.__struct_fields__, *TOLD_BESIDE))
 FAULTS_SHOWN_MAX = 20

@@ -65,8 +65,8 @@ def run_train(
     needed = ceil(1000 / wrong) - 1  # the smallest p-value of n sessions is 1 / (n + 1)
     if header.sessions < needed:
         out.print(
-            f"[yellow]note:[/yellow] too few sessions to call one odd: {header.sessions} taught, and a limit for "
-            f"{wrong:g} wrong stops in 1000 sessions takes at least {needed}"
+            f"[yellow]note:[/yellow] too few sessions to call one odd: {header.sessions} taught, and a limit "
+            f"for {wrong:g} wrong stops in 1000 sessions takes at least {needed}"
         )
     return f"baseline@{header.checksum[:12]}"
 

@@ -128,7 +128,7 @@ def test_files_that_would_eat_the_loader_are_refused() -> None:
             list(declarations("mine.yaml", content))
 
 
-@pytest.mark.parametrize("name", ["planner_executor", "unapproved_change", "inherited_risk", "self_release"])
+@pytest.mark.parametrize("name", ["planner_executor", "unapproved_change", "principal_surge", "self_release"])
 def test_a_name_that_something_else_is_told_by_is_refused(tmp_path: Path, name: str) -> None:
     """A built-in chain, a detector, or what the judge itself tells of: risk and metrics go by it."""
     path = tmp_path / "mine.yaml"
