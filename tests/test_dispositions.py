@@ -181,8 +181,9 @@ def taught(*events: AnyEvent) -> tuple[set[str], dict[str, int]]:
     recorded = Recorded(Policy(), registry=OFFICE)
     for event in events:
         recorded.fold(event, event.at_ms)
-    runs, left_out, _ = teachers(recorded.told(), 0.25)
-    return {run.session for run in runs}, {reason: count for (_, reason), count in left_out.items()}
+    found = teachers(recorded.told(), 0.25)
+    reasons = {reason: count for (_, reason), count in found.left_out.items()}
+    return {run.session for run in found.runs}, reasons
 
 
 def test_a_false_alarm_lets_its_session_teach() -> None:

@@ -169,6 +169,59 @@ def test_of_few_sessions_they_keep_these_from_teaching(tmp_path: Path) -> None:
     assert taught.roles == {SLOW: 40}
 
 
+def readers(count: int, secrets: int) -> list[AnyEvent]:
+    """So many sessions that read so many secrets, at their leisure."""
+    return [
+        op("S", 60 * k, target=f"secret/{k}", **place(f"r{secrets}-{number}"))
+        for number in range(count)
+        for k in range(secrets)
+    ]
+
+
+@pytest.mark.parametrize(("secrets", "taught"), [(12, 50), (13, 50), (20, 50), (21, 40), (40, 40)])
+def test_of_an_unknown_job_many_secrets_are_measured_by_its_other_sessions(
+    tmp_path: Path, secrets: int, taught: int
+) -> None:
+    """A dozen is the limit while nothing is known; the others say what the job reads, and may twice that."""
+    found = learned([*readers(40, 10), *readers(10, secrets)], tmp_path)
+    assert found.roles == {SLOW: taught}
+    assert sum(found.header.left_out.values()) == 50 - taught
+
+
+def test_of_a_known_job_they_are_measured_by_what_it_is_used_to(tmp_path: Path) -> None:
+    """Else sessions in between would lift the limit, history by history."""
+    learned(readers(40, 4), tmp_path)
+    live = read_artifact((tmp_path / "b.json").read_bytes(), tmp_path, TRUSTED)
+    found = learned([*readers(40, 8), *readers(10, 13)], tmp_path, live=live)
+    assert found.roles == {SLOW: 40}
+
+
+def quick(count: int, pause_s: float, name: str) -> list[AnyEvent]:
+    """So many sessions that change what they have read after such a pause, each a little longer."""
+    return [
+        event
+        for k in range(count)
+        for event in told(f"D@0 P@60 R@{60 + pause_s + k / 1_000}", **place(f"{name}{k}"))
+    ]
+
+
+def test_the_floor_of_pauses_does_not_rise_by_what_it_left_out(tmp_path: Path) -> None:
+    """A share of honest sessions is below it, always; the next floor allows for them, and no more."""
+    floors = []
+    live = None
+    for _ in range(4):
+        learned(quick(400, 1.0, "q"), tmp_path, live=live)
+        live = read_artifact((tmp_path / "b.json").read_bytes(), tmp_path, TRUSTED)
+        pace = live.pace.of(AGENT, SLOW)
+        assert pace is not None
+        floors.append(pace.pause_floor_ms)
+    assert floors == [1_003] * 4
+    learned([*quick(400, 1.0, "q"), *quick(60, 0.1, "x")], tmp_path, live=live)
+    pace = read_artifact((tmp_path / "b.json").read_bytes(), tmp_path, TRUSTED).pace.of(AGENT, SLOW)
+    assert pace is not None
+    assert pace.pause_floor_ms == 1_003, "whoever is left out lowers it no further than what taught"
+
+
 def test_the_share_is_the_policys(tmp_path: Path) -> None:
     """At 1 no detector's word is ever taken for a habit."""
     strict = Policy(learning=LearningSettings(usual_share_min=1.0))
@@ -182,8 +235,8 @@ def test_of_an_account_that_never_ends_only_the_spell_that_alerted_is_left_out()
     recorded = Recorded(Policy(), cut_ms=Policy().idle_ms)
     for event in [*(event for hour in hours for event in hour), *odd]:
         recorded.fold(event, event.at_ms)
-    runs, left_out, _ = teachers(recorded.told(), 0.25)
-    assert (len(runs), left_out) == (9, {(AGENT, "alert:faster_than_human"): 1})
+    found = teachers(recorded.told(), 0.25)
+    assert (len(found.runs), found.left_out) == (9, {(AGENT, "alert:faster_than_human"): 1})
 
 
 def test_what_the_live_baseline_alarms_on_does_not_teach_the_next(tmp_path: Path) -> None:
@@ -201,9 +254,9 @@ def test_what_exceeded_a_live_limit_is_counted_and_what_a_rule_said_by_habit_is_
     by_rules = Recorded(Policy())
     for event in (*honest(40), *hasty(10)):
         by_rules.add(msgspec.json.encode(event))
-    _, left_out, beyond = teachers(by_rules.told(), 0.25)
-    assert left_out == {(AGENT, "alert:faster_than_human"): 10}
-    assert beyond == {}
+    found = teachers(by_rules.told(), 0.25)
+    assert found.left_out == {(AGENT, "alert:faster_than_human"): 10}
+    assert found.beyond == found.hasty == {}, "nobody knew the job: there was no floor"
     taught = learned(clerks(100, stolen=10), tmp_path, live=trained())
     joint = read_artifact((tmp_path / "b.json").read_bytes(), tmp_path, TRUSTED).surprise.counts.together
     pooled = joint.known[EVERYBODY]

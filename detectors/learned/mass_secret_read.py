@@ -39,13 +39,10 @@ class MassSecretRead(Detector):
             return None
         remembered(session.secrets, f"{event.target_kind}:{event.target}", SECRETS_MAX)
         if event.facts:
-            session.secrets_batched += _batch(event)
+            session.secrets_batched += batch(event)
         count = len(session.secrets) + session.secrets_batched
         most = self._habits.most_secrets(event.agent_role)
-        if most is None:
-            limit = self._settings.count_unknown
-        else:
-            limit = max(self._settings.count_min, int(self._settings.times * most))
+        limit = self._settings.count_unknown if most is None else limit_of(self._settings, most)
         if count <= limit or is_exercise(workflow, event):
             return None
         return Noticed(
@@ -58,7 +55,13 @@ class MassSecretRead(Detector):
         )
 
 
-def _batch(event: Operation) -> int:
+def limit_of(settings: MassReadSettings, most: int) -> int:
+    """Of a job that is known, by the most that one of its sessions read."""
+    return max(settings.count_min, int(settings.times * most))
+
+
+def batch(event: Operation) -> int:
+    """Secrets that a call read beside the one that it names."""
     count = event.facts.get(Fact.COUNT, "")
     return int(count) - 1 if count.isdecimal() and 1 < int(count) <= SECRETS_MAX else 0
 

@@ -33,13 +33,15 @@ def learn(
     groups: Sequence[str] | None = None,
     answered_ms: Sequence[Sequence[int]] = (),
     beyond: Beyond = NOBODY,
+    hasty: Beyond = NOBODY,
 ) -> tuple[Header, Payload]:
     """A baseline of honest runs, each the operations of one session in the order in which they were told.
 
     `left_out` says which sessions the caller kept back, and why; it is recorded, not acted upon. `groups`
     names the variant of the agent behind each run (its language model, its version), where that is known;
     `answered_ms` how long each approval of each run took; `beyond` counts those of `left_out` that
-    exceed a live limit, and no more: honest for all that is known, new limits have to allow for as many.
+    exceed a live limit, and no more: honest for all that is known, new limits have to allow for as many;
+    and `hasty` those that were faster than a live floor.
     """
     honest = list(runs)
     assert all(honest), "a run without operations teaches nothing"
@@ -65,7 +67,7 @@ def learn(
         checksum="",
     )
     peaks = peaks_of_runs(once)
-    pace = learn_pace(honest, peaks)
+    pace = learn_pace(honest, peaks, hasty)
     surprise, held_out = learn_held_out(once, groups, beyond)
     shapes = learn_shapes(held_out)
     reach_pace(held_out, peaks)

@@ -9,7 +9,7 @@ so that what never varied still has a tail. A limit is the quantile, and at leas
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from operator import attrgetter
 
 import numpy as np
@@ -22,6 +22,7 @@ from models.baselines.counting import Run
 from models.baselines.pace import TAILS, TIMED, CohortPace
 from models.baselines.paces import paces_of
 from models.baselines.rates import HORIZONS_MS, count
+from models.baselines.surprise_learning import NOBODY, Beyond
 from models.event import CHANGES, READS, OpClass, Outcome
 
 PRIOR_SESSIONS = 5.0
@@ -59,8 +60,11 @@ def peaks_of_runs(once: Sequence[Run]) -> Floats:
     return np.array([rate_peaks(run) for run in once]).reshape(-1, len(TIMED), len(HORIZONS_MS))
 
 
-def learn_pace(runs: Sequence[Run], peaks: Floats) -> dict[str, CohortPace]:
-    """By cohort. `peaks` of the same sessions, as in `peaks_of_runs`."""
+def learn_pace(runs: Sequence[Run], peaks: Floats, hasty: Beyond = NOBODY) -> dict[str, CohortPace]:
+    """By cohort. `peaks` of the same sessions, as in `peaks_of_runs`.
+
+    `hasty` counts those that did not teach for having been faster than the live floor.
+    """
     if not runs:
         return {}
     pauses = [_pauses_ms(run) for run in runs]
@@ -68,6 +72,9 @@ def learn_pace(runs: Sequence[Run], peaks: Floats) -> dict[str, CohortPace]:
     sessions = [(run[0].agent, run[0].agent_role) for run in runs]
     prior = Prior(sessions, peaks)
     cohorts = cohorts_of(sessions)
+    faster = Counter[str]()
+    for (agent, role), many in hasty.items():
+        faster.update(dict.fromkeys({EVERYBODY, *told_keys(agent, role), pair_key(agent, role)}, many))
     fits = {EVERYBODY: prior.everybody}
     for key, seen in cohorts.items():
         if key != EVERYBODY:
@@ -79,7 +86,9 @@ def learn_pace(runs: Sequence[Run], peaks: Floats) -> dict[str, CohortPace]:
             sessions=len(seen.places),
             events=sum(len(runs[place]) for place in seen.places),
             rate_limits=_by_class(limits[:, number]),
-            pause_floor_ms=_floor_ms([pause for place in seen.places for pause in pauses[place]]),
+            pause_floor_ms=_floor_ms(
+                [pause for place in seen.places for pause in pauses[place]], faster[key]
+            ),
             paces=paces_of(spans[place] for place in seen.places),
         )
         for number, (key, seen) in enumerate(cohorts.items())
@@ -200,7 +209,13 @@ def _pauses_ms(run: Run) -> list[int]:
     return pauses
 
 
-def _floor_ms(pauses: Iterable[int]) -> int | None:
-    """1 % quantile, if there are enough."""
-    told = list(pauses)
-    return int(np.quantile(told, 0.01)) if len(told) >= PAUSES_MIN else None
+def _floor_ms(pauses: Sequence[int], faster: int) -> int | None:
+    """1 % quantile, if there are enough.
+
+    Each of those that were `faster` than the live floor counts as one pause more, as short as the shortest
+    that taught: the share that is below a floor is always missing from the next history, and without it each
+    generation's floor would be higher. It is never below what taught, however many they are.
+    """
+    if len(pauses) < PAUSES_MIN:
+        return None
+    return int(np.quantile([*pauses, *[min(pauses)] * faster], 0.01))

@@ -38,7 +38,7 @@ class Workflows:
         return workflow
 
 
-FACTS = (Fact.ADDRESS, Fact.BENEFICIARY, Fact.ISSUER)
+FACTS = (Fact.ADDRESS, Fact.BENEFICIARY, Fact.COUNT, Fact.ISSUER)
 """What learning reads of an event's facts."""
 
 NO_FACTS: dict[str, str] = {}

@@ -16,13 +16,16 @@ from detectors.approvals import answered_ms
 from detectors.catalog import BUDGETED, BY_HABIT, PRESUMING
 from detectors.decision import SELF_DISPOSITION, Decision
 from detectors.judge import Judge
+from detectors.learned.mass_secret_read import MassSecretRead, batch, limit_of
 from detectors.policy import Policy
+from detectors.rules.faster_than_human import FasterThanHuman
+from detectors.thresholds import MassReadSettings
 from models.baselines.baseline import Baseline
 from models.baselines.surprise_learning import Beyond
 from models.cloudevent import read_line
 from models.command import RANK, STOPS, Action, Command
 from models.errors import UnreadableEventError
-from models.event import AnyEvent, Approval, Join, Operation
+from models.event import ERROR, SECRET_READ, AnyEvent, Approval, Join, Operation
 from models.finding import Finding, Verdict
 from models.registry import EMPTY, Registry
 from stream.learning.kept import Workflows, compact
@@ -69,6 +72,8 @@ class Told(Struct, frozen=True):
     """Why it may not teach, whatever others do; empty for nothing."""
     weak: frozenset[str] = frozenset()
     """Detectors by habit that alerted, and no more than that."""
+    known: bool = False
+    """Whether whoever judged it knew its job."""
 
     @property
     def agent(self) -> str:
@@ -82,11 +87,26 @@ class Told(Struct, frozen=True):
         return first.source, first.agent_role or first.agent
 
 
-def teachers(told: Iterable[Told], usual_share_min: float) -> tuple[list[RecordedRun], LeftOut, Beyond]:
-    """Those that may teach; how many may not, by agent and reason; and how many of these are beyond a limit.
+AS_USUAL = MassReadSettings()
+
+
+class Teachers(Struct, frozen=True):
+    """Who may teach, and how many may not."""
+
+    runs: list[RecordedRun]
+    left_out: LeftOut
+    beyond: Beyond
+    """Of those left out, how many exceeded a live limit that keeps the budget."""
+    hasty: Beyond
+    """And how many changed something sooner after reading it than the live floor allows."""
+
+
+def teachers(told: Iterable[Told], usual_share_min: float, many: MassReadSettings = AS_USUAL) -> Teachers:
+    """Those that may teach; how many may not, by agent and reason.
 
     What one detector says of more than `usual_share_min` of a job's sessions is how the job works: to leave
-    all of them out would make the job's own way unheard of. What it says of few is not, and these are out.
+    all of them out would make the job's own way unheard of. What it says of few is not, and these are out;
+    unless all that was said is `many` secrets of a job that nothing was known of, and would not be said now.
     """
     every = list(told)
     left_out: LeftOut = Counter()
@@ -96,18 +116,40 @@ def teachers(told: Iterable[Told], usual_share_min: float) -> tuple[list[Recorde
         if not each.reason:
             sessions[each.job] += 1
             alerted.update((each.job, detector) for detector in each.weak)
-    honest, beyond = list[RecordedRun](), Counter[tuple[str, str]]()
-    for each in every:
-        most = usual_share_min * sessions[each.job]
-        odd = sorted(detector for detector in each.weak if alerted[each.job, detector] <= most)
+    marks = [
+        sorted(name for name in each.weak if alerted[each.job, name] <= usual_share_min * sessions[each.job])
+        for each in every
+    ]
+    most = _most_secrets(each for each, odd in zip(every, marks, strict=True) if not each.reason and not odd)
+    honest, beyond, hasty = list[RecordedRun](), Counter[tuple[str, str]](), Counter[tuple[str, str]]()
+    for each, found in zip(every, marks, strict=True):
+        unknown = found == [MassSecretRead.name] and not each.known
+        odd = [] if unknown and _secrets(each.run) <= limit_of(many, most[each.job]) else found
         reason = each.reason or (f"alert:{odd[0]}" if odd else "")
         if reason:
             left_out[each.agent, reason] += 1
         else:
             honest.append(each.run)
+        job = each.agent, each.run.operations[0].agent_role
         if not each.reason and not BUDGETED.isdisjoint(odd):
-            beyond[each.agent, each.run.operations[0].agent_role] += 1
-    return honest, left_out, beyond
+            beyond[job] += 1
+        if not each.reason and each.known and FasterThanHuman.name in odd:
+            hasty[job] += 1
+    return Teachers(honest, left_out, beyond, hasty)
+
+
+def _most_secrets(told: Iterable[Told]) -> Counter[tuple[str, str]]:
+    """By job."""
+    most: Counter[tuple[str, str]] = Counter()
+    for each in told:
+        most[each.job] = max(most[each.job], _secrets(each.run))
+    return most
+
+
+def _secrets(run: RecordedRun) -> int:
+    """How many different ones were asked for, as `mass_secret_read` counts them."""
+    reads = [each for each in run.operations if each.op_class is SECRET_READ and each.outcome is not ERROR]
+    return len({(each.target_kind, each.target) for each in reads}) + sum(map(batch, reads))
 
 
 class Alert(Struct, frozen=True):
@@ -250,7 +292,8 @@ class Recorded:
         for alert in self._alerts.get(key, ()):
             if alert.at_ms > forgiven_ms:
                 heard[max(0, bisect_right(begins, alert.at_ms) - 1)].add(alert.detector)
-        return [_told(self._as_run(part), heard[place]) for place, part in enumerate(parts)]
+        known = self._informed is not None and self._informed.knows(run[0])
+        return [_told(self._as_run(part), heard[place], known=known) for place, part in enumerate(parts)]
 
     def _as_run(self, run: list[Operation]) -> RecordedRun:
         """With how long the approvals took that came while it went on."""
@@ -278,9 +321,9 @@ def is_weak(command: Command) -> bool:
     )
 
 
-def _told(run: RecordedRun, heard: set[str]) -> Told:
+def _told(run: RecordedRun, heard: set[str], *, known: bool) -> Told:
     marked = sorted(heard - BY_HABIT)
-    return Told(run, f"alert:{marked[0]}" if marked else "", frozenset(heard))
+    return Told(run, f"alert:{marked[0]}" if marked else "", frozenset(heard), known)
 
 
 def cut(run: list[Operation], idle_ms: int) -> list[list[Operation]]:

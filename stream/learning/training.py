@@ -11,9 +11,8 @@ from detectors.policy import LearningSettings, Policy
 from models.baselines.baseline import Baseline, Header, Share, encoded, signed_artifact
 from models.baselines.learning import learn
 from models.baselines.signing import Signer
-from models.baselines.surprise_learning import Beyond
 from models.errors import InputError
-from stream.learning.teaching import NOBODY, LeftOut, Recorded, Told, teachers
+from stream.learning.teaching import NOBODY, LeftOut, Recorded, Teachers, Told, teachers
 from stream.offline.scoring import Scorer
 from stream.recordings.files import write_whole
 from stream.sources.recorded_run import RecordedRun
@@ -70,8 +69,8 @@ def train_recorded(recordings: Iterable[Recorded], policy: Policy, out: Path, si
     for recorded in recordings:
         told += recorded.told()
         dead_letters.update(recorded.dead_letters)
-    runs, left_out, beyond = teachers(told, policy.learning.usual_share_min)
-    return _learned(runs, left_out, beyond, dict(dead_letters), policy, out, signer)
+    teaching = teachers(told, policy.learning.usual_share_min, policy.detectors.mass_secret_read)
+    return _learned(teaching, dict(dead_letters), policy, out, signer)
 
 
 def train_runs(
@@ -88,21 +87,16 @@ def train_runs(
             told.append(Told(run, weak=ODD[scorer.run(run).alarm_by] if scorer is not None else NOBODY))
         else:
             empty += 1
-    honest, left_out, beyond = teachers(told, policy.learning.usual_share_min)
-    left_out.update({("", "empty"): empty} if empty else {})
-    return _learned(honest, left_out, beyond, {}, policy, out, signer)
+    teaching = teachers(told, policy.learning.usual_share_min)
+    teaching.left_out.update({("", "empty"): empty} if empty else {})
+    return _learned(teaching, {}, policy, out, signer)
 
 
 def _learned(
-    runs: list[RecordedRun],
-    left_out: LeftOut,
-    beyond: Beyond,
-    dead_letters: dict[str, int],
-    policy: Policy,
-    out: Path,
-    signer: Signer,
+    teaching: Teachers, dead_letters: dict[str, int], policy: Policy, out: Path, signer: Signer
 ) -> Trained:
-    taught, capped_off = capped(runs, policy.learning)
+    taught, capped_off = capped(teaching.runs, policy.learning)
+    left_out = teaching.left_out
     left_out.update(capped_off)
     reasons = by_reason(left_out)
     if not taught:
@@ -118,7 +112,8 @@ def _learned(
         reasons,
         variants if all(variants) else None,
         [run.answered_ms for run in taught],
-        beyond,
+        teaching.beyond,
+        teaching.hasty,
     )
     header.agents = shares(taught, left_out)
     content = encoded(payload)
