@@ -71,7 +71,7 @@ def count_gap(cohort: CohortCounts, op_class: str, gap_ms: int) -> None:
 
 
 REMEMBERED_MAX: Final = 65_536
-"""Steps whose chances are remembered, over all jobs: some 20 MB. What agents do again and again fits in."""
+"""Steps whose chances are remembered, over all jobs: some 30 MB. What agents do again and again fits in."""
 
 
 TIMES: Final = SEPARATOR
