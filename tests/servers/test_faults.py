@@ -129,7 +129,7 @@ def test_an_outage_of_ten_seconds_is_waited_out(away: str, tmp_path: Path, polic
             worker = deployment.worker().wait_ready()
             deployment.send(rows[:half])
             server.kill()
-            until(lambda: not worker.ready(), 20, "/readyz to say that it is not ready")
+            until(lambda: not worker.ready(), 40, "/readyz to say that it is not ready")
             status, body = worker.get("/readyz")
             assert status == 503
             assert f'"{dependency}": false' in body or f'"{dependency}":false' in body

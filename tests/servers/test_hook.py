@@ -21,7 +21,7 @@ from tests.servers.hooked import CHAIN, Gateway, acknowledged, ordered, send
 
 pytestmark = pytest.mark.servers
 
-SOON_S = 10.0
+SOON_S = 30.0
 BACK_S = 40.0
 """After an outage: the broker starts again, clients find it again, and the producer's old batches expire."""
 

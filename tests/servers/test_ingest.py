@@ -110,7 +110,7 @@ def remembered(deployment: Deployment, table: str) -> list[Any]:
 def wait_remembered(deployment: Deployment, token: str) -> None:
     """Until the store knows who holds a token."""
     table = "held.github.hashed_token"
-    until(lambda: token.encode() in remembered(deployment, table), 20, f"{token} in the store")
+    until(lambda: token.encode() in remembered(deployment, table), 40, f"{token} in the store")
 
 
 def lineages(worker: Worker) -> bool:
@@ -130,7 +130,7 @@ def test_raw_records_become_events_in_their_true_session(
         send(deployment, started(), bound("tok"), entry(2, "tok"), entry(3, "foreign"), entry(2, "tok"))
         wait_for(deployment, 2, RUN)
         wait_for(deployment, 1, RUN)
-        until(lambda: len(deployment.read("dead-letters")) == 2, 20, "two dead letters")
+        until(lambda: len(deployment.read("dead-letters")) == 2, 40, "two dead letters")
         under = {name[-1]: sessions for name, sessions in placed(deployment).items()}
         assert under["1"] == [under["1"][0], RUN]
         assert under["2"] == [RUN]
@@ -139,7 +139,7 @@ def test_raw_records_become_events_in_their_true_session(
         assert (join.session, join.into_session, join.into_workflow) == (under["1"][0], RUN, TREE)
         letters = {dict(record.headers)["reason"]: record.value for record in deployment.read("dead-letters")}
         assert letters == {b"not_json": b"{", b"not_utf8": b"\xff"}
-        until(lambda: worker.metric("chainbrake_joined_total") == 1, 10, "a join in the metrics")
+        until(lambda: worker.metric("chainbrake_joined_total") == 1, 40, "a join in the metrics")
         assert worker.metric("chainbrake_provisional_total") >= 1
         assert worker.metric("chainbrake_source_silent_seconds") < 60
         for line in (
@@ -157,7 +157,7 @@ def test_what_is_remembered_outlives_a_kill(kafka: Kafka, valkey: Valkey, tmp_pa
         first = deployment.worker().wait_ready()
         send(deployment, started(), bound("tok"), entry(1, "later"))
         wait_remembered(deployment, "tok")
-        until(lambda: bool(remembered(deployment, "waiting")), 20, "the entry that waits")
+        until(lambda: bool(remembered(deployment, "waiting")), 40, "the entry that waits")
         first.signal(signal.SIGKILL)
         first.process.wait()
         deployment.worker().wait_ready()
@@ -188,7 +188,7 @@ def test_one_worker_resolves_and_another_takes_over(kafka: Kafka, valkey: Valkey
         owner.process.wait()
         send(deployment, entry(2, "tok"))
         wait_for(deployment, 2, RUN)
-        until(lambda: lineages(other), 10, "the other worker's claim")
+        until(lambda: lineages(other), 40, "the other worker's claim")
 
 
 @pytest.mark.timeout(240)

@@ -135,9 +135,9 @@ def test_a_registry_that_hangs_stalls_nobody(kafka: Kafka, valkey: Valkey, tmp_p
         deployment.run("models", "promote", first, "--models", office)
         worker = deployment.worker().wait_ready()
         assert runs_with(worker, first)
-        until((copies / "live.json").exists, 20, "a copy")
+        until((copies / "live.json").exists, 40, "a copy")
         deployment.run("models", "promote", second, "--models", office)
-        until(lambda: worker.metric("chainbrake_baseline_behind") == 1, 20, "behind")
+        until(lambda: worker.metric("chainbrake_baseline_behind") == 1, 40, "behind")
         sent = deployment.send(traffic(500, 10, 1, 3))
         deployment.wait_stored(sent, 30)
         late = deployment.worker().wait_ready()
@@ -202,8 +202,8 @@ def test_a_shadow_is_compared_and_orders_nothing(kafka: Kafka, valkey: Valkey, t
         assert runs_with(worker, version, "shadow")
         rows = traffic(2_000, 20, 3, 5)
         deployment.wait_stored(deployment.send(rows), 60)
-        until(lambda: worker.metric("chainbrake_shadow_events_total") == len(rows), 20, "all judged beside")
-        until(lambda: worker.metric("chainbrake_shadow_verdicts_total") > 0, 20, "verdicts compared")
+        until(lambda: worker.metric("chainbrake_shadow_events_total") == len(rows), 40, "all judged beside")
+        until(lambda: worker.metric("chainbrake_shadow_verdicts_total") > 0, 40, "verdicts compared")
         text = worker.get("/metrics")[1]
         assert 'chainbrake_shadow_verdicts_total{action="kill_session",told="both"} 3.0' in text
         assert 'chainbrake_shadow_verdicts_total{action="kill_session",told="shadow"} 0.0' in text

@@ -52,7 +52,7 @@ def test_the_trusted_key_is_changed_under_a_running_worker(
         deployment.environment["CHAINBRAKE_TRUSTED_KEYS"] = str(tmp_path / "old.pem")
         deployment.run("models", "promote", first)
         deployment.environment["CHAINBRAKE_TRUSTED_KEYS"] = str(keys)
-        until(lambda: worker.metric("chainbrake_baseline_behind") == 1, 20, "behind")
+        until(lambda: worker.metric("chainbrake_baseline_behind") == 1, 40, "behind")
         assert runs_with(worker, second)
         assert "not trusted here" in worker.get("/readyz")[1]
         sent = deployment.send(traffic(500, 10, 1, 3))

@@ -17,7 +17,8 @@ from tests.servers.deployment import CHAINBRAKE, Deployment, until
 
 pytestmark = pytest.mark.servers
 
-FAILS_WITHIN_S = 20.0
+FAILS_WITHIN_S = 60.0
+"""Soon, on a machine that does much else; a start that waits for ever is what must not be."""
 
 
 def run(environment: dict[str, str], *options: str) -> subprocess.CompletedProcess[str]:
