@@ -5,6 +5,7 @@ from functools import lru_cache
 
 from detectors.naming import same_thing, stands_whole_in
 from detectors.policy import ApprovalSettings
+from models.event import Grade
 from models.session import Step, Workflow, called, known_by
 from models.words import Grant, Vouched
 
@@ -35,7 +36,7 @@ def covering(workflow: Workflow, step: Step, settings: ApprovalSettings) -> Gran
 def objections(grant: Grant, workflow: Workflow, step: Step, settings: ApprovalSettings) -> tuple[str, ...]:
     """In a few words each, why a grant does not cover a step; empty if it does. The tests of `covering`."""
     found = {
-        f"it allows {grant.operation}": _same_operation(grant.operation, step.operation),
+        f"it allows {grant.operation}": _same_operation(grant.operation, step),
         f"it is for {grant.target}": _names(grant.target, step),
         "it was used up before": grant.used_by in ("", step.event_id) or grant.used_source != step.source,
         "it came after the act": grant.at_ms <= step.at_ms,
@@ -73,7 +74,7 @@ def answered_ms(workflow: Workflow, approval: str) -> int | None:
 
 def is_about(operation: str, target: str, step: Step) -> bool:
     """Whether what was approved is what a step did, or tried."""
-    return _same_operation(operation, step.operation) and _names(target, step)
+    return _same_operation(operation, step) and _names(target, step)
 
 
 def use_up(grant: Grant, step: Step) -> None:
@@ -92,10 +93,22 @@ def _unused(grant: Grant, step: Step) -> bool:
     return used_by in (None, step.event_id)
 
 
-def _same_operation(approved: str, done: str) -> bool:
-    """The same name; an approval service may name a verb where the record names verb and path."""
-    approved, done = approved.casefold(), done.casefold()
-    return approved == done or (" " not in approved and done.startswith(approved + " "))
+def _same_operation(approved: str, step: Step) -> bool:
+    """The same name; an approval service may name a verb where the record names verb and path.
+
+    An agent's tool writes a platform's name with underscores, behind a word for the platform.
+    """
+    allowed, done = approved.casefold(), step.operation.casefold()
+    if allowed == done or (" " not in allowed and done.startswith(allowed + " ")):
+        return True
+    return step.grade is not Grade.ATTESTED and _is_tool_of(allowed, done)
+
+
+@lru_cache(maxsize=NAMES_KEPT_MAX)
+def _is_tool_of(operation: str, tool: str) -> bool:
+    """Whether a tool is called like an operation: `github_repo_destroy` and `repo.destroy`."""
+    named = _letters(operation)
+    return bool(named) and named in {_letters(tool), _letters(tool.partition("_")[2])}
 
 
 def _names(resource: str, step: Step) -> bool:

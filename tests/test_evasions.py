@@ -57,6 +57,26 @@ def test_one_act_told_by_two_sources_uses_one_approval() -> None:
     assert judged([*told("D@0 P@30 S@60"), allowed, act, repeated]).actions == STOP
 
 
+@pytest.mark.parametrize(
+    ("tool", "allowed", "grade", "stopped"),
+    [
+        ("github_repo_add_admin", "repo.add_admin", Grade.OBSERVED, False),
+        ("iam_attach_role_policy", "iam:AttachRolePolicy", Grade.OBSERVED, False),
+        ("github_repo_add_admin", "repo.add_admin", Grade.ATTESTED, True),
+        ("github_repo_add_admin", "repo.add_member", Grade.OBSERVED, True),
+        ("okta_create_user", "iam:CreateUser", Grade.OBSERVED, True),
+        ("repo", "...", Grade.OBSERVED, True),
+    ],
+)
+def test_an_approval_covers_the_word_of_the_tool_that_is_called_like_it(
+    tool: str, allowed: str, grade: Grade, *, stopped: bool
+) -> None:
+    """The agent's tool tells of the approved act before the platform does; another platform's is another."""
+    act = op("V", 90, operation=tool, grade=grade)
+    given = approval(80, operation=allowed, target=act.target)
+    assert judged([*told("D@0 P@30 S@60"), given, act]).actions == (STOP if stopped else [])
+
+
 def test_an_inferred_approval_allows_nothing() -> None:
     """Somebody has to have said it."""
     act = op("V", 90)

@@ -10,6 +10,7 @@ from typing import Any
 
 from msgspec import Struct
 
+from detectors.severity import JUDGED
 from models.attested import Effect, Fact
 from models.event import Label, OpClass, SystemKind
 from models.vocabulary.vocabulary import Entry
@@ -87,7 +88,7 @@ def meaning(tool: str, server: str, arguments: dict[str, Any]) -> Meaning:
         op_class=entry.op_class,
         system=SYSTEMS.get(tool.partition("_")[0], name(server)),
         system_kind=entry.system_kind or vocabulary.content.system_kind,
-        target=_target(("path",) if passed_on is not None else entry.target, arguments),
+        target=_place(entry, tool, arguments) if passed_on else _target(entry.target, arguments),
         target_kind=entry.target_kind,
         effects=tuple(_effects(entry.effects, arguments, facts)),
         facts=facts,
@@ -109,6 +110,15 @@ def _by_path(tool: str, arguments: dict[str, Any]) -> Entry | None:
             return None
         entry = load_vocabulary("http_calls").look_up(call_of(api, method, path[:1024]).named)
     return entry if entry.op_class is not OpClass.UNCLASSIFIED else None
+
+
+def _place(entry: Entry, tool: str, arguments: dict[str, Any]) -> str:
+    """What the path is about; of a change, only if the path names it: a collection says where, not what."""
+    path = named_in(arguments["path"])
+    api = CALLERS.get(tool.partition("_")[0])
+    if api and entry.op_class in JUDGED and "{}" not in call_of(api, "", path).path:
+        return ""
+    return path
 
 
 def _target(places: tuple[str, ...], arguments: dict[str, Any]) -> str:

@@ -183,6 +183,20 @@ def test_a_tool_that_passes_a_path_on_means_what_the_path_means(
 
 
 @pytest.mark.parametrize(
+    ("tool", "path", "target"),
+    [
+        ("graph_patch", "/identity/conditionalAccess/policies", ""),
+        ("graph_post", "/v1.0/roleManagement/directory/roleEligibilityScheduleRequests", ""),
+        ("graph_patch", "/identity/conditionalAccess/policies/58ee33d8", "58ee33d8"),
+        ("graph_get", "/identity/conditionalAccess/policies", "policies"),
+    ],
+)
+def test_a_change_of_a_collection_names_no_target(tool: str, path: str, target: str) -> None:
+    """What was made or changed there stands in the body, which is not read: the platform will say."""
+    assert operation(tool_call(tool, {"path": path})).target.rpartition("/")[2] == target
+
+
+@pytest.mark.parametrize(
     ("changed", "given", "outcome"),
     [
         ({}, {}, Outcome.OK),
