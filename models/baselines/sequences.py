@@ -214,9 +214,13 @@ class SequenceModel:
         chance, wanted, way, _ = self.known.get(step) or self.worked_out(step)
         if self.table is not None:
             chance = self.table.chance(step, wanted, way, chance)
-        elif self._narrow is not None:
-            chance = self._narrowly(self._narrow, step, chance)
+        else:
+            chance = self.narrowed(step, chance)
         return 0.0 - log2(chance)  # of 1 not -0
+
+    def narrowed(self, step: tuple[str, ...], chance: float) -> float:
+        """What the narrowest cohort makes of the chance that the broad ones give, where it has no table."""
+        return chance if self._narrow is None else self._narrowly(self._narrow, step, chance)
 
     def worked_out(self, step: tuple[str, ...]) -> Known:
         """A step that is not remembered, and is from now on."""

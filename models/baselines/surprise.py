@@ -168,9 +168,10 @@ class Expectation:
             chance, wanted, way, after = self._known.get(step) or self._sequences.worked_out(step)
             session.symbols = after  # one object for all sessions: what is at hand costs least
             if table is not None:  # `SequenceModel.bits`, without the call
-                found = 0.0 - log2(table.chance(step, wanted, way, chance))
+                chance = table.chance(step, wanted, way, chance)
             else:
-                found = self._sequences.bits(step)
+                chance = self._sequences.narrowed(step, chance)
+            found = 0.0 - log2(chance)
             if before:  # `Pace.gap_bits` and `Pace.repeat_bits`, without the calls
                 row = pace.gaps.get(event.op_class)
                 if row is not None:
