@@ -11,6 +11,7 @@ The topic is trusted: whoever may write to it can vouch for anything. Signatures
 import re
 from collections.abc import Callable
 from hashlib import sha256
+from typing import TypedDict
 
 import msgspec
 from msgspec import Struct
@@ -80,12 +81,34 @@ _declared = msgspec.json.Decoder(Declared)
 Sightings = tuple[Sighting, ...]
 
 
+class Common(TypedDict):
+    """Fields that every fact has."""
+
+    id: str
+    source: str
+    at_ms: int
+    session: str
+    workflow: str
+    grade: Grade
+
+
 class Head(Struct, frozen=True):
     """What every event of one record shares."""
 
     id: str
     at_ms: int
     subject: str
+
+    def common(self, session: str, workflow: str = "", grade: Grade = Grade.ATTESTED) -> Common:
+        """Of a fact about `session`, in a workflow of its own unless one is named."""
+        return Common(
+            id=self.id,
+            source=SOURCE,
+            at_ms=self.at_ms,
+            session=session,
+            workflow=workflow or session,
+            grade=grade,
+        )
 
     def session(self, said: str | None) -> str:
         """The subject; else the session that the data names."""
@@ -121,14 +144,9 @@ def _session_started(head: Head, data: bytes) -> Sightings:
     session, runtime = head.session(start.session), start.runtime
     who = start.principal or Principal(id="")
     event = SessionStart(
-        id=head.id,
-        source=SOURCE,
-        at_ms=head.at_ms,
-        session=session,
-        workflow=name(start.workflow) or session,
+        **head.common(session, workflow=name(start.workflow)),
         agent=name(start.agent.id),
         principal=name(who.id),
-        grade=Grade.ATTESTED,
         agent_role=name(start.agent.role),
         parent_session=name(start.parent_session),
         on_behalf_of=name(who.id) if who.type == "user" else "",
@@ -151,12 +169,7 @@ def _session_ended(head: Head, data: bytes) -> Sightings:
     end = decoded(_ended, data)
     session = head.session(end.session)
     event = SessionEnd(
-        id=head.id,
-        source=SOURCE,
-        at_ms=head.at_ms,
-        session=session,
-        workflow=session,
-        grade=Grade.ATTESTED,
+        **head.common(session),
         reason="idle" if end.reason == "idle" else "ended",
     )
     return (Sighting(event=event, settled=True),)
@@ -190,12 +203,7 @@ def _approval_requested(head: Head, data: bytes) -> Sightings:
     asked = decoded(_asked, data)
     session = head.session(asked.session)
     event = ApprovalRequest(
-        id=head.id,
-        source=SOURCE,
-        at_ms=head.at_ms,
-        session=session,
-        workflow=session,
-        grade=Grade.ATTESTED,
+        **head.common(session),
         request=reference_of(asked, session),
         operation=required(operation_of(asked.action, asked.resource), "action"),
         target=target_of(asked.resource),
@@ -209,12 +217,7 @@ def _approval_granted(head: Head, data: bytes) -> Sightings:
     asked = decoded(_asked, data)
     session = head.session(asked.session)
     event = Approval(
-        id=head.id,
-        source=SOURCE,
-        at_ms=head.at_ms,
-        session=session,
-        workflow=session,
-        grade=Grade.ATTESTED,
+        **head.common(session),
         operation=required(operation_of(asked.action, asked.resource), "action"),
         target=target_of(asked.resource),
         decided_by=required(asked.decided_by, "decided_by"),
@@ -235,12 +238,7 @@ def _approval_denied(head: Head, data: bytes) -> Sightings:
     if not session or not (asked.request_id or asked.action):
         return ()  # nobody can say what it answers
     event = Registration(
-        id=head.id,
-        source=SOURCE,
-        at_ms=head.at_ms,
-        session=session,
-        workflow=session,
-        grade=Grade.ATTESTED,
+        **head.common(session),
         what=Registered.REFUSED,
         reference=reference_of(asked, session),
         decided_by=name(asked.decided_by),
@@ -248,16 +246,15 @@ def _approval_denied(head: Head, data: bytes) -> Sightings:
     return (Sighting(event=event, settled=True),)
 
 
-def _approval_decided(head: Head, data: bytes) -> Sightings:
-    """Either answer, by its decision."""
-    yes = (decoded(_refused, data).decision or "").casefold() in GRANTED
-    return _approval_granted(head, data) if yes else _approval_denied(head, data)
+def _approval_answered(*, unsaid: bool) -> Callable[[Head, bytes], Sightings]:
+    """The reader of an answer; `unsaid` is whether it is a yes without a decision: its type may say so."""
 
+    def read(head: Head, data: bytes) -> Sightings:
+        decision = decoded(_refused, data).decision
+        yes = unsaid if decision is None else decision.casefold() in GRANTED
+        return _approval_granted(head, data) if yes else _approval_denied(head, data)
 
-def _approval_told(head: Head, data: bytes) -> Sightings:
-    """Its type says that it was granted, unless a decision says otherwise."""
-    unsaid = decoded(_refused, data).decision is None
-    return _approval_granted(head, data) if unsaid else _approval_decided(head, data)
+    return read
 
 
 def reference_of(asked: Asked | Refusal, session: str) -> str:
@@ -276,12 +273,7 @@ def _credential_bound(head: Head, data: bytes) -> Sightings:
     reference = required(bound.credential_id, "credential_id")
     session = head.session(bound.session)
     event = Registration(
-        id=head.id,
-        source=SOURCE,
-        at_ms=head.at_ms,
-        session=session,
-        workflow=session,
-        grade=Grade.ATTESTED,
+        **head.common(session),
         what=Registered.CREDENTIAL,
         reference=reference,
         expires_ms=moment(bound.expires),
@@ -314,12 +306,7 @@ def _registered(what: Registered, reference: Named) -> Callable[[Head, bytes], S
         session = head.session(declared.session)
         window = declared.window or (None, None)
         event = Registration(
-            id=head.id,
-            source=SOURCE,
-            at_ms=head.at_ms,
-            session=session,
-            workflow=session,
-            grade=_grade(what, declared),
+            **head.common(session, grade=_grade(what, declared)),
             what=what,
             reference=required(reference(declared), f"the name of a {what}"),
             decided_by=name(declared.by),
@@ -378,8 +365,8 @@ READERS: dict[str, Callable[[Head, bytes], Sightings]] = {
     "session.started": _session_started,
     "session.ended": _session_ended,
     "approval.requested": _approval_requested,
-    "approval.granted": _approval_told,
-    "approval.decided": _approval_decided,
+    "approval.granted": _approval_answered(unsaid=True),
+    "approval.decided": _approval_answered(unsaid=False),
     "approval.denied": _approval_denied,
     "credential.bound": _credential_bound,
     "plan.registered": _registered(Registered.PLAN, lambda it: it.plan_hash),

@@ -8,11 +8,10 @@ told again in the workflow of the act, before the act, once: so one workflow hol
 rests on.
 """
 
-import re
-
 from msgspec import Struct
 from msgspec.structs import replace
 
+from detectors.approvals import PAIRS
 from models.attested import Registered
 from models.event import (
     CHANGES,
@@ -33,7 +32,6 @@ EACH_MAX = 8
 """Words for one of them; the oldest gives way."""
 TOLD_MAX = 16_384
 ID_MAX = 256
-PARTS = re.compile(r"->|[,:;|]+")
 
 Word = Approval | ApprovalRequest | Registration
 JUDGED = CHANGES | {OpClass.GUARDRAIL_CHANGE}
@@ -105,7 +103,7 @@ class Vouching:
 
 def _named(target: str) -> dict[str, None]:
     """The things that an approval names, each as an act's target is looked up."""
-    return dict.fromkeys(name for part in PARTS.split(target) if (name := part.rpartition("/")[2].strip()))
+    return dict.fromkeys(name for part in PAIRS.split(target) if (name := part.rpartition("/")[2].strip()))
 
 
 def _may_follow(word: Word, event: Operation, *, traced: bool) -> bool:
