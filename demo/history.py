@@ -1,13 +1,13 @@
 """The agents' past: honest sessions, as a file that `chainbrake train` learns from."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from random import Random
 from typing import Any
 
 import msgspec
 
-from demo.acts import PARALLEL, Pace
+from demo.acts import PARALLEL, Act, Pace
 from demo.agents import AGENTS, Agent, identity
 
 SESSIONS = 120
@@ -37,22 +37,33 @@ def write_history(path: Path, seed: int, until_ms: int) -> int:
         for agent in AGENTS:
             for number in range(SESSIONS):
                 start_ms = until_ms - (SESSIONS - number) * DAY_MS // 4
-                for event in session(agent, number, seed, start_ms):
+                for event in past(agent, number, seed, start_ms):
                     file.write(encode(event) + b"\n")
                     count += 1
     return count
 
 
-def session(agent: Agent, number: int, seed: int, start_ms: int) -> Iterator[dict[str, Any]]:
-    """One past run, event by event; the same for the same seed."""
+def past(agent: Agent, number: int, seed: int, start_ms: int) -> Iterator[dict[str, Any]]:
+    """One past run; the same for the same seed."""
     rng = Random(f"{seed}/{agent.name}/{number}")  # noqa: S311 - nothing secret, and the same every time
-    who = identity(agent, f"past-{number}")
+    who, acts = identity(agent, f"past-{number}"), agent.usual(Pace(rng, SPREAD))
+    return session(who, acts, lambda act: _waits_ms(rng, together=act.together), start_ms)
+
+
+def session(
+    who: dict[str, str], acts: Iterable[Act], waits_ms: Callable[[Act], int], start_ms: int
+) -> Iterator[dict[str, Any]]:
+    """One run, event by event; `waits_ms` is how long each act has to wait beside its pause."""
     at_ms = start_ms
-    for position, act in enumerate(agent.usual(Pace(rng, SPREAD))):
-        at_ms += round(act.pause_s * 1000) + _waits_ms(rng, together=act.together)
+    for position, act in enumerate(acts):
+        at_ms += round(act.pause_s * 1000) + waits_ms(act)
         named = {"id": f"{who['session']}/{position}", "source": "demo", "kind": act.kind}
-        known = who if act.kind == "operation" else {name: who[name] for name in FACT_FIELDS}
-        yield {**named, "at_ms": at_ms, **known, **act.body(at_ms)}
+        yield {**named, "at_ms": at_ms, **known(who, act), **act.body(at_ms)}
+
+
+def known(who: dict[str, str], act: Act) -> dict[str, str]:
+    """What an event says of who acts: of a fact, less."""
+    return who if act.kind == "operation" else {name: who[name] for name in FACT_FIELDS}
 
 
 def _waits_ms(rng: Random, *, together: bool) -> int:

@@ -10,7 +10,7 @@ import aiohttp
 
 from demo.acts import PARALLEL, Act, Pace
 from demo.agents import AGENTS, Agent, identity
-from demo.history import FACT_FIELDS
+from demo.history import known
 from demo.record import Lived, Record
 
 SPREAD = 1.15
@@ -61,11 +61,9 @@ class Day:
         now_ms = int(time.time() * 1000)
         self._record.began_ms = self._record.began_ms or now_ms
         who = identity(lived.agent, self._run)
-        called = act.kind == "operation"
-        known = who if called else {name: who[name] for name in FACT_FIELDS}
-        path = "/v1/call" if called else "/v1/events"
+        path = "/v1/call" if act.kind == "operation" else "/v1/events"
         try:
-            async with client.post(self._url + path, json={**known, **act.body(now_ms)}) as answer:
+            async with client.post(self._url + path, json={**known(who, act), **act.body(now_ms)}) as answer:
                 status, body = answer.status, await answer.json()
         except (aiohttp.ClientError, TimeoutError) as error:
             lived.errors.append(f"{act.fields['operation']}: {error!r}")

@@ -12,9 +12,9 @@ import pytest
 from typer.testing import CliRunner
 
 from demo.__main__ import main
-from demo.acts import Pace
+from demo.acts import Act, Pace
 from demo.agents import AGENTS, ROGUE, Agent, identity
-from demo.history import FACT_FIELDS, write_history
+from demo.history import session, write_history
 from demo.live import SPREAD
 from detectors.policy import Policy
 from stream.baseline_files import load_baseline
@@ -32,21 +32,13 @@ def day(agent: Agent, number: int, start_ms: int, machine: str) -> Iterator[dict
     """What an agent does today, as events."""
     share, stall_ms = STALLS[machine]
     chance = Random(f"{machine}/{agent.name}/{number}")
-    who = identity(agent, f"today-{number}")
-    at_ms = float(start_ms)
-    for position, act in enumerate(agent.today(Pace(Random(f"1/{agent.name}/today"), SPREAD))):
-        at_ms += 1000 * act.pause_s + (chance.expovariate(1 / stall_ms) if chance.random() < share else 0)
-        known = who if act.kind == "operation" else {name: who[name] for name in FACT_FIELDS}
-        now_ms = round(at_ms)
-        yield {
-            "id": f"{who['session']}/{position}",
-            "source": "demo",
-            "kind": act.kind,
-            "at_ms": now_ms,
-            **known,
-            **act.body(now_ms),
-        }
-        at_ms += 0 if act.together else 4 + chance.expovariate(1 / (1 + stall_ms / 10))
+
+    def waits_ms(act: Act) -> int:
+        stalled = chance.expovariate(1 / stall_ms) if chance.random() < share else 0.0
+        return round(stalled + (0.0 if act.together else 4 + chance.expovariate(1 / (1 + stall_ms / 10))))
+
+    acts = agent.today(Pace(Random(f"1/{agent.name}/today"), SPREAD))
+    return session(identity(agent, f"today-{number}"), acts, waits_ms, start_ms)
 
 
 @pytest.fixture(scope="module")

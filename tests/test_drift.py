@@ -154,6 +154,14 @@ def idle_ends(judged: Judged) -> list[AnyEvent]:
     return list(partition.fell_idle(7_200.0, 1_000))
 
 
+def idled(judged: Judged) -> Drift:
+    """What is told once all sessions have fallen idle."""
+    judged.fold(idle_ends(judged))
+    drift = judged.judge.drift
+    assert drift is not None
+    return drift
+
+
 def test_a_session_that_was_stopped_is_told_of_once() -> None:
     """Those over their limit are what the promise is about; the stop stands on, and nothing is told again."""
     baseline = loaded(artifact(300))
@@ -176,9 +184,7 @@ def test_a_session_that_a_baseline_saw_the_end_of_only_is_passed_over() -> None:
     judged, (parted, whole) = Judged(baseline=first).fold(runs(1)[0][:1]), runs(2)
     judged.judge = Judged(baseline=second).judge
     judged.fold([*parted[1:], *whole])
-    judged.fold(idle_ends(judged))
-    drift = judged.judge.drift
-    assert drift is not None
+    drift = idled(judged)
     assert drift.sessions == 1, "only the one that it measured from the first operation on"
 
 
@@ -196,9 +202,7 @@ def test_two_witnesses_of_every_act_are_no_other_pace() -> None:
     judged = Judged(baseline=baseline)
     for run in told_twice:
         judged.fold(run)
-    judged.fold(idle_ends(judged))
-    drift = judged.judge.drift
-    assert drift is not None
+    drift = idled(judged)
     assert drift.pace_index() == pytest.approx(0.0)
 
 
@@ -223,9 +227,7 @@ def test_what_only_the_shapes_see_is_noticed(monkeypatch: pytest.MonkeyPatch, st
                     session.peak = 0.0
                     if stop == "was lifted":
                         session.alarms.clear()
-        judged.fold(idle_ends(judged))
-        drift = judged.judge.drift
-        assert drift is not None
+        drift = idled(judged)
         assert drift.sessions == 20
         errors.append((drift.calibration_error(), drift.joint_error()))
     (calm, same), (unseen, noticed) = errors
@@ -255,9 +257,7 @@ def test_with_surprise_off_what_is_on_still_counts(
         judged = Judged(without("unusual_transition", "unusual_provenance", *off), trained())
         for k in range(20):
             judged.fold(shaped(f"s{k}", k, odd=odd))
-        judged.fold(idle_ends(judged))
-        drift = judged.judge.drift
-        assert drift is not None
+        drift = idled(judged)
         assert drift.sessions == 20
         assert drift.surprise_index() is drift.calibration_error() is None
         assert drift.pace_index() is not None
@@ -272,9 +272,7 @@ def test_with_every_score_off_the_pace_of_sessions_is_left() -> None:
     judged = Judged(without(*EVERYBODY_ON), trained())
     for k in range(3):
         judged.fold(shaped(f"s{k}", k, odd=True))
-    judged.fold(idle_ends(judged))
-    drift = judged.judge.drift
-    assert drift is not None
+    drift = idled(judged)
     assert drift.sessions == 3
     assert drift.joint_error() is None
 
@@ -287,9 +285,7 @@ def test_a_session_that_another_baseline_judged_first_is_passed_over_with_surpri
         judged, (parted, whole) = Judged(off, first).fold(runs(1)[0][:1]), runs(2)
         judged.judge = Judged(policy, second).judge
         judged.fold([*parted[1:], *whole])
-        judged.fold(idle_ends(judged))
-        drift = judged.judge.drift
-        assert drift is not None
+        drift = idled(judged)
         assert drift.sessions == counted
 
 
