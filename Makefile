@@ -9,6 +9,7 @@ PEERS := $(VENV)-bench
 LOCKER := $(VENV)-lock
 COMPILED := $(VENV)-compiled
 
+OFFLINE := --ignore=tests/servers
 RSIGMA := 0.23.0
 
 PIP_QUIET := --quiet --disable-pip-version-check
@@ -19,7 +20,7 @@ UV_COMPILE := $(LOCKER)/bin/uv pip compile --upgrade --universal --python-versio
 	--generate-hashes --no-header --no-annotate --no-emit-index-url --no-emit-find-links --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help venv compiled demo test test-fast test-corpus test-servers figures drill lint schema scorecard corpus bench lock clean
+.PHONY: help venv compiled demo test test-offline test-fast test-corpus test-servers figures drill lint schema scorecard corpus bench lock clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## */  make \1\t/' | expand -t 24
@@ -50,17 +51,21 @@ $(COMPILED)/.installed: pyproject.toml constraints-compile.txt tools/compiled_fo
 demo: $(INSTALLED)  ## a real broker, store, worker and hook, and chains being cut
 	$(BIN)/python -m demo
 
-test: lint test-fast test-corpus test-servers  ## everything
+test: lint test-offline test-servers  ## everything
 
-test-fast: $(INSTALLED)  ## what needs no server: under a minute
-	$(BIN)/pytest -n auto --dist worksteal -m "not servers and not corpus and not slow"
+# Read into memory once, and shared out once: the two parts below, without a second start.
+test-offline: $(INSTALLED)  ## what needs no server, whatever it takes
+	$(BIN)/pytest -n auto --dist worksteal $(OFFLINE)
 
-test-corpus: $(INSTALLED)  ## recorded traffic (from ../shared, where that is), mutations of it, and what takes seconds
-	$(BIN)/pytest -n auto --dist worksteal -m "corpus or slow"
+test-fast: $(INSTALLED)  ## of that, what takes under a minute together
+	$(BIN)/pytest -n auto --dist worksteal $(OFFLINE) -m "not corpus and not slow"
 
-# Two files at once: most of their time they wait for a broker that is away, or for a session that ends.
+test-corpus: $(INSTALLED)  ## of that, recorded traffic (from ../shared, where that is), mutations of it, and what takes seconds
+	$(BIN)/pytest -n auto --dist worksteal $(OFFLINE) -m "corpus or slow"
+
+# Three files at once on two cores: most of their time they wait for a broker that is away, or for a session that ends.
 test-servers: $(INSTALLED)  ## against a real Kafka and Valkey
-	$(BIN)/pytest -n 2 --dist loadfile -m servers
+	$(BIN)/pytest -n 3 --dist loadfile tests/servers
 
 figures: $(INSTALLED)  ## measures docs/baselines.md anew, where ../shared is at hand; minutes
 	CHAINBRAKE_FIGURES=1 $(BIN)/pytest -q tests/test_figures.py tests/test_training_cost.py

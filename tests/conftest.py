@@ -1,4 +1,4 @@
-"""Servers that all tests share: use topics and key prefixes of your own, and leave them running."""
+"""What all tests share: a terminal of one width, a Ctrl-C that is heard, folders of their own."""
 
 import os
 import signal
@@ -6,8 +6,6 @@ from collections.abc import Iterator
 
 import pytest
 
-from sandbox.kafka import Kafka
-from sandbox.valkey import Valkey
 from stream.keys import DEVELOPMENT, private_pem
 from tests.builders import PRIVATE
 
@@ -28,17 +26,3 @@ def own_folders(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         patched.setenv("XDG_CONFIG_HOME", str(folder))
         patched.setenv("XDG_CACHE_HOME", str(folder / "cache"))
         yield
-
-
-@pytest.fixture(scope="session")
-def kafka() -> Iterator[Kafka]:
-    """One broker for the whole run."""
-    with Kafka() as broker:
-        yield broker
-
-
-@pytest.fixture(scope="session")
-def valkey() -> Iterator[Valkey]:
-    """One durable store for the whole run."""
-    with Valkey() as store:
-        yield store

@@ -238,6 +238,7 @@ def test_what_is_written_is_read_again() -> None:
     assert baseline.header.sessions == len(recorded())
 
 
+@pytest.mark.slow
 def test_the_same_sessions_give_the_same_file() -> None:
     """No chance, no clock: two people who train on the same sessions may compare checksums."""
     runs = [operations(run) for run in recorded(40)]

@@ -147,6 +147,7 @@ def whose(joints: dict[str, Joint], keys: tuple[str, ...], share: float) -> Join
     return found.joint if found is not None else None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("world", [alike, opposed, seldom, steady])
 @pytest.mark.parametrize(("sessions", "share"), [(150, 0.01), (31, 0.05), (58, 0.05)])
 def test_what_rounding_leaves_is_lent_and_the_budget_is_kept(
@@ -208,6 +209,7 @@ def test_the_p_value_knows_what_was_lent(seed: int, told_of: tuple[int, float], 
         assert (p_value <= share + 1e-12) == bool(odd)
 
 
+@pytest.mark.slow
 @given(
     st.lists(st.tuples(*[st.integers(0, 6)] * 3), min_size=2, max_size=14),
     st.tuples(*[st.integers(0, 7)] * 3),

@@ -34,6 +34,7 @@ def chain(tmp_path: Path) -> Path:
     return path
 
 
+@pytest.mark.slow
 def test_closed_streams_are_no_traceback(chain: Path) -> None:
     """Standard output may be thrown away; of a standard input that is closed nothing can be read."""
     assert shell(f"CB replay {chain} >&-") == (0, b"", "")

@@ -178,6 +178,7 @@ def readers(count: int, secrets: int) -> list[AnyEvent]:
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("secrets", "taught"), [(12, 50), (13, 50), (20, 50), (21, 40), (40, 40)])
 def test_of_an_unknown_job_many_secrets_are_measured_by_its_other_sessions(
     tmp_path: Path, secrets: int, taught: int
@@ -188,6 +189,7 @@ def test_of_an_unknown_job_many_secrets_are_measured_by_its_other_sessions(
     assert sum(found.header.left_out.values()) == 50 - taught
 
 
+@pytest.mark.slow
 def test_of_a_known_job_they_are_measured_by_what_it_is_used_to(tmp_path: Path) -> None:
     """Else sessions in between would lift the limit, history by history."""
     learned(readers(40, 4), tmp_path)
@@ -205,6 +207,7 @@ def quick(count: int, pause_s: float, name: str) -> list[AnyEvent]:
     ]
 
 
+@pytest.mark.slow
 def test_the_floor_of_pauses_does_not_rise_by_what_it_left_out(tmp_path: Path) -> None:
     """A share of honest sessions is below it, always; the next floor allows for them, and no more."""
     floors = []

@@ -361,6 +361,7 @@ def test_a_correlation_by_agent_or_principal_is_followed_over_workflows(
     assert not Over(rules).fold([LOOK, replace(GRANT, principal="p2", agent="a2")]).findings
 
 
+@pytest.mark.slow
 @LAW
 @given(correlations, sigma_logs, spread, st.data())
 def test_a_correlation_over_workflows_fires_exactly_where_a_search_by_hand_finds_it(

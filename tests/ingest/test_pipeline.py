@@ -124,6 +124,7 @@ def replayed(*arguments: str) -> list[dict[str, Any]]:
     return [json.loads(row) for row in done.stdout.splitlines()]
 
 
+@pytest.mark.slow
 def test_replay_reads_a_source_and_a_scenario(tmp_path: Path) -> None:
     """The same records as lines of their source, and as lines of a scenario, are the same events."""
     alone, wrapped = tmp_path / "audit.ndjson", tmp_path / "scenario.ndjson.gz"

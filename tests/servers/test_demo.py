@@ -8,8 +8,6 @@ from pathlib import Path
 
 import pytest
 
-pytestmark = pytest.mark.servers
-
 REPOSITORY = Path(__file__).parents[2]
 DEMO = [sys.executable, "-m", "demo"]
 DEMO_S_MAX = 180.0

@@ -14,8 +14,6 @@ from sandbox.valkey import Valkey
 from tests.servers.deployment import Deployment, until
 from tests.servers.traffic import paced, traffic
 
-pytestmark = pytest.mark.servers
-
 POLICY = """
 name: faults
 commands: {acknowledge_within_ms: 86400000}

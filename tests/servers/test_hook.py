@@ -19,8 +19,6 @@ from sandbox.valkey import Valkey
 from tests.servers.deployment import Deployment, Worker, until
 from tests.servers.hooked import CHAIN, Gateway, acknowledged, ordered, send
 
-pytestmark = pytest.mark.servers
-
 SOON_S = 30.0
 BACK_S = 40.0
 """After an outage: the broker starts again, clients find it again, and the producer's old batches expire."""

@@ -16,8 +16,6 @@ from sandbox.kafka import Kafka
 from sandbox.valkey import Valkey
 from tests.servers.deployment import CHAINBRAKE, Deployment, Worker, until
 
-pytestmark = pytest.mark.servers
-
 RUN, TREE = "conv-7", "wf-7"
 PREFIX = "com.example.chainbrake."
 

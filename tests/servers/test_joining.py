@@ -17,8 +17,6 @@ from sandbox.kafka import Kafka
 from sandbox.valkey import Valkey
 from tests.servers.deployment import Deployment, Worker, until
 
-pytestmark = pytest.mark.servers
-
 CHAIN = """
 name: mine
 title: looked up twice, then granted

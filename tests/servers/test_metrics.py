@@ -31,7 +31,6 @@ from tests.servers.hooked import CHAIN
 from tests.test_grafana import ALERTS, BOARD, PROMETHEUS, panels
 
 pytestmark = [
-    pytest.mark.servers,
     pytest.mark.timeout(300),
     pytest.mark.skipif(not prometheus.available(), reason="no prometheus on the path"),
 ]

@@ -20,8 +20,6 @@ from tests.servers.test_worker import Undecodable
 from tests.servers.traffic import traffic
 from tests.test_model_registry import artifact
 
-pytestmark = pytest.mark.servers
-
 
 def deployed(kafka: Kafka, valkey: Valkey, folder: Path, **settings: str) -> Deployment:
     """A deployment with a registry of its own."""

@@ -17,8 +17,6 @@ from tests.servers.test_models import added, deployed, runs_with, wait_for
 from tests.servers.traffic import traffic
 from tests.test_model_registry import STRANGER, artifact
 
-pytestmark = pytest.mark.servers
-
 
 @pytest.mark.timeout(180)
 def test_the_trusted_key_is_changed_under_a_running_worker(

@@ -15,8 +15,6 @@ from sandbox.ports import HOST, free_port
 from sandbox.valkey import Valkey
 from tests.servers.deployment import CHAINBRAKE, Deployment, until
 
-pytestmark = pytest.mark.servers
-
 FAILS_WITHIN_S = 60.0
 """Soon, on a machine that does much else; a start that waits for ever is what must not be."""
 

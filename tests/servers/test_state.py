@@ -19,8 +19,6 @@ from stream.state.store import Store
 from tests.servers.deployment import Deployment, until
 from tests.servers.traffic import traffic
 
-pytestmark = pytest.mark.servers
-
 
 def reads(count: int, principal: str) -> list[tuple[str, bytes]]:
     """Secret reads by one principal, each in a workflow of its own: no session does much."""

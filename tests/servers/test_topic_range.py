@@ -23,7 +23,6 @@ from stream.recordings.files import lines
 from tests.builders import START_MS, slow_run
 from tests.servers.deployment import CHAINBRAKE
 
-pytestmark = pytest.mark.servers
 PARTITIONS = 3
 STEP_MS = 1_000
 

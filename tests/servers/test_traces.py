@@ -4,7 +4,6 @@ import json
 import urllib.request
 from pathlib import Path
 
-import pytest
 from kafka import KafkaAdminClient, KafkaConsumer, TopicPartition
 from kafka.admin import NewTopic
 
@@ -14,8 +13,6 @@ from sandbox.valkey import Valkey
 from stream.ingest.otel_spans import normalise
 from tests.ingest.spans import CALL, CONVERSATION, protobuf, request, span
 from tests.servers.deployment import Deployment
-
-pytestmark = pytest.mark.servers
 
 TWO = request(span(CONVERSATION | {"gen_ai.tool.name": "iam_list_roles"}), span(CONVERSATION, spanId=CALL))
 

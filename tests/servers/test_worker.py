@@ -23,8 +23,6 @@ from sandbox.valkey import Valkey
 from tests.servers.deployment import PARTITIONS, Deployment, until
 from tests.servers.traffic import traffic
 
-pytestmark = pytest.mark.servers
-
 DAY_MS = 24 * 3_600_000
 
 

@@ -19,8 +19,6 @@ from sandbox.process import SandboxError
 from sandbox.prometheus import Prometheus
 from sandbox.valkey import Valkey
 
-pytestmark = pytest.mark.servers
-
 GONE_S_MAX = 5.0
 
 
