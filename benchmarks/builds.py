@@ -42,7 +42,7 @@ def run(ground: Ground, size: Size) -> Report:
             )
     told = {(every.digest, every.findings, every.commands) for found in folds.values() for every in found}
     assert len(told) == 1, f"the builds do not judge alike: {told}"
-    rows, answers = _compared(folds, replays)
+    rows, answers = compared(folds, replays)
     return Report(
         title="The compiled fold",
         question=(__doc__ or "").split("\n\n", maxsplit=1)[0].replace("\n", " "),
@@ -61,9 +61,10 @@ def run(ground: Ground, size: Size) -> Report:
     )
 
 
-def _compared(
+def compared(
     folds: dict[str, list[Digest]], replays: dict[str, list[float]]
 ) -> tuple[list[tuple[str, ...]], list[str]]:
+    """A row for each build and way of measuring; what compares them."""
     rows: list[tuple[str, ...]] = []
     answers: list[str] = []
     measured = {
@@ -73,7 +74,7 @@ def _compared(
     for what, costs in measured.items():
         pure = middle(costs["pure"])
         for name, us in costs.items():
-            rows.append((what, name, f"{middle(us):.1f}", spread(us), f"{pure / middle(us):.2f}"))
+            rows.append((what, name, f"{middle(us):.1f}", spread(us, 1.0), f"{pure / middle(us):.2f}"))
         if "compiled" in costs:
             answers.append(f"{what}: compiled {pure / middle(costs['compiled']):.2f} x as fast as pure")
     return rows, answers

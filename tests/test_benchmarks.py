@@ -5,8 +5,10 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
+from benchmarks.builds import compared
 from benchmarks.chains import copied, deafened
 from benchmarks.deployment import FIRST_CUT, only
+from benchmarks.digest import Digest
 from benchmarks.judge import fold_of
 from benchmarks.normalising import normalisers
 from benchmarks.records import RECORD_BYTES, RECORDS, padded
@@ -36,6 +38,16 @@ def test_the_same_seed_gives_the_same_bytes() -> None:
     """A figure can only be compared with yesterday's if the events are yesterday's."""
     assert list(traffic().events(EVENTS)) == list(traffic().events(EVENTS))
     assert list(traffic().events(100)) != list(traffic(seed=6).events(100))
+
+
+def test_a_range_is_told_in_the_unit_of_its_column() -> None:
+    """Of what an event cost, microseconds: a thousandth of them looked like another measurement."""
+    digests = [
+        Digest(fold="pure", events=1, findings=0, commands=0, digest="d", us=us)
+        for us in (160.0, 162.4, 171.0)
+    ]
+    rows, _ = compared({"pure": digests}, {"pure": [5_000.0, 6_250.0]})
+    assert [row[2:4] for row in rows] == [("162.4", "160.0-171.0"), ("180.0", "160.0-200.0")]
 
 
 def test_exactly_the_known_chains_are_stopped() -> None:
