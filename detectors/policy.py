@@ -194,9 +194,10 @@ class Policy(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 def read_policy(content: bytes, path: Path) -> Policy:
     """A policy file's bytes as a policy. Raises `PolicyError` with the path of the field that is wrong."""
     try:
-        return msgspec.yaml.decode(content or b"{}", type=Policy)
+        read: Policy | None = msgspec.yaml.decode(content or b"{}", type=Policy | None)
     except (msgspec.DecodeError, ValueError, RecursionError) as error:  # YAML reads 2001-13-45 as a date
         raise PolicyError(f"{path}: {error}") from error
+    return Policy() if read is None else read  # all in it is a comment
 
 
 def write_policy(policy: Policy) -> bytes:

@@ -325,7 +325,7 @@ def read_registry(content: bytes, path: Path) -> Registry:
         raise RegistryError(f"{path}: {len(content)} bytes, at most {BYTES_MAX} are read")
     decode = msgspec.json.decode if content.lstrip().startswith(b"{") else msgspec.yaml.decode
     try:
-        read = decode(content or b"{}", type=Content)
+        read = decode(content or b"{}", type=Content | None) or Content()
     except (msgspec.DecodeError, ValueError, RecursionError) as error:
         raise RegistryError(f"{path}: {error}") from error
     for place, network in enumerate(read.networks):

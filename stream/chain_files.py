@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Iterable, Iterator
-from difflib import get_close_matches
 from functools import cache
 from importlib.resources import files
 
@@ -22,6 +21,7 @@ from detectors.decision import DISPOSITION, INHERITED, SELF_DISPOSITION, SELF_RE
 from detectors.policy import ChainOverride, Policy
 from detectors.thresholds import DetectorSettings
 from models.errors import RuleError
+from stream.yaml_faults import MISSING_KEY, UNKNOWN_KEY, parted, plainly, unknown_key
 from stream.yaml_places import Document, Place, documents
 
 BUILTIN = "detectors.chains.builtin"
@@ -66,22 +66,7 @@ VALID = {
 }
 """What to say of a value that is of the wrong type or beyond its limits."""
 
-PLACE = re.compile(r" - at `(?:key in )?\$(.*)`$")
-UNKNOWN_KEY = re.compile(r"unknown field `(.+?)`")
-MISSING_KEY = re.compile(r"missing required field `(.+?)`")
 WRITTEN = re.compile(r"Expected `str` matching regex .*|Invalid enum value .*")
-PLAIN_WORDS = {
-    "`object`": "keys and values",
-    "`array`": "a list",
-    "`str`": "a text",
-    "`str | array`": "texts",
-    "`int`": "a whole number",
-    "`float`": "a number",
-    "`bool`": "true or false",
-    "`bool | null`": "true or false",
-    "`null`": "nothing",
-    "`date`": "a date",
-}
 SHOWN_MAX = 40
 
 
@@ -162,30 +147,20 @@ def _as_written(place: Place) -> Place:
 
 def _explained(document: Document, message: str) -> str:
     """What msgspec said, with the place and what would be valid there."""
-    found = PLACE.search(message)
-    place = _place(found.group(1)) if found else ()
-    said = message[: found.start()] if found else message
+    place, said = parted(message)
     unknown, missing = UNKNOWN_KEY.search(said), MISSING_KEY.search(said)
     if unknown:
-        return document.fault((*place, unknown.group(1)), _unknown_key(unknown.group(1), _keys(place)))
+        return document.fault((*place, unknown.group(1)), unknown_key(unknown.group(1), _keys(place)))
     if missing:
         return document.fault(place, f"{missing.group(1)} is missing; {_valid((missing.group(1),))}")
     return document.fault(place, f"{_plainly(said, document.at(place))}; {_valid(place)}")
-
-
-def _unknown_key(key: str, keys: list[str]) -> str:
-    near = get_close_matches(key, keys, 1)
-    meant = f"did you mean {near[0]}? " if near else ""
-    return f"no such key; {meant}valid are {', '.join(keys)}"
 
 
 def _plainly(said: str, given: object) -> str:
     """What was said of a value, in the words of whoever wrote it."""
     if WRITTEN.fullmatch(said):
         return f"{str(given)[:SHOWN_MAX]!r} is not one"
-    for word, plain in PLAIN_WORDS.items():
-        said = said.replace(f"Expected {word}", f"expected {plain}").replace(f"got {word}", f"it is {plain}")
-    return said
+    return plainly(said)
 
 
 def _valid(place: Place) -> str:
@@ -202,13 +177,3 @@ def _keys(place: Place) -> list[str]:
     kinds: dict[str, type[Struct]] = {"steps": StepDeclaration, "absent": AbsenceDeclaration}
     kind = kinds.get(str(place[0]), Declaration) if place else Declaration
     return sorted(field.encode_name for field in msgspec.structs.fields(kind))
-
-
-def _place(path: str) -> Place:
-    """Of `.steps[0].within`; what msgspec does not name ends it."""
-    place: list[str | int] = []
-    for name, index in re.findall(r"\.(\w+)|\[(\d+|\.\.\.)\]", path):
-        if index == "...":
-            break
-        place.append(int(index) if index else name)
-    return tuple(place)

@@ -12,7 +12,7 @@ from msgspec import Meta, Struct
 
 from detectors.policy import Policy, read_policy
 from models.errors import PolicyError, RegistryError, SettingsError
-from models.registry import EMPTY, Registry, read_registry
+from models.registry import EMPTY, Content, Registry, read_registry
 from stream.yaml_places import twice
 
 PREFIX = "CHAINBRAKE_"
@@ -131,7 +131,10 @@ def load_policy(path: str) -> Policy:
         raise PolicyError(f"{path}: {error.strerror}") from error
     if fault := twice(content):
         raise PolicyError(f"{path}:{fault}")
-    return read_policy(content, Path(path))
+    try:
+        return read_policy(content, Path(path))
+    except PolicyError as error:
+        raise PolicyError(_located(path, content, error, Policy)) from error
 
 
 def load_registry(path: str) -> Registry:
@@ -144,7 +147,16 @@ def load_registry(path: str) -> Registry:
         raise RegistryError(f"{path}: {error.strerror}") from error
     if fault := twice(content):
         raise RegistryError(f"{path}:{fault}")
-    return read_registry(content, Path(path))
+    try:
+        return read_registry(content, Path(path))
+    except RegistryError as error:
+        raise RegistryError(_located(path, content, error, Content)) from error
+
+
+def _located(path: str, content: bytes, error: Exception, kind: type) -> str:
+    from stream.yaml_faults import located  # noqa: PLC0415 - only whoever makes a mistake needs it
+
+    return located(path, content, str(error).removeprefix(f"{path}: "), kind)
 
 
 def user_folder(variable: str, below_home: str, setting: str) -> Path:

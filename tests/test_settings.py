@@ -67,7 +67,81 @@ def test_a_registry_that_says_something_twice_is_refused(tmp_path: Path) -> None
     with pytest.raises(RegistryError, match=f"{path}:3:1: approvers stands there twice"):
         load_registry(str(path))
     path.write_text("agents: [{id: a, aws_role: x}, {id: a, aws_role: y}]\n")
-    with pytest.raises(RegistryError, match=r"agents\[1\]\.id: 'a' is entered twice"):
+    with pytest.raises(RegistryError, match=r"agents\.1\.id: 'a' is entered twice"):
         load_registry(str(path))
     path.write_text("agents: &all [{id: a}]\n")
     assert load_registry(str(path)).summary.startswith("1 agents")
+
+
+POLICY_MISTAKES = {
+    "a key": ("name: x\nlevls: []\n", "2:1: levls: no such key; did you mean levels? valid are approvals, "),
+    "a key of a detector": (
+        "detectors:\n  unusual_velocty: {}\n",
+        "2:3: detectors.unusual_velocty: no such key; did you mean unusual_velocity? valid are after_stop, ",
+    ),
+    "a number": (
+        "detectors: {unusual_velocity: {confidence: 3}}",
+        "1:32: detectors.unusual_velocity.confidence: expected a number <= 1.0; valid is number from 0.0 ",
+    ),
+    "a type": (
+        "\nhalf_life_ms: soon",
+        "2:1: half_life_ms: expected a whole number, it is a text; valid is integer",
+    ),
+    "a word": (
+        "grades_that_stop: [x]",
+        "1:20: grades_that_stop.0: Invalid enum value 'x'; valid is one of `att",
+    ),
+    "a list": ("levels: 3", "1:1: levels: expected a list, it is a whole number; valid is a list of 1 to 8"),
+    "a key left out": ("levels:\n  - {name: a}", "2:5: levels.0: risk_min is missing"),
+    "what we mind ourselves": ("name: x\nmay_stop: [x]", "2:1: may_stop: unknown detector x; known are "),
+    "the same, deeper": ("\ncommands: {escalate_to: observe}", "2:12: commands.escalate_to: must be one of "),
+    "one of several pairs": (
+        "chains:\n  taken_over: {confidence: 0.3}\n  denied_sweep:\n    confidence: 4\n",
+        "4:5: chains.denied_sweep.confidence: expected a number <= 1.0; valid is number above 0.0 to 1.0",
+    ),
+    "something else": ("[]", "1:1: expected keys and values, it is a list; valid are the keys approvals, "),
+    "no YAML": ("name: x\na: [", "2:5: no YAML: "),
+}
+
+
+@pytest.mark.parametrize("what", POLICY_MISTAKES)
+def test_a_mistake_in_a_policy_is_told_with_its_place_and_what_would_be_valid(
+    tmp_path: Path, what: str
+) -> None:
+    """As one in a chain is: nobody should search a file of hundreds of lines."""
+    text, told = POLICY_MISTAKES[what]
+    path = tmp_path / "policy.yml"
+    path.write_text(text)
+    with pytest.raises(PolicyError) as refused:
+        load_policy(str(path))
+    assert str(refused.value).startswith(f"{path}:{told}")
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("agents:\n  - {nme: x}", "2:6: agents.0.nme: no such key; valid are aws_role, "),
+        (
+            '{"agents": [{"id": 5}]}',
+            "1:14: agents.0.id: expected a text, it is a whole number; valid is text, ",
+        ),
+        ("networks:\n  - prefix: 10.0.0.0/33", "2:5: networks.0.prefix: '10.0.0.0/33' does not appear"),
+        ("agents:\n  - {id: a}\n  - {id: a}", "3:6: agents.1.id: 'a' is entered twice"),
+    ],
+)
+def test_a_mistake_in_a_registry_is_told_with_its_place(tmp_path: Path, text: str, told: str) -> None:
+    """A registry is the longest file that people write by hand."""
+    path = tmp_path / "registry.yml"
+    path.write_text(text)
+    with pytest.raises(RegistryError) as refused:
+        load_registry(str(path))
+    assert str(refused.value).startswith(f"{path}:{told}")
+
+
+@pytest.mark.parametrize("text", ["", "# nothing is changed yet\n#name: x\n", "---\n"])
+def test_a_file_in_which_nothing_is_set_changes_nothing(tmp_path: Path, text: str) -> None:
+    """It names only what it changes, and all of it may be a remark."""
+    path = tmp_path / "file.yml"
+    path.write_text(text)
+    assert load_policy(str(path)).version == load_policy("").version
+    assert load_registry(str(path)).summary == load_registry("").summary

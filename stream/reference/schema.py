@@ -140,24 +140,24 @@ def _short(default: str) -> str:
 
 def _values(kind: Any) -> str:
     schema = msgspec.json.schema(kind)
-    return _words(schema, schema.get("$defs", {}))
+    return in_words(schema, schema.get("$defs", {}))
 
 
-def _words(schema: dict[str, Any], known: dict[str, Any]) -> str:
-    """One property of a schema, in words."""
+def in_words(schema: dict[str, Any], known: dict[str, Any]) -> str:
+    """What one property of a schema may be."""
     match schema:
         case {"$ref": str(reference)}:
             name = reference.rpartition("/")[2]
-            words = _words(known[name], known) if "enum" in known[name] else name
+            words = in_words(known[name], known) if "enum" in known[name] else name
         case {"enum": list(values)}:
             words = "one of " + ", ".join(f"`{value}`" for value in values)
         case {"anyOf": list(either)}:
-            words = " or ".join(_words(each, known) for each in either)
+            words = " or ".join(in_words(each, known) for each in either)
         case {"type": "string"}:
             words = f"text, {schema.get('minLength', 0)} to {schema['maxLength']} characters"
         case {"type": "array"}:
             most = f", at most {schema['maxItems']}" if "maxItems" in schema else ""
-            words = f"list{most}: {_words(schema['items'], known)}"
+            words = f"list{most}: {in_words(schema['items'], known)}"
         case {"type": "object"}:
             values = schema["additionalProperties"]
             what = values["$ref"].rpartition("/")[2] if "$ref" in values else "texts"
