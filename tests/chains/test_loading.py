@@ -10,6 +10,7 @@ import msgspec
 import pytest
 from typer.testing import CliRunner
 
+from detectors.chains.declaration import COUNT_MAX, STEPS_MAX, Declaration, StepDeclaration
 from detectors.policy import Policy, read_policy
 from stream.chain_files import builtin_names, declarations
 from stream.cli import app
@@ -128,3 +129,15 @@ def test_the_examples_of_the_pages_are_loaded() -> None:
     (rules,) = re.findall(r"```yaml\n(.*?)```", (DOCS / "sigma.md").read_text(), re.DOTALL)
     (hosted,) = load_sigma([("page", rules.encode())], Policy(), set(), [])
     assert hosted.name == "sigma:secret_then_admin"
+
+
+def test_the_chains_page_names_every_key_and_its_bounds() -> None:
+    """What it does not name nobody uses; what it names otherwise is refused, or is taken unawares."""
+    page = (DOCS / "chains.md").read_text()
+    for heading, kind in (("The chain", Declaration), ("A step", StepDeclaration)):
+        rows = page.partition(f"\n## {heading}\n")[2].partition("\n## ")[0].splitlines()
+        first = " ".join(row.split(" | ")[0] for row in rows if row.startswith("| `"))
+        named = set(re.findall(r"`(\w+)`", first))
+        assert named == {field.encode_name for field in msgspec.structs.fields(kind)}
+    assert f"1 unless you say otherwise, up to {COUNT_MAX}" in page
+    assert f"1 to {STEPS_MAX} steps" in page
