@@ -9,6 +9,7 @@ from models.errors import InputError
 from stream.model_registry.objects import Objects
 from stream.recordings.files import require_place, write_whole
 from tests.builders import artifact
+from tests.chains.test_language import CHAIN
 from tests.test_cli import Run, lines, run
 from tests.test_model_registry import runs
 
@@ -73,6 +74,35 @@ def test_what_is_wrong_is_one_line_and_an_exit_code(run: Run, folder: Path, word
     assert said[0].startswith("Usage:") or (len(said) == 1 and said[0].startswith("error: "))
     assert sorted(path for path in folder.rglob("*") if path.is_file()) == before
     assert not Path("/dev/null").is_file()
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--detector", "unusual_velocty"), "did you mean unusual_velocity? valid are after_stop, "),
+        (("--detector", "after_stop", "--detector", "looked_first"), "'looked_first' is no detector, chain"),
+        (("--detector", "planner_executor:crossing"), "'planner_executor:crossing' is no detector, chain"),
+        (("--detector", "looked_first", "--chains", "mine.yml"), ""),
+        (("--detector", "planner_executor"), ""),
+    ],
+    ids=str,
+)
+def test_whose_finding_it_was_has_to_be_a_detector(
+    run: Run, folder: Path, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...], said: str
+) -> None:
+    """A worker counts a name that it does not know for nobody: the analyst would never be told."""
+    sent: list[str] = []
+
+    def send(_settings: object, _subject: object, _about: str, named: list[str], *, right: bool) -> str:
+        assert not right
+        sent.extend(named)
+        return "e1"
+
+    monkeypatch.setattr("stream.enforcement.release.send_disposition", send)
+    (folder / "mine.yml").write_text(CHAIN.replace("name: mine", "name: looked_first"))
+    ran = run("dispose", "s", "--workflow", "w", "--about", "c", "--by", "ann", "--false-positive", *words)
+    assert (ran.code, sent) == ((2, []) if said else (0, [words[1]]))
+    assert said in ran.err
 
 
 def test_what_is_no_file_is_not_replaced_by_one(tmp_path: Path) -> None:

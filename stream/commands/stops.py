@@ -1,13 +1,16 @@
 """What people say of stops: `release` lifts one, `dispose` says whether it was right."""
 
 import os
+from difflib import get_close_matches
 from typing import Annotated
 
 import typer
 
+from detectors.thresholds import DetectorSettings
+from models.errors import InputError
 from stream.console import escape, out
-from stream.options import Kafka
-from stream.settings import read_settings
+from stream.options import ChainsPath, Kafka, PolicyPath, SigmaPath
+from stream.settings import Settings, load_policy, read_settings
 
 
 def release(
@@ -46,14 +49,35 @@ def dispose(
         list[str] | None,
         typer.Option(help="whose finding it was; only for what happened too long ago to be remembered"),
     ] = None,
+    policy: PolicyPath = None,
+    chains: ChainsPath = None,
+    sigma: SigmaPath = None,
     kafka: Kafka = None,
 ) -> None:
     """Say whether a stop or finding was right: for training, evaluation and the record. It lifts nothing."""
     from stream.enforcement.release import Subject, send_disposition  # noqa: PLC0415 - needs the Kafka client
 
+    settings = read_settings(os.environ, kafka=kafka, policy=policy, chains=chains, sigma=sigma)
+    if detector:
+        _require_known(detector, settings)
     subject = Subject(workflow, session, by, reason)
-    event = send_disposition(
-        read_settings(os.environ, kafka=kafka), subject, about, detector or [], right=right
-    )
+    event = send_disposition(settings, subject, about, detector or [], right=right)
     said = "right" if right else "a false alarm"
     out.print(f"{escape(about)} in {escape(session)} was {said}: event {event} is on the actions topic")
+
+
+def _require_known(detectors: list[str], settings: Settings) -> None:
+    """Workers count a name that they do not know for nobody, and say nothing. Raises `InputError`."""
+    from stream.chain_files import builtin_names  # noqa: PLC0415 - start-up time of the other commands
+    from stream.rule_files import load_declared  # noqa: PLC0415
+
+    declared = load_declared(load_policy(settings.policy), settings.chains, settings.sigma)
+    known = {*DetectorSettings.__struct_fields__, *builtin_names(), *declared.names, *declared.crossing}
+    for name in detectors:
+        if name not in known:
+            near = get_close_matches(name, known, 1)
+            meant = f"did you mean {near[0]}? " if near else ""
+            raise InputError(
+                f"--detector {name!r} is no detector, chain or rule that is loaded; {meant}valid are "
+                f"{', '.join(sorted(known))}, and your own with --policy, --chains or --sigma"
+            )
