@@ -14,7 +14,7 @@ from stream.dead_letters import refused_line
 from stream.enforcement.publisher import DELIVER_MS_MAX, Publisher, event_record
 from stream.ingest.pipeline import Pipeline
 from stream.messages import Record
-from stream.recordings.files import lines
+from stream.recordings.files import Unbroken, lines
 from stream.recordings.following import followed
 from stream.recordings.recorded import Arrival, Arrivals, Refused, arrivals, bytes_max, known_source
 from stream.settings import Settings
@@ -31,6 +31,8 @@ class Ingest:
         self.counted: Counter[str] = Counter()
         self.first_refused: Refused | None = None
         """The first line that could not be used."""
+        self.read: Unbroken | None = None
+        """Where it ended before its end, and why: to be told after what was sent."""
         self._topics = topics_of(settings)
         self._settings = settings
         self._pipeline = Pipeline(registry)
@@ -44,7 +46,7 @@ class Ingest:
     def run(self, source: str, paths: list[str], *, follow: bool) -> None:
         """Until the files end, or, following, until somebody ends it; what was sent has arrived then.
 
-        Raises `InputError` for a file or source that cannot be read, `StateError` if the broker is away.
+        Raises `InputError` for a source or first file that cannot be read, `StateError` without a broker.
         """
         known_source(source)
         with Publisher(self._settings, "ingest") as publisher:
@@ -64,8 +66,8 @@ class Ingest:
             self._send_events(publisher, self._pipeline.overdue(_now_ms()))
             self._settle()
 
-        given = followed(paths[0], most, idle) if follow else lines(paths, most)
-        for line in given:
+        self.read = Unbroken(followed(paths[0], most, idle) if follow else lines(paths, most))
+        for line in self.read:
             self.counted["lines"] += 1
             yield line
 

@@ -1,14 +1,19 @@
-"""A growing file, line by line."""
+"""What is sent from files: one that grows, line by line, and one that breaks off."""
 
 import gzip
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Self
 
 import pytest
 
 from models.errors import InputError
+from models.registry import EMPTY
+from stream.ingesting import Ingest
 from stream.recordings import following
 from stream.recordings.following import followed
+from stream.settings import Settings
 
 BYTES_MAX = 50
 
@@ -112,3 +117,37 @@ def test_a_packed_file_is_refused(tmp_path: Path) -> None:
     path.write_bytes(gzip.compress(b"one\n"))
     with pytest.raises(InputError, match="only text is followed"):
         read(path)
+
+
+class _Nowhere:
+    """Takes everything, and has it at once."""
+
+    def __init__(self, *_: object) -> None:
+        self.sent = 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None: ...
+
+    def know(self, _topic: str) -> None: ...
+
+    def send(self, _record: object) -> SimpleNamespace:
+        self.sent += 1
+        return SimpleNamespace(get=lambda timeout: timeout)
+
+
+def test_an_input_that_breaks_off_is_sent_as_far_as_it_goes_and_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What went out is counted: whoever runs it again knows that it was not all."""
+    monkeypatch.setattr("stream.ingesting.Publisher", _Nowhere)
+    records = b"".join(b'{"no": %d}\n' % number for number in range(4_000))
+    cut = tmp_path / "cut.gz"
+    cut.write_bytes(gzip.compress(records)[:-3_000])
+    ingest = Ingest(Settings(), EMPTY)
+    ingest.run("okta.system_log", [str(cut)], follow=False)
+    assert 0 < ingest.counted["lines"] == ingest.counted["dead letters"] < 4_000
+    assert ingest.read is not None
+    with pytest.raises(InputError, match="ended before"):
+        ingest.read.complain()

@@ -1,5 +1,6 @@
 """The command as a shell starts it: streams that are closed, full or of another alphabet."""
 
+import gzip
 import json
 import os
 import subprocess
@@ -10,7 +11,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from tests.builders import CHAIN, told
+from tests.builders import CHAIN, op, told
 
 ROOT = Path(__file__).parent.parent
 ASCII = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
@@ -63,3 +64,27 @@ def test_another_alphabet_ends_nothing(chain: Path) -> None:
     code, said, _ = shell(f"CB replay {chain} --json", ASCII)
     assert code == 0
     assert json.loads(said.decode().splitlines()[0])["agent"] == "Bücherwurm"
+
+
+def test_what_came_before_a_file_breaks_off_is_judged_and_counted(chain: Path, tmp_path: Path) -> None:
+    """A download that was cut may hold what is looked for, and the summary says how much there was."""
+    more = (op("D", at, session="other") for at in range(1_000, 2_000))
+    whole = chain.read_bytes() + b"".join(msgspec.json.encode(event) + b"\n" for event in more)
+    cut = tmp_path / "cut.gz"
+    cut.write_bytes(gzip.compress(whole)[:-4_000])
+    told_so = f"error: {cut}: Compressed file ended before the end-of-stream marker was reached\n"
+    code, said, errors = shell(f"CB replay {cut} --json")
+    rows = [json.loads(line) for line in said.splitlines()]
+    assert (code, errors) == (2, told_so)
+    assert "command" in {row["kind"] for row in rows}
+    assert rows[-1]["kind"] == "summary"
+    assert 0 < rows[-1]["events"] < 1_000
+    code, said, errors = shell(f"CB replay {cut}")
+    assert (code, errors) == (2, told_so)
+    assert f"events           {rows[-1]['events']}" in said.decode()
+
+
+def test_a_file_of_which_nothing_can_be_read_has_no_summary(tmp_path: Path) -> None:
+    """Nothing was judged, so nothing is counted."""
+    code, said, _ = shell(f"CB replay {tmp_path / 'missing'} --json")
+    assert (code, said) == (2, b"")

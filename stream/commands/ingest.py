@@ -30,3 +30,5 @@ def ingest(
     out.print(counted(dict(ingesting.counted)))
     if ingesting.names_to_add:
         out.print(f"names to add: {escape(counted(ingesting.names_to_add))}")
+    if ingesting.read is not None:
+        ingesting.read.complain()

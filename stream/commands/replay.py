@@ -30,7 +30,7 @@ def replay(
     from stream import collector  # noqa: PLC0415 - start-up time of the other commands
     from stream.offline.replay import Replay  # noqa: PLC0415
     from stream.progress import progress  # noqa: PLC0415
-    from stream.recordings.files import lines  # noqa: PLC0415
+    from stream.recordings.files import Unbroken, lines  # noqa: PLC0415
     from stream.recordings.recorded import bytes_max  # noqa: PLC0415
     from stream.rule_files import load_declared  # noqa: PLC0415
 
@@ -47,7 +47,8 @@ def replay(
     )
     encode = msgspec.json.Encoder().encode
     with collector.settled(), progress(files, shown=not json) as bar:
-        for row in replayed.rows(lines(files, bytes_max(source), bar)):
+        given = Unbroken(lines(files, bytes_max(source), bar))
+        for row in replayed.rows(given):
             if json:
                 sys.stdout.write(encode(row).decode() + "\n")
             else:
@@ -55,8 +56,13 @@ def replay(
     summary = replayed.summary()
     if json:
         sys.stdout.write(encode(summary).decode() + "\n")
-        return
-    tell_refused(replayed.first_refused, source)
+    else:
+        tell_refused(replayed.first_refused, source)
+        _tell(summary, source)
+    given.complain()
+
+
+def _tell(summary: dict[str, Any], source: str) -> None:
     if summary["lines"] and not summary["events"] and not summary["dead_letters"]:
         errors.print(f"[yellow]no line told of anything:[/yellow] are they of {escape(source)} (--source)?")
     for name, value in summary.items():

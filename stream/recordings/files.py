@@ -8,7 +8,7 @@ import gzip
 import os
 import sys
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from errno import EACCES
 from io import BufferedReader
@@ -61,6 +61,34 @@ def lines(paths: list[str], bytes_max: int = EVENT_BYTES_MAX, bar: Bar = SILENT)
                     bar.on(before - last)
                 yield line
             bar.on(place() - before)
+
+
+class Unbroken:
+    """Lines up to where an input breaks off: what came before it counts, and what broke it is kept.
+
+    Raises `InputError` itself where there was nothing before.
+    """
+
+    def __init__(self, lines: Iterable[bytes]) -> None:
+        self._lines = lines
+        self._broken: InputError | None = None
+
+    def __iter__(self) -> Iterator[bytes]:
+        """They end as if that were all."""
+        came = False
+        try:
+            for line in self._lines:
+                came = True
+                yield line
+        except InputError as error:
+            if not came:
+                raise
+            self._broken = error
+
+    def complain(self) -> None:
+        """Raises what broke it, once the rest is told."""
+        if self._broken is not None:
+            raise self._broken
 
 
 def write_whole(path: Path, content: bytes) -> None:
