@@ -142,7 +142,7 @@ def version_of(header: Header) -> str:
 
 def write_artifact(header: Header, payload: Payload, signer: Signer) -> bytes:
     """The file's bytes; fills the checksum in."""
-    return signed_artifact(header, encoded(payload), signer)
+    return b"".join(signed_parts(header, encoded(payload), signer))
 
 
 def encoded(payload: Payload) -> bytes:
@@ -150,11 +150,12 @@ def encoded(payload: Payload) -> bytes:
     return msgspec.json.encode(payload, order="deterministic")
 
 
-def signed_artifact(header: Header, content: bytes, signer: Signer) -> bytes:
-    """The same of an encoded payload: whoever is short of memory has let go of what it was encoded from."""
+def signed_parts(header: Header, content: bytes, signer: Signer) -> tuple[bytes, bytes, bytes]:
+    """The same in parts, of an encoded payload, which is as large as the file: nothing here copies it."""
     header.checksum = sha256(content).hexdigest()
     told = msgspec.json.encode(header)
-    return msgspec.json.encode({"header": Raw(told), "signature": signer.sign(told), "payload": Raw(content)})
+    heading = msgspec.json.encode({"header": Raw(told), "signature": signer.sign(told)})
+    return heading.removesuffix(b"}") + PAYLOAD_BEGINS, content, b"}"
 
 
 def read_artifact(content: bytes, path: Path, trusted: Trusted) -> Baseline:

@@ -8,7 +8,7 @@ from statistics import median
 from msgspec import Struct
 
 from detectors.policy import LearningSettings, Policy
-from models.baselines.baseline import Baseline, Header, Share, encoded, signed_artifact
+from models.baselines.baseline import Baseline, Header, Share, encoded, signed_parts
 from models.baselines.learning import learn
 from models.baselines.signing import Signer
 from models.errors import InputError
@@ -118,7 +118,7 @@ def _learned(
     header.agents = shares(taught, left_out)
     content = encoded(payload)
     del payload  # as large as the file
-    write_whole(out, signed_artifact(header, content, signer))
+    write_whole(out, *signed_parts(header, content, signer))
     roles = Counter(run.operations[0].agent_role for run in taught)
     return Trained(header, roles, dead_letters)
 

@@ -91,13 +91,17 @@ class Unbroken:
             raise self._broken
 
 
-def write_whole(path: Path, content: bytes) -> None:
-    """Nobody ever meets half of the file. Raises `InputError` if it cannot be written."""
+def write_whole(path: Path, *parts: bytes) -> None:
+    """Write the parts in their order; nobody ever meets half of the file.
+
+    Raises `InputError` if it cannot be written.
+    """
     require_place(path)
     temporary = path.with_name(f".{uuid4().hex[:12]}.part")  # its own: another run may write here, too
     try:
         try:
-            temporary.write_bytes(content)
+            with temporary.open("wb") as file:
+                file.writelines(parts)
             temporary.replace(path)
         finally:
             temporary.unlink(missing_ok=True)
