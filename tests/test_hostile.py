@@ -8,7 +8,8 @@ import pytest
 from models.errors import InputError
 from stream.model_registry.objects import Objects
 from stream.recordings.files import require_place, write_whole
-from tests.builders import artifact
+from tests.builders import CHAIN as STOPPED
+from tests.builders import artifact, told
 from tests.chains.test_language import CHAIN
 from tests.test_cli import Run, lines, run
 from tests.test_model_registry import runs
@@ -103,6 +104,42 @@ def test_whose_finding_it_was_has_to_be_a_detector(
     ran = run("dispose", "s", "--workflow", "w", "--about", "c", "--by", "ann", "--false-positive", *words)
     assert (ran.code, sent) == ((2, []) if said else (0, [words[1]]))
     assert said in ran.err
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("train", "events.ndjson", "--out", "o.json"),
+        ("score", "events.ndjson", "--baseline", "b.json"),
+        ("evaluate", "events.ndjson", "--baseline", "b.json"),
+    ],
+    ids=str,
+)
+def test_a_format_that_there_is_not_is_answered_with_those_that_there_are(
+    run: Run, folder: Path, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...]
+) -> None:
+    """Those of whole runs, too, which are for learning alone; and nothing is made before it is looked at."""
+    if words[0] == "train":  # the others read what is signed already
+        monkeypatch.setenv("CHAINBRAKE_KEYS", str(folder / "keys"))
+    ran = run(*words, "--source", "agent-run")
+    assert ran.code == 2
+    assert "'agent-run' is not known; did you mean agent-runs? known are aws.cloudtrail, " in ran.err
+    assert ran.err.strip().endswith("scenario, agent-runs, hdfs")
+    assert not (folder / "keys").exists()
+
+
+def test_a_backtest_of_a_wrong_source_says_what_could_not_be_read(run: Run, folder: Path) -> None:
+    """As a replay does: an empty table looks like a quiet day."""
+    said = run("backtest", folder / "events.ndjson", "--source", "okta.system_log").err
+    assert said.startswith("first dead letter: line 0 (from 0) is no record of okta.system_log: ")
+    assert run("backtest", folder / "events.ndjson", "--source", "okta.system_log", "--json").err == ""
+
+
+def test_a_revoked_token_is_named(run: Run, folder: Path) -> None:
+    """A session may have several: two lines alike would look like one that is told twice."""
+    (folder / "chain.ndjson").write_bytes(lines(*told(STOPPED)))
+    (line,) = [line for line in run("replay", "chain.ndjson").out.splitlines() if "revoke_token" in line]
+    assert " s1  cred-7  " in line
 
 
 def test_what_is_no_file_is_not_replaced_by_one(tmp_path: Path) -> None:

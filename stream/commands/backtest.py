@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from stream.baseline_files import load_baseline
+from stream.commands.replay import tell_refused
 from stream.console import errors, escape
 from stream.offline.backtest import Backtest
 from stream.offline.labels import read_labels
@@ -67,6 +68,7 @@ def run(
         for row in rows:
             sys.stdout.write(encode(row).decode() + "\n")
         return
+    tell_refused(tested.first_refused, source)
     out.print(_table("which detectors fired", DETECTORS, tested.detectors()))
     _tell_firings(tested, out)
     if labels is not None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import msgspec
 import typer
 
+from models.command import Action
 from stream.baseline_files import load_baseline
 from stream.console import errors, escape, out
 from stream.options import BaselinePath, ChainsPath, Files, PolicyPath, RegistryPath, SigmaPath, SourceName
@@ -85,4 +86,7 @@ def counted(reasons: dict[str, int]) -> str:
 
 def _line(row: dict[str, Any]) -> str:
     what = row["action"] if row["kind"] == "command" else f"{row['detector']} {row['confidence']:.2f}"
-    return f"{row['input_index']:>8}  {row['kind']:8} {what:26} {row['session']}  {row['reason']}"
+    whose = row["session"]
+    if what == Action.REVOKE_TOKEN:  # a session has several: which of them is meant
+        whose += f"  {row['credential']}"
+    return f"{row['input_index']:>8}  {row['kind']:8} {what:26} {whose}  {row['reason']}"

@@ -15,6 +15,7 @@ from stream.learning.scenarios import recordings
 from stream.learning.training import train, train_recorded, train_runs
 from stream.progress import progress
 from stream.recordings.files import lines, require_place
+from stream.recordings.recorded import known_source
 from stream.settings import Settings, load_policy, load_registry
 from stream.sources.known import EVENTS, RUNS, recorded_runs
 
@@ -42,6 +43,7 @@ def run_train(
     """Learn, sign, write, and tell what was learned; returns the version. Raises `InputError`."""
     policy, registry = load_policy(settings.policy), load_registry(settings.registry)
     require_place(to)
+    known_source(source, RUNS)
     signer = signing(out, settings)  # first: nobody should learn for an hour that it cannot be signed
     with progress(files) as bar, uncollected():
         if source == EVENTS:

@@ -11,6 +11,7 @@ from stream.learning.teaching import Recorded
 from stream.progress import SILENT, Bar
 from stream.recordings.files import lines
 from stream.recordings.recorded import Arrival, arrivals, bytes_max, known_source
+from stream.sources.known import RUNS
 from stream.sources.recorded_run import RecordedRun
 
 
@@ -23,7 +24,7 @@ def recordings(
     live: Baseline | None = None,
 ) -> Iterator[Recorded]:
     """One recording a file. Accounts and keys that run for weeks teach as one session for each busy spell."""
-    known_source(source)
+    known_source(source, RUNS)
     for path in paths:
         recorded = Recorded(policy, cut_ms=policy.idle_ms, registry=registry, live=live)
         for arrival in arrivals(source, lines([path], bytes_max(source), bar), Pipeline(registry)):
@@ -38,7 +39,7 @@ def resolved_runs(
     source: str, paths: list[str], registry: Registry, bar: Bar = SILENT
 ) -> Iterator[RecordedRun]:
     """Every session of every path, in the order in which they began; what moved is where it belongs."""
-    known_source(source)
+    known_source(source, RUNS)
     for path in paths:
         runs: dict[tuple[str, str], list[tuple[int, Operation]]] = {}
         for arrival in arrivals(source, lines([path], bytes_max(source), bar), Pipeline(registry)):

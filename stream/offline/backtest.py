@@ -23,7 +23,7 @@ from stream.offline.labels import Label, Scored, scored
 from stream.offline.replay import Replay
 from stream.progress import SILENT, Bar
 from stream.recordings.files import lines
-from stream.recordings.recorded import bytes_max
+from stream.recordings.recorded import Refused, bytes_max
 from stream.rule_files import load_declared
 
 P90 = 0.9
@@ -111,6 +111,8 @@ class Backtest:
         self.fired: dict[str, Fired] = {}
         self.cost = Cost()
         self.dead_letters: Counter[str] = Counter()
+        self.first_refused: Refused | None = None
+        """The first line that could not be used."""
 
     def add(self, path: str, bar: Bar = SILENT) -> Run:
         """One file. Raises `InputError` for one that cannot be read."""
@@ -140,6 +142,7 @@ class Backtest:
         self.cost.whole_ns += self._clock_ns() - began_ns
         self.cost.events += run.events
         self.dead_letters.update(replayed.summary()["dead_letters"])
+        self.first_refused = self.first_refused or replayed.first_refused
         self.runs.append(run)
         return run
 

@@ -1,6 +1,7 @@
 """Lines of files as events, whatever their format: our own events, a source's records, or a scenario's."""
 
 from collections.abc import Callable, Iterable, Iterator
+from difflib import get_close_matches
 from heapq import heappop, heappush
 
 import msgspec
@@ -60,10 +61,13 @@ class Line(Struct, frozen=True):
 _line = msgspec.json.Decoder(Line)
 
 
-def known_source(source: str) -> str:
-    """The source. Raises `InputError` if there is no such."""
-    if source not in (EVENTS, SCENARIO, *SOURCES):
-        raise InputError(f"source {source!r} is not known; known are {', '.join((*SOURCES, SCENARIO))}")
+def known_source(source: str, beside: Iterable[str] = ()) -> str:
+    """The source. Raises `InputError` if there is no such, here or `beside`, where runs are read."""
+    known = (*SOURCES, SCENARIO, *beside)
+    if source not in known:
+        near = get_close_matches(source, known, 1)
+        meant = f"did you mean {near[0]}? " if near else ""
+        raise InputError(f"source {source!r} is not known; {meant}known are {', '.join(known)}")
     return source
 
 
