@@ -14,6 +14,7 @@ from detectors.policy import Policy
 from models.attested import Effect
 from models.errors import InputError
 from models.event import AnyEvent, Grade
+from models.registry import Registry
 from models.session import Alarm
 from stream.cli import main
 from stream.commands.explain import hangs_on
@@ -81,6 +82,29 @@ def test_what_would_have_prevented_a_stop_is_tried_out_and_true() -> None:
     assert exact.prevents
     given = approval(20, decided_by=HUMAN)
     assert not told_of([events[0], given, events[1]]).stopped
+
+
+@pytest.mark.parametrize(
+    ("approvers", "prevents"),
+    [
+        ((), True),
+        (("boss@example.com",), True),
+        (("ann@example.com", "boss@example.com"), True),
+        (("ann@example.com",), False),
+    ],
+    ids=str,
+)
+def test_an_approval_is_tried_out_by_somebody_who_may_give_it(
+    approvers: tuple[str, ...], *, prevents: bool
+) -> None:
+    """One by nobody in the registry would be a bad one itself, and the advice: approve it, and be stopped."""
+    known = Registry(replace(OFFICE.content, approvers=approvers))
+    events = [op("D", 0), change(30, on_behalf_of="ann@example.com", principal="ann@example.com")]
+    explaining = Explaining(Policy(), None, EVENTS, known, "s1")
+    story = explaining.story([msgspec.json.encode(event) for event in events])
+    assert story.stopped
+    exact = next(tried for tried in story.tried if tried.what.startswith("an approval of exactly this"))
+    assert exact.prevents is prevents
 
 
 def test_where_nothing_would_have_helped_the_story_says_so(tell: Tell) -> None:

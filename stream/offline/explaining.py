@@ -106,6 +106,7 @@ class Explaining:
         self._replay = Replay(policy, baseline, source, registry, self._declared)
         self._again = Judge(policy, baseline, registry, self._declared)
         self._warrants = Warrants(policy.approvals, registry)
+        self._approvers = registry.content.approvers
         self._only = workflow
         self._source = source
         self._elsewhere = ""
@@ -252,7 +253,7 @@ class Explaining:
             self._story.untried = "it rests on no change that an approval or a plan could name"
         else:
             asked = WhatIf(self._again, arrivals, decisive.command, decisive.index, self._story.session)
-            self._story.tried = asked.tried(decisive.changes, self._policy.approvals)
+            self._story.tried = asked.tried(decisive.changes, self._policy.approvals, self._approvers)
             if not self._story.tried:
                 self._story.untried = "judged without the other workflows, the stop does not come about"
 

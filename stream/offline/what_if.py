@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from detectors.judge import Judge
 from detectors.policy import ApprovalSettings
-from detectors.remedy import approval_of, approved_plan, registered_change
+from detectors.remedy import approval_of, approved_plan, registered_change, somebody_else
 from models.command import RANK, Action, Command
 from models.event import AnyEvent, Operation
 from models.session import Workflow
@@ -46,12 +46,18 @@ class WhatIf:
         self._index = index
         self._session = session
 
-    def tried(self, changes: Sequence[Operation], settings: ApprovalSettings) -> list[Tried]:
-        """Approvals, a registered change and an approved plan for these changes; empty if there are none."""
+    def tried(
+        self, changes: Sequence[Operation], settings: ApprovalSettings, approvers: Sequence[str] = ()
+    ) -> list[Tried]:
+        """Approvals, a registered change and an approved plan for these changes; empty if there are none.
+
+        `approvers` are those who alone may approve; nobody for anybody.
+        """
         if not changes or not self._reaches({}):
             return []
+        by = somebody_else(approvers, (arrival.event for arrival in self._arrivals))
         answers = []
-        approvals = {_key(change): approval_of(change, settings) for change in changes}
+        approvals = {_key(change): approval_of(change, settings, by) for change in changes}
         approved = {key: (given,) for key, given in approvals.items() if given is not None}
         last = _key(changes[-1])
         if len(changes) > 1 and last in approved:
@@ -63,9 +69,9 @@ class WhatIf:
             answers.append(
                 self._try("an approval of exactly this, by somebody else, beforehand", named, approved)
             )
-        registered = {_key(change): (registered_change(change),) for change in changes}
+        registered = {_key(change): (registered_change(change, by),) for change in changes}
         answers.append(self._try("a registered change that names all that it reaches", changes, registered))
-        planned = {_key(change): approved_plan(change, settings) for change in changes}
+        planned = {_key(change): approved_plan(change, settings, by) for change in changes}
         answers.append(self._try("an approved plan that names the targets", changes, planned))
         return answers
 
