@@ -75,9 +75,11 @@ class Day:
         if act.kind == "operation":
             lived.calls += 1
             lived.times_s.append(time.monotonic())
-        if status == 200:  # noqa: PLR2004 - HTTP's OK
+        if "event" in body:
             self._record.events[body["event"]] = act
-        elif status == 403:  # noqa: PLR2004 - HTTP's Forbidden
+        if status == 200:  # noqa: PLR2004 - HTTP's OK
+            return
+        if status == 403:  # noqa: PLR2004 - HTTP's Forbidden
             lived.refused += 1
         else:
             lived.errors.append(f"{act.fields['operation']}: the gateway answered {status} {body}")

@@ -8,7 +8,7 @@ from demo.acts import Act
 from demo.agents import AGENTS, ROGUE, Agent, identity
 from demo.watch import Heard, Noted, Ordered
 from models.acknowledgement import Acknowledgement, Certainty, Hit
-from models.command import STOPS, Action
+from models.command import STOPS, Action, Command
 
 BURST = 20
 """A rate is that of this many calls in a row."""
@@ -41,7 +41,7 @@ class Record:
     def __init__(self, run: str) -> None:
         self.lived = {agent.name: Lived(agent, identity(agent, run)["session"]) for agent in AGENTS}
         self.events: dict[str, Act] = {}
-        """Event id: what it was."""
+        """Event id: what it was, in the order of the answers."""
         self.began_ms = 0
         self.ordered: dict[str, Ordered] = {}
         self.answers: dict[tuple[str, Certainty], Acknowledgement] = {}
@@ -70,6 +70,11 @@ class Record:
             if known.command.action is Action.KILL_SESSION and known.command.session == self.rogue.session
         )
         return next(kills, None)
+
+    def chain(self, command: Command) -> list[Act]:
+        """What it rests on, in the order in which it was done: its own order is that of the findings."""
+        evidence = frozenset(command.evidence)
+        return [act for event_id, act in self.events.items() if event_id in evidence]
 
     def verified(self) -> bool:
         """Whether the kill was shown to hold."""

@@ -91,8 +91,7 @@ class Screen:
         self.tick(everything=True)
         chain = " → ".join(
             escape(f"{act.fields['operation']} {act.fields.get('target', '')}".strip())
-            for act in (record.events.get(event_id) for event_id in kill.command.evidence)
-            if act is not None
+            for act in record.chain(kill.command)
         )
         times = "\n".join(f"  {after_ms:5} ms  {escape(words)}" for words, after_ms in record.milestones())
         shares = ", ".join(f"{part.detector} {part.share:.0%}" for part in kill.command.contributions)

@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 from typer.testing import CliRunner
 
 from demo.__main__ import main
@@ -16,13 +17,19 @@ from demo.acts import Act, Pace
 from demo.agents import AGENTS, ROGUE, Agent, identity
 from demo.history import session, write_history
 from demo.live import SPREAD
+from demo.record import Record
 from detectors.policy import Policy
+from models.command import Action, Command
 from stream.baseline_files import load_baseline
 from stream.cli import app
 from stream.offline.replay import Replay
 from stream.settings import Settings
 
 DAYS = 10
+KILL = Command(
+    id="k", action=Action.KILL_SESSION, session="s", workflow="w", agent="a", at_ms=0, seen_ms=0,
+    expires_ms=1, event_id="e3", event_source="test", risk=0.9, reason="a test",
+)  # fmt: skip
 HOUR_MS = 3_600_000
 STALLS = {"quick": (0.0, 0), "busy": (0.1, 300), "crawling": (0.3, 500)}
 """A machine: the share of calls that it keeps waiting, and for how long on average (ms)."""
@@ -76,3 +83,11 @@ def test_a_seed_that_is_no_number_is_told(
     monkeypatch.setenv("DEMO_SEED", "abc")
     assert main() == 2
     assert "DEMO_SEED is 'abc'" in capsys.readouterr().err
+
+
+def test_the_chain_is_shown_as_it_was_done() -> None:
+    """The command lists its evidence by finding, the surest first."""
+    record, acts = Record("today"), list(ROGUE.today(Pace(Random("1"), SPREAD)))
+    record.events = {f"e{number}": act for number, act in enumerate(acts)}
+    kill = replace(KILL, evidence=("e3", "e0", "e2", "unheard of"))
+    assert record.chain(kill) == [acts[0], acts[2], acts[3]]

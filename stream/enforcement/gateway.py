@@ -122,7 +122,7 @@ class Gateway:
         if block is not None and grant is None:
             self._guard.note(call, refused=True)
             self._publish_refused(msgspec.structs.replace(call, outcome=Outcome.DENIED))
-            return _refusal(block)
+            return _refusal(block, event=call.id)
         self._guard.note(call, refused=False)
         answer = await self._recorded(call)
         if grant is not None and answer.status != HTTPStatus.OK:
@@ -276,8 +276,9 @@ def _lost(topic: str, error: BaseException) -> None:
     log.warning("a record was lost", topic=topic, error=repr(error))
 
 
-def _refusal(block: Block) -> web.Response:
-    return _answer(403, {"reason": block.reason, "command": block.command, "expires_ms": block.expires_ms})
+def _refusal(block: Block, **more: str) -> web.Response:
+    told = {"reason": block.reason, "command": block.command, "expires_ms": block.expires_ms}
+    return _answer(403, told | more)
 
 
 def _answer(status: int, body: dict[str, Any]) -> web.Response:
