@@ -3,7 +3,13 @@
 import re
 from functools import lru_cache
 
-from detectors.naming import same_thing, stands_whole_in
+from detectors.naming import (
+    NAMES_KEPT_MAX,
+    same_operation,
+    same_thing,
+    stands_whole_in,
+    subject,
+)
 from detectors.policy import ApprovalSettings
 from models.event import Grade
 from models.session import Step, Workflow, called, known_by
@@ -13,8 +19,10 @@ PAIRS = re.compile(r"->|[,:;|]+")
 PARTS = re.compile(r"->|[,:;|\s]+")
 PLAN_OPERATION = "pipeline.apply"
 """What an approval of a whole plan names as its operation; its target is the plan's hash."""
-NAMES_KEPT_MAX = 4_096
-"""Answers about two names that are kept: an approval's are compared with each change after it."""
+OPAQUE = re.compile(r"(?<=/)[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}(?=/|$)")
+"""An id in a path, which nobody who approves would write."""
+WORDS = re.compile(r"[a-z]{6,}")
+"""The words of an operation that could name a kind of thing; `add`, `update` and `to` do not."""
 NAME_WHOLE_MIN = 8
 """A shorter name is looked for as a part only: it could stand in another by chance."""
 
@@ -74,7 +82,9 @@ def answered_ms(workflow: Workflow, approval: str) -> int | None:
 
 def is_about(operation: str, target: str, step: Step) -> bool:
     """Whether what was approved is what a step did, or tried."""
-    return _same_operation(operation, step) and _names(target, step)
+    if _same_operation(operation, step):
+        return _names(target, step)
+    return step.grade is not Grade.ATTESTED and _may_be(operation, target, step.target)
 
 
 def use_up(grant: Grant, step: Step) -> None:
@@ -94,12 +104,14 @@ def _unused(grant: Grant, step: Step) -> bool:
 
 
 def _same_operation(approved: str, step: Step) -> bool:
-    """The same name; an approval service may name a verb where the record names verb and path.
+    """The same name, however it is spelt; or the verb, where the record names verb and path.
 
     An agent's tool writes a platform's name with underscores, behind a word for the platform.
     """
     allowed, done = approved.casefold(), step.operation.casefold()
     if allowed == done or (" " not in allowed and done.startswith(allowed + " ")):
+        return True
+    if same_operation(approved, step.operation):
         return True
     return step.grade is not Grade.ATTESTED and _is_tool_of(allowed, done)
 
@@ -109,6 +121,22 @@ def _is_tool_of(operation: str, tool: str) -> bool:
     """Whether a tool is called like an operation: `github_repo_destroy` and `repo.destroy`."""
     named = _letters(operation)
     return bool(named) and named in {_letters(tool), _letters(tool.partition("_")[2])}
+
+
+@lru_cache(maxsize=NAMES_KEPT_MAX)
+def _may_be(operation: str, resource: str, path: str) -> bool:
+    """Whether an agent's word may be of what was approved, which has a name there and an id here.
+
+    `Update conditional access policy` of one that has a name, and `/conditionalAccess/policies/<id>`: whose
+    id that is, the platform's record tells, which is then compared in full.
+    """
+    ids = OPAQUE.findall(path)
+    if not ids or any(one.casefold() in resource.casefold() for one in ids):
+        return False
+    said = _letters(OPAQUE.sub("", path))
+    return any(
+        word.removesuffix("y").removesuffix("s") in said for word in WORDS.findall(operation.casefold())
+    )
 
 
 def _names(resource: str, step: Step) -> bool:
@@ -129,7 +157,7 @@ def _stands_in(resource: str, wanted: str) -> bool:
 
     People are called by login here and by name there: `ann.lee@example.org` and `Ann Lee` are one.
     """
-    if any(same_thing(part, wanted) for part in PARTS.split(resource)):
+    if any(same_thing(part, wanted) or same_thing(subject(part), wanted) for part in PARTS.split(resource)):
         return True
     if len(wanted) > NAME_WHOLE_MIN and stands_whole_in(wanted, resource):
         return True

@@ -78,6 +78,8 @@ class Fact(StrEnum):
     """How many factors a login took, where the record says so."""
     MINTED = "minted"
     """Platform id of the credential that came into being."""
+    THING = "thing"
+    """Full platform id of what was written, where that only says something about the target."""
     OWNER = "owner"
     """Owner of the target, where the record says so."""
     AUTHOR = "author"

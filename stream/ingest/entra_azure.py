@@ -164,6 +164,7 @@ def _place(reading: Reading, resource: str, said: Properties) -> None:
             index += 1 if index + 2 < len(parts) and _is_scope(parts[index + 2]) else 2
             continue
         if here in ON_SOMETHING:
+            reading.state(Fact.THING, name(resource))
             break
         if following:
             kind, target = here, following

@@ -32,6 +32,19 @@ WEAKER: dict[str, Any] = {"effects": (Effect.WEAKENS,), "target_kind": "user"}
 LOGIN: dict[str, Any] = {"effects": (Effect.MINTS,), "operation": "sts:AssumeRoleWithWebIdentity"}
 TICKET: dict[str, Any] = {"effects": (Effect.UNTRUSTED,), "facts": {"author": "unauthenticated"}}
 COMMENT: dict[str, Any] = {"effects": (Effect.OUTBOUND,), "operation": "ticket:Comment"}
+BY_ID: dict[str, Any] = {
+    "effects": (Effect.WEAKENS,),
+    "operation": "graph_patch",
+    "target": "/identity/conditionalAccess/policies/4a03b0e7-e6d9-4a6a-8d40-aa1ac6625fff",
+    "grade": Grade.OBSERVED,
+}
+RECORDED: dict[str, Any] = {
+    "effects": (Effect.WEAKENS,),
+    "operation": "Update conditional access policy",
+    "grade": Grade.ATTESTED,
+}
+STORE = "/subscriptions/s/resourceGroups/rg/providers/Microsoft.KeyVault/vaults/kv-app"
+SETTING = "/providers/Microsoft.Insights/diagnosticSettings/siem"
 PLANNED: list[AnyEvent] = [
     approval(-30, operation="pipeline.apply", target="sha256:aa"),
     registered("plan", -100, "sha256:aa", targets=("iam:role/app", "iam:policy/app")),
@@ -123,6 +136,15 @@ FIRES: Stories = {
         "the change is a claim of telemetry": [
             registered("change", -10, targets=("role/app",), grade=Grade.OBSERVED),
             op("V", 0, **GRANT),
+        ],
+        "approved by name, and the record names another than the agent's id meant": [
+            approval(-10, operation="Update conditional access policy", target="trusted laptops"),
+            op("V", 0, source="spans", **BY_ID),
+            op("V", 60, source="entra", target="MFA for admins", **RECORDED),
+        ],
+        "approved was the same by the method of another kind of thing": [
+            approval(-10, operation="google.iam.admin.v1.SetOrgPolicy", target="role/app:policy/reader"),
+            op("V", 0, operation="SetIAMPolicy", **GRANT),
         ],
         "one right is taken away and another given": [
             op("V", 0, effects=(Effect.REMOVES, Effect.EXPANDS, Effect.ADMIN))
@@ -218,6 +240,19 @@ MUST_NOT: Stories = {
         "approved was the same operation in capitals": [
             approval(-10, operation="IAM:ATTACHROLEPOLICY", target="role/app:policy/reader"),
             op("V", 0, **GRANT),
+        ],
+        "approved by the method with its package": [
+            approval(-10, operation="google.iam.admin.v1.SetIAMPolicy", target="role/app:policy/reader"),
+            op("V", 0, operation="SetIAMPolicy", **GRANT),
+        ],
+        "approved by name, and the agent tells of an id": [
+            approval(-10, operation="Update conditional access policy", target="MFA for admins"),
+            op("V", 0, source="spans", **BY_ID),
+            op("V", 60, source="entra", target="MFA for admins", **RECORDED),
+        ],
+        "approved was the setting, the record is about what it is on": [
+            approval(-10, operation="diagnosticSettings/delete", target=f"{STORE}{SETTING}"),
+            op("V", 0, operation="diagnosticSettings/delete", target="kv-app", effects=(Effect.WEAKENS,)),
         ],
         "it only takes away": [op("V", 0, effects=(Effect.REMOVES,))],
         "it broke": [op("V", 0, outcome="error", **ADMIN)],

@@ -53,6 +53,7 @@ def test_a_role_assignment_says_role_principal_and_reach() -> None:
     )
     assert set(event.effects) == {"expands", "admin", "wide"}
     assert (event.target, event.facts["granted"], event.facts["beneficiary"]) == ("sub-1", "Owner", "sp-9")
+    assert event.facts["thing"].endswith("/roleAssignments/a")
     refused = azure(write, f"{CLUSTER}/providers/Microsoft.Authorization/roleAssignments/a", body)
     refused |= {"resultType": "Failure", "resultSignature": "Failed.Forbidden"}
     _, event = read(normalise, refused)
