@@ -64,8 +64,9 @@ test-corpus: $(INSTALLED)  ## of that, recorded traffic (from ../shared, where t
 	$(BIN)/pytest -n auto --dist worksteal $(OFFLINE) -m "corpus or slow"
 
 # Three files at once on two cores: most of their time they wait for a broker that is away, or for a session that ends.
+# In the order of their names: by their number of tests, the longest would come near the end, and be waited for.
 test-servers: $(INSTALLED)  ## against a real Kafka and Valkey
-	$(BIN)/pytest -n 3 --dist loadfile tests/servers
+	$(BIN)/pytest -n 3 --dist loadfile --no-loadscope-reorder tests/servers
 
 figures: $(INSTALLED)  ## measures docs/baselines.md anew, where ../shared is at hand; minutes
 	CHAINBRAKE_FIGURES=1 $(BIN)/pytest -q tests/test_figures.py tests/test_training_cost.py
