@@ -1,6 +1,7 @@
 """Commands as somebody in a hurry types them: what is wrong is one line and an exit code, no traceback."""
 
 import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -126,6 +127,20 @@ def test_a_format_that_there_is_not_is_answered_with_those_that_there_are(
     assert "'agent-run' is not known; did you mean agent-runs? known are aws.cloudtrail, " in ran.err
     assert ran.err.strip().endswith("scenario, agent-runs, hdfs")
     assert not (folder / "keys").exists()
+
+
+def test_the_provider_alone_is_answered_with_its_source(run: Run, folder: Path) -> None:
+    """Nobody knows the second half of the name by heart."""
+    said = run("replay", folder / "events.ndjson", "--source", "aws").err
+    assert "did you mean aws.cloudtrail? known are " in said
+
+
+def test_a_store_without_its_driver_says_what_brings_it(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The extra is ours, and fsspec cannot know it."""
+    monkeypatch.setitem(sys.modules, "s3fs", None)
+    ran = run("models", "list", "--models", "s3://bucket/models")
+    assert ran.code == 2
+    assert "pip install 'chainbrake[s3]'" in ran.err
 
 
 def test_a_backtest_of_a_wrong_source_says_what_could_not_be_read(run: Run, folder: Path) -> None:

@@ -73,7 +73,8 @@ class Objects:
         except (FileNotFoundError, FileExistsError, ModelRegistryError):
             raise
         except ImportError as error:
-            raise ModelRegistryError(f"{self.url}: {error}") from error
+            driver = "pip install 'chainbrake[s3]'" if self.url.startswith("s3:") else "its driver of fsspec"
+            raise ModelRegistryError(f"{self.url}: {error}; needed is {driver}") from error
         except Exception as error:  # every kind of store raises errors of its own
             reason = error.strerror if isinstance(error, OSError) and error.strerror else error
             raise ModelRegistryError(f"registry of baselines {self.url}: {reason}") from error

@@ -65,7 +65,8 @@ def known_source(source: str, beside: Iterable[str] = ()) -> str:
     """The source. Raises `InputError` if there is no such, here or `beside`, where runs are read."""
     known = (*SOURCES, SCENARIO, *beside)
     if source not in known:
-        near = get_close_matches(source, known, 1)
+        near = [name for name in known if source and name.startswith(source)]
+        near = near or get_close_matches(source, known, 1)
         meant = f"did you mean {near[0]}? " if near else ""
         raise InputError(f"source {source!r} is not known; {meant}known are {', '.join(known)}")
     return source
