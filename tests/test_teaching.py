@@ -348,8 +348,11 @@ def test_the_command_tells_whom_it_left_out_and_heeds_the_live_baseline(tmp_path
     assert "whom something was left out" not in chainbrake("train", honest, "--out", live)
     rogue = told(CHAIN, session="rogue", workflow="wr", agent_role=SLOW, agent="agent-of-nobody")
     events = write(tmp_path / "next.ndjson", *usual, *rogue, *hurried())
+    with events.open("ab") as more:
+        more.write(b"{\n}\n")
     said = chainbrake("train", events, "--baseline", live, "--out", tmp_path / "next.json")
-    assert "1 (rules:kill_session)" in said
+    assert "left out: 1 sessions (rules:kill_session)" in said
+    assert "not read: 2 lines (not_json)" in said
     rows = {row.split()[1]: row for row in said.splitlines() if row.startswith("│")}
     assert "1 rules:kill_session" in rows["agent-of-nobody"]
     assert "1 alert:unusual_" in rows["hasty"]

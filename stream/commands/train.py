@@ -60,8 +60,10 @@ def run_train(
     out.print(table)
     if len(trained.roles) > ROLES_SHOWN:
         out.print(f"and {len(trained.roles) - ROLES_SHOWN} more roles")
-    for reason, count in sorted({**header.left_out, **trained.dead_letters}.items()):
-        out.print(f"left out: {count} ({reason})")
+    for reason, count in sorted(header.left_out.items()):
+        out.print(f"left out: {count} sessions ({escape(reason)})")
+    for reason, count in sorted(trained.dead_letters.items()):
+        out.print(f"not read: {count} lines ({reason})")
     _tell_agents(out, header.agents)
     wrong = policy.wrong_stops_per_1000_sessions
     needed = ceil(1000 / wrong) - 1  # the smallest p-value of n sessions is 1 / (n + 1)
