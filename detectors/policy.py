@@ -29,7 +29,8 @@ class Level(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     risk_min: Annotated[float, Meta(gt=0.0, le=1.0)]
     """From this risk on."""
     actions: Annotated[tuple[Action, ...], Meta(min_length=1, max_length=4)]
-    """What is ordered, all of it at once; `revoke_token` of a shared credential becomes `kill_session`."""
+    """What is ordered, all of it at once, a release never; `revoke_token` of a shared credential becomes
+    `kill_session`."""
     lifetime_ms: DurationMs = 24 * HOUR
     """How long the verdict stands unless it is released: then the session may earn it anew."""
 
@@ -54,7 +55,7 @@ class CommandSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     resends_max: Annotated[int, Meta(ge=0, le=10)] = 2
     """How often it is sent again before it escalates."""
     escalate_to: Action = Action.QUARANTINE_WORKFLOW
-    """What an unacknowledged stop turns into after its last resend."""
+    """What an unacknowledged stop turns into after its last resend; a stop, too."""
 
 
 class BudgetSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -96,7 +97,7 @@ class ChainOverride(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     confidence: Annotated[float, Meta(gt=0.0, le=1.0)] | None = None
     """How sure its finding is."""
     response: Action | None = None
-    """The strongest response that it may lead to."""
+    """The strongest response that it may lead to; a release is none."""
 
 
 class Policy(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
