@@ -100,7 +100,11 @@ def read_settings(environment: Mapping[str, str], **options: Any) -> Settings:
     try:
         settings = msgspec.convert(given, Settings, strict=False)
     except msgspec.ValidationError as error:
-        raise SettingsError(f"settings ({PREFIX}… or an option): {error}") from error
+        from stream.yaml_faults import told_of  # noqa: PLC0415 - only whoever makes a mistake needs it
+
+        name, said = told_of(str(error), Settings)
+        option = f"--{name.replace('_', '-')}, " if options.get(name) is not None else ""
+        raise SettingsError(f"{name} ({option}{PREFIX}{name.upper()}): {given[name]!r}: {said}") from error
     for address in settings.kafka.split(","):
         if ADDRESS.fullmatch(address.strip()) is None:
             raise SettingsError(f"kafka (--kafka, {PREFIX}KAFKA): {address!r} is not host:port[,host:port]")

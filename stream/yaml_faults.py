@@ -15,9 +15,9 @@ AT_FIRST = re.compile(r"^\$?([\w.\[\]]+): ")
 """As we say it."""
 UNKNOWN_KEY = re.compile(r"unknown field `(.+?)`")
 MISSING_KEY = re.compile(r"missing required field `(.+?)`")
+NOT_LIKE = re.compile(r"Expected `str` matching regex .*")
 PLAIN_WORDS = {
     "`object`": "keys and values",
-    "`object | null`": "keys and values",
     "`array`": "a list",
     "`str`": "a text",
     "`str | array`": "texts",
@@ -25,7 +25,6 @@ PLAIN_WORDS = {
     "`float`": "a number",
     "`int | float`": "a number",
     "`bool`": "true or false",
-    "`bool | null`": "true or false",
     "`null`": "nothing",
     "`date`": "a date",
 }
@@ -53,6 +52,12 @@ def located(path: str, content: bytes, said: str, kind: type) -> str:
     if missing := MISSING_KEY.search(said):
         return document.fault(place, f"{missing.group(1)} is missing")
     return document.fault(place, f"{plainly(said)}{_valid(schema, place)}")
+
+
+def told_of(said: str, kind: type) -> tuple[str, str]:
+    """The field of a record that msgspec speaks of, and in plain words what is wrong with it and valid."""
+    place, said = parted(said)
+    return str(place[0]), f"{plainly(said)}{_valid(msgspec.json.schema(kind), place)}"
 
 
 def parted(said: str) -> tuple[Place, str]:
@@ -99,6 +104,9 @@ def unknown_key(key: str, keys: list[str]) -> str:
 
 def plainly(said: str) -> str:
     """What msgspec says of a value, in the words of whoever wrote it."""
+    if NOT_LIKE.fullmatch(said):
+        return "it is not one"
+    said = said.replace(" | null`", "`")  # whoever gave it a value did not mean none
     for word, plain in PLAIN_WORDS.items():
         said = said.replace(f"Expected {word}", f"expected {plain}").replace(f"got {word}", f"it is {plain}")
     return said

@@ -161,7 +161,14 @@ def test_labels_are_read_by_name_of_file_and_faults_are_placed(tmp_path: Path) -
         path.write_text(json.dumps(content))
         assert list(read_labels(path)) == ["x.ndjson.gz"]
     path.write_text(json.dumps([{"file": "x", "expect": {"action": "shoot"}}]))
-    with pytest.raises(InputError, match=r"expect\.action"):
+    with pytest.raises(
+        InputError, match=r":1:27: 0\.expect\.action: .*'shoot'; valid is one of `kill_session`"
+    ):
+        read_labels(path)
+    path.write_text(
+        json.dumps({"scenarios": [{"file": "x", "expect": {"action": "none", "decide_by": "now"}}]})
+    )
+    with pytest.raises(InputError, match=r":1:\d+: scenarios\.0\.expect\.decide_by: expected a whole number"):
         read_labels(path)
     for text in ('{"session": "s", "label": "benign"}', '{"scenarios": 3}', "3"):
         path.write_text(text)

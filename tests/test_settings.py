@@ -145,3 +145,30 @@ def test_a_file_in_which_nothing_is_set_changes_nothing(tmp_path: Path, text: st
     path.write_text(text)
     assert load_policy(str(path)).version == load_policy("").version
     assert load_registry(str(path)).summary == load_registry("").summary
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "told"),
+    [
+        ("FLUSH_CHUNK", "0", "'0': expected a whole number >= 1; valid is integer from 1"),
+        (
+            "WEB_PORT",
+            "many",
+            "'many': expected a whole number, it is a text; valid is integer from 1 to 65 535",
+        ),
+        ("LOG_LEVEL", "loud", "'loud': it is not one; valid is one of debug, info, warning, error"),
+        ("REDIS_PREFIX", "a b", "'a b': it is not one; valid is text like ^[a-zA-Z0-9._-]{1,100}$"),
+        ("GROUP", "", "'': expected a text of length >= 1; valid is text, 1 to 200 characters"),
+        ("SHADOW_SHARE", "2", "'2': expected a number <= 1.0; valid is number from 0.0 to 1.0"),
+    ],
+)
+def test_a_setting_that_cannot_be_is_named_as_it_was_set(variable: str, value: str, told: str) -> None:
+    """With its value and with what would be valid: it may stand in any of a dozen files."""
+    name = variable.lower()
+    with pytest.raises(SettingsError) as refused:
+        read_settings({f"CHAINBRAKE_{variable}": value})
+    assert str(refused.value) == f"{name} (CHAINBRAKE_{variable}): {told}"
+    with pytest.raises(
+        SettingsError, match=f"^{name} \\(--{name.replace('_', '-')}, CHAINBRAKE_{variable}\\): "
+    ):
+        read_settings({}, **{name: value})

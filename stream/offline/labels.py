@@ -15,6 +15,7 @@ from msgspec import Struct
 from models.command import STOPS, Action, Command
 from models.errors import InputError
 from stream.recordings.files import MARK
+from stream.yaml_faults import located
 
 FORCE = {
     Action.OBSERVE: 0,
@@ -90,6 +91,12 @@ class Label(Struct, frozen=True):
         return self.kind or ("benign" if self.expect.action == "none" else "malicious")
 
 
+class Labels(Struct, frozen=True):
+    """The other form of a file of labels."""
+
+    scenarios: tuple[Label, ...]
+
+
 class Ending(StrEnum):
     """What came of a file, against its label."""
 
@@ -113,7 +120,8 @@ class Scored(Struct, frozen=True):
 def read_labels(path: Path) -> dict[str, Label]:
     """Labels by name of their file. Raises `InputError` that says where the mistake is."""
     try:
-        content: Any = msgspec.json.decode(path.read_bytes().removeprefix(MARK))
+        read = path.read_bytes().removeprefix(MARK)
+        content: Any = msgspec.json.decode(read)
         entries = content.get("scenarios") if isinstance(content, dict) else content
         if not isinstance(entries, list):
             raise InputError(
@@ -122,6 +130,10 @@ def read_labels(path: Path) -> dict[str, Label]:
         labels = msgspec.convert(entries, tuple[Label, ...])
     except OSError as error:
         raise InputError(f"{path}: {error.strerror}") from error
+    except msgspec.ValidationError as error:
+        kind = tuple[Label, ...] if isinstance(content, list) else Labels
+        said = str(error) if kind is not Labels else str(error).replace("`$[", "`$.scenarios[")
+        raise InputError(located(str(path), read, said, kind)) from error
     except (msgspec.DecodeError, RecursionError) as error:
         raise InputError(f"{path}: {error}") from error
     return {Path(label.file).name: label for label in labels}

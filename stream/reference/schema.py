@@ -34,6 +34,8 @@ WORDS: dict[str, tuple[str, type[StrEnum]]] = {
     "Registered": ("what", attested.Registered),
 }
 """Tables of words that events use."""
+WORD_OF_SEVERAL = re.compile(r"\^\(([\w|]+)\)\$")
+"""A pattern that is a choice."""
 MARKED = re.compile(r"(<!-- table: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
@@ -153,8 +155,12 @@ def in_words(schema: dict[str, Any], known: dict[str, Any]) -> str:
             words = "one of " + ", ".join(f"`{value}`" for value in values)
         case {"anyOf": list(either)}:
             words = " or ".join(in_words(each, known) for each in either)
+        case {"type": "string", "pattern": str(pattern)}:
+            choice = WORD_OF_SEVERAL.fullmatch(pattern)
+            words = f"one of {choice[1].replace('|', ', ')}" if choice else f"text like {pattern}"
         case {"type": "string"}:
-            words = f"text, {schema.get('minLength', 0)} to {schema['maxLength']} characters"
+            least, most = schema.get("minLength", 0), schema.get("maxLength")
+            words = "text" if most is None else f"text, {least} to {most} characters"
         case {"type": "array"}:
             most = f", at most {schema['maxItems']}" if "maxItems" in schema else ""
             words = f"list{most}: {in_words(schema['items'], known)}"
