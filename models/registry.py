@@ -97,7 +97,10 @@ class Job(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class Protected(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """An identity that is never stopped: our hooks, responders, emergency accounts."""
+    """Our hooks, responders, emergency accounts: a registered case vouches for what these take away.
+
+    It keeps nobody from being stopped: that is the policy's `budget`.
+    """
 
     provider: Name
     client: Label = ""
@@ -280,7 +283,7 @@ class Registry:
         return identity in self._shared
 
     def is_protected(self, provider: str, *identities: str) -> bool:
-        """Whether one of these identities is never to be stopped."""
+        """Whether one of these identities is a hook, a responder or an emergency account."""
         provider = provider_of(provider)
         return any(
             (provider, name) in self._protected for one in identities for name in names_of(provider, one)

@@ -194,6 +194,12 @@ def check(
         )
     if settings.registry:
         out.print(f"registry {escape(settings.registry)}: {entered.summary}")
+        budget = obeyed.budget
+        if entered.content.protected and not (budget.protected_agents or budget.protected_principals):
+            out.print(
+                "[yellow]note:[/yellow] `protected` of the registry keeps nobody from being stopped: "
+                "`budget` of the policy does, and protects nobody"
+            )
 
 
 app.command()(replay)

@@ -4,9 +4,18 @@ from pathlib import Path
 
 import pytest
 
+from detectors.judge import Judge
+from detectors.policy import Policy
+from models.command import Action, Command
 from models.errors import RegistryError
-from models.registry import EMPTY, Registry, Standing, read_registry
+from models.event import Grade
+from models.registry import EMPTY, Content, Protected, Registry, Standing, read_registry
+from models.session import Workflow
+from tests.builders import CHAIN, PRINCIPAL, told
 from tests.ingest.scenarios import SCENARIOS, needed
+from tests.test_cli import Run, run
+
+__all__ = ["run"]  # the fixture
 
 PAGE = Path(__file__).parent.parent / "docs" / "registry.md"
 PATH = Path("registry.yaml")
@@ -123,3 +132,30 @@ def test_the_scenarios_registry_is_read_as_it_is() -> None:
     agent = known.agent_of("aws", "arn:aws:sts::111122223333:assumed-role/agent-cost-analyst/conv-1")
     assert agent is not None
     assert agent.id == "agent:cost-analyst"
+
+
+@pytest.mark.parametrize("listed", [False, True])
+def test_who_is_listed_as_protected_is_stopped_all_the_same(*, listed: bool) -> None:
+    """A responder that gives rights is no responder; whom nothing may stop, the policy says."""
+    hook = Protected(provider="test", user=PRINCIPAL)
+    known = Registry(Content(protected=(hook,) if listed else ()))
+    assert known.is_protected("test", PRINCIPAL) is listed
+    judge, workflow, ordered = Judge(Policy(), None, known), Workflow("w1"), list[Command]()
+    for position, event in enumerate(told(CHAIN, grade=Grade.ATTESTED)):
+        decision = judge.fold(workflow, event, position, event.at_ms)
+        ordered += decision.commands if decision is not None else ()
+    assert Action.KILL_SESSION in {command.action for command in ordered}
+
+
+@pytest.mark.parametrize(
+    ("policy", "noted"), [("name: x", True), ("budget: {protected_agents: [hook]}", False)]
+)
+def test_check_says_that_the_registry_protects_nobody(
+    run: Run, tmp_path: Path, policy: str, *, noted: bool
+) -> None:
+    """Whoever lists a break-glass account there may think that it does."""
+    (tmp_path / "policy.yml").write_text(policy)
+    (tmp_path / "registry.yml").write_text("protected: [{provider: aws, role: hook}]")
+    ran = run("check", "--policy", tmp_path / "policy.yml", "--registry", tmp_path / "registry.yml")
+    assert ran.code == 0
+    assert ("keeps nobody from being stopped" in ran.out) is noted
