@@ -200,6 +200,16 @@ def test_the_page_calls_a_panel_what_the_dashboard_calls_it() -> None:
     assert quoted <= {panel["title"] for panel in BOARD["panels"]}
 
 
+def test_the_page_calls_a_line_of_the_log_what_the_worker_calls_it() -> None:
+    """Somebody searches for it."""
+    told = {" ".join(words.split()) for words in re.findall(r"`([a-z]+(?:\s[a-z:]+)+)`", OPERATING)}
+    others = ("chainbrake ", "make ", "appendfsync ", "appendonly ")
+    lines = {words for words in told if not words.startswith(others)}
+    code = "".join(path.read_text() for path in (REPOSITORY / "stream").rglob("*.py"))
+    assert lines
+    assert {words for words in lines if f'"{words}' not in code} == set()
+
+
 @needs_promtool
 def test_prometheus_accepts_its_configuration_and_the_rules() -> None:
     """Prometheus does not start with a broken file."""
