@@ -75,6 +75,16 @@ class Kafka(Server):
             self._format(settings)
         return [*self._java(self._heap_mb), "kafka.Kafka", str(settings)]
 
+    def settings(self) -> str:
+        """What stands in its `server.properties`."""
+        return _SETTINGS.format(
+            host=HOST, broker=self._broker_port, controller=self._controller_port, data=self.data / "log"
+        )
+
+    def format_options(self) -> list[str]:
+        """What its storage begins with."""
+        return []
+
     def is_ready(self) -> bool:
         """Whether the broker is registered and says so itself; an open port comes earlier."""
         if not accepts(self._broker_port):
@@ -98,18 +108,14 @@ class Kafka(Server):
         return [java(), *options, *quiet, "-cp", self._class_path]
 
     def _write_settings(self) -> Path:
-        settings = self.data / "server.properties"
-        settings.write_text(
-            _SETTINGS.format(
-                host=HOST, broker=self._broker_port, controller=self._controller_port, data=self.data / "log"
-            )
-        )
-        return settings
+        path = self.data / "server.properties"
+        path.write_text(self.settings())
+        return path
 
     def _format(self, settings: Path) -> None:
         cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
         identity = f"--cluster-id={cluster}"  # in one word: an id may begin with a dash
-        tool = ["kafka.tools.StorageTool", "format", identity, "-c", str(settings)]
+        tool = ["kafka.tools.StorageTool", "format", identity, "-c", str(settings), *self.format_options()]
         done = subprocess.run(
             [*self._java(256), *tool], capture_output=True, text=True, timeout=FORMAT_S_MAX, check=False
         )

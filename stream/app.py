@@ -14,6 +14,7 @@ from prometheus_client import generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
 from stream import metrics
+from stream.brokers import context, password
 from stream.engine import Engine
 from stream.otlp_receiver import serve_traces
 from stream.settings import Settings
@@ -40,7 +41,8 @@ def create_app(settings: Settings, *, adopt_topic: bool = False) -> faust.App:
     app = WorkerApp(
         engine,
         f"{settings.group}-ledger",
-        broker=[f"kafka://{server}" for server in settings.kafka.split(",")],
+        broker=[f"kafka://{server.strip()}" for server in settings.kafka.split(",")],
+        broker_credentials=_credentials(settings),
         store="memory://",
         datadir=Path(tempfile.gettempdir()) / f"{settings.group}-ledger",  # Faust makes one, used or not
         web_bind=settings.web_host,
@@ -77,6 +79,19 @@ def create_app(settings: Settings, *, adopt_topic: bool = False) -> faust.App:
     _pages(app, engine)
     serve_traces(app, engine)
     return app
+
+
+def _credentials(settings: Settings) -> Any:
+    """What `brokers` says, in Faust's words. Raises `SettingsError`."""
+    tls = context(settings)
+    if settings.is_kafka_signed_in:
+        return faust.SASLCredentials(
+            username=settings.kafka_username,
+            password=password(settings),
+            ssl_context=tls,
+            mechanism=settings.kafka_sasl_mechanism,
+        )
+    return faust.SSLCredentials(tls) if tls is not None else None
 
 
 def _pages(app: faust.App, engine: Engine) -> None:

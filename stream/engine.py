@@ -14,6 +14,7 @@ from models.baselines.baseline import Baseline
 from models.errors import FencedError, TopicChangedError
 from stream import collector, metrics
 from stream.baseline_files import load_baseline
+from stream.brokers import brokers
 from stream.build import fold_build
 from stream.closing import closed
 from stream.enforcement.ledger import Ledger
@@ -71,7 +72,7 @@ class Engine(Service):  # type: ignore[misc]  # mode is not typed
         """Check the topic, open the producer and the reader; a task, so that the web answers meanwhile."""
         topic_id = await self._check_topic()
         self._producer = AIOKafkaProducer(
-            bootstrap_servers=self.settings.kafka,
+            **brokers(self.settings),
             client_id="chainbrake-outbox",
             acks="all",
             max_request_size=RECORD_BYTES_MAX,

@@ -21,6 +21,7 @@ from models.errors import FencedError
 from models.event import AnyEvent
 from models.registry import Registry
 from stream import metrics
+from stream.brokers import brokers
 from stream.closing import closed
 from stream.dead_letters import dead_letter, unfetched
 from stream.ingest.ordering import makers_first
@@ -103,7 +104,7 @@ class RawReader(Service):  # type: ignore[misc]  # mode is not typed
             return False
         settings = self._settings
         self._consumer = AIOKafkaConsumer(
-            bootstrap_servers=settings.kafka,
+            **brokers(settings),
             group_id=f"{settings.group}-ingest",
             client_id="chainbrake-ingest",
             enable_auto_commit=False,

@@ -20,6 +20,7 @@ from models.errors import FencedError
 from stream import metrics
 from stream.assignment import Assignment
 from stream.batches import Batches
+from stream.brokers import brokers
 from stream.closing import closed
 from stream.dead_letters import unfetched
 from stream.model_registry.announcement import Slot
@@ -84,7 +85,7 @@ class Reader(Service):  # type: ignore[misc]  # mode is not typed
             self.fenced,
         )
         self._consumer = AIOKafkaConsumer(
-            bootstrap_servers=settings.kafka,
+            **brokers(settings),
             group_id=f"{settings.group}-judge",
             client_id="chainbrake-judge",
             enable_auto_commit=False,

@@ -19,6 +19,9 @@ PREFIX = "CHAINBRAKE_"
 ELSEWHERE = ("gateway_host", "gateway_port")
 """Settings of ours that a command reads itself."""
 
+SIGN_IN = ("kafka_username", "kafka_password", "kafka_password_file")
+TLS = ("kafka_ca_file", "kafka_certificate_file", "kafka_key_file")
+
 SERVICE_LINK = re.compile(
     r"(.+_)?(SERVICE_(HOST|PORT)(_\w+)?|PORT(_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)?)"
 )
@@ -37,6 +40,20 @@ class Settings(Struct, frozen=True, kw_only=True):
     """Where things are, and how much of them. `CHAINBRAKE_KAFKA` sets `kafka`, and so on."""
 
     kafka: str = "127.0.0.1:9092"
+    kafka_security_protocol: Annotated[str, Meta(pattern=r"^(SASL_)?(PLAINTEXT|SSL)$")] = "PLAINTEXT"
+    """Kafka's `security.protocol`: PLAINTEXT, SSL, SASL_PLAINTEXT or SASL_SSL."""
+    kafka_sasl_mechanism: Annotated[str, Meta(pattern=r"^(PLAIN|SCRAM-SHA-(256|512))$")] = "SCRAM-SHA-512"
+    """Kafka's `sasl.mechanism`."""
+    kafka_username: str = ""
+    kafka_password: str = ""
+    kafka_password_file: str = ""
+    """Path of a file whose first line is the password; instead of it."""
+    kafka_ca_file: str = ""
+    """Path of the certificates (PEM) that vouch for brokers; empty for the system's."""
+    kafka_certificate_file: str = ""
+    """Path of the certificate (PEM) that we show to brokers; empty for none."""
+    kafka_key_file: str = ""
+    """Path of its key (PEM, unencrypted); empty where the certificate's file holds it."""
     redis: str = "redis://127.0.0.1:6379/0"
     group: Annotated[str, Meta(min_length=1, max_length=200)] = "chainbrake"
     """Consumer group: workers of one group share the partitions."""
@@ -86,6 +103,16 @@ class Settings(Struct, frozen=True, kw_only=True):
     session_timeout_ms: Count = 10_000
     """Kafka gives a silent worker's partitions to others after this."""
 
+    @property
+    def is_kafka_encrypted(self) -> bool:
+        """Whether brokers speak TLS."""
+        return self.kafka_security_protocol.endswith("SSL")
+
+    @property
+    def is_kafka_signed_in(self) -> bool:
+        """Whether brokers ask for a name and a password."""
+        return self.kafka_security_protocol.startswith("SASL_")
+
 
 def read_settings(environment: Mapping[str, str], **options: Any) -> Settings:
     """Environment, then options that are not None. Raises `SettingsError`, for an unknown variable, too."""
@@ -108,7 +135,33 @@ def read_settings(environment: Mapping[str, str], **options: Any) -> Settings:
     for address in settings.kafka.split(","):
         if ADDRESS.fullmatch(address.strip()) is None:
             raise SettingsError(f"kafka (--kafka, {PREFIX}KAFKA): {address!r} is not host:port[,host:port]")
+    _refuse_unused(settings)
     return settings
+
+
+def _refuse_unused(settings: Settings) -> None:
+    """A password that nobody is told, or a certificate that nobody checks, is protection in name only."""
+    signing_in = {name: getattr(settings, name) for name in SIGN_IN}
+    tls = {name: getattr(settings, name) for name in TLS}
+    protocol = settings.kafka_security_protocol
+    for told, is_used, needed in (
+        (signing_in, settings.is_kafka_signed_in, "SASL_SSL or SASL_PLAINTEXT"),
+        (tls, settings.is_kafka_encrypted, "SSL or SASL_SSL"),
+    ):
+        unused = ", ".join(PREFIX + name.upper() for name, value in told.items() if value)
+        if unused and not is_used:
+            raise SettingsError(
+                f"{unused}: not used with {PREFIX}KAFKA_SECURITY_PROTOCOL={protocol}; set that to {needed}"
+            )
+    if settings.is_kafka_signed_in and not settings.kafka_username:
+        raise SettingsError(f"{PREFIX}KAFKA_SECURITY_PROTOCOL={protocol} needs {PREFIX}KAFKA_USERNAME")
+    if settings.is_kafka_signed_in and bool(settings.kafka_password) == bool(settings.kafka_password_file):
+        raise SettingsError(
+            f"{PREFIX}KAFKA_SECURITY_PROTOCOL={protocol} needs one of {PREFIX}KAFKA_PASSWORD and "
+            f"{PREFIX}KAFKA_PASSWORD_FILE"
+        )
+    if settings.kafka_key_file and not settings.kafka_certificate_file:
+        raise SettingsError(f"{PREFIX}KAFKA_KEY_FILE needs {PREFIX}KAFKA_CERTIFICATE_FILE")
 
 
 def _refuse_unknown(names: Iterable[str]) -> None:

@@ -1,6 +1,7 @@
 """The topics: their names, keys, partitions, retention and clean-up; stated once, created from here."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 from kafka import KafkaAdminClient
 from kafka.admin import ConfigResource, ConfigResourceType, NewTopic
@@ -8,6 +9,7 @@ from kafka.errors import KafkaError
 from msgspec import Struct
 
 from models.errors import StateError
+from stream.brokers import brief, brokers, connecting
 from stream.ingest.sources import SOURCES
 from stream.settings import Settings
 
@@ -91,8 +93,7 @@ def create_topics(settings: Settings, partitions: int, replicas: int) -> Iterato
 
     A topic that exists is never changed: more partitions would move workflows away from their state.
     """
-    admin = admin_client(settings)
-    try:
+    with _administration(settings, "topics") as admin:
         known = set(admin.list_topics())
         for topic in stated(topics_of(settings), partitions):
             if topic.name in known:
@@ -105,10 +106,6 @@ def create_topics(settings: Settings, partitions: int, replicas: int) -> Iterato
                 f"created  {topic.name}: {topic.partitions} partitions by {topic.key}, {_how_long(topic)}",
                 False,
             )
-    except KafkaError as error:
-        raise StateError(f"topics on {settings.kafka}: {error}") from error
-    finally:
-        admin.close()
 
 
 def _how_long(topic: Topic) -> str:
@@ -143,60 +140,49 @@ def _config_of(described: object, name: str) -> dict[str, str]:
 
 def require_topics(settings: Settings) -> None:
     """Raises `StateError` if no broker answers, or if any of the topics is missing."""
-    admin = admin_client(settings)
-    try:
+    with _administration(settings, "topics") as admin:
         known = set(admin.list_topics())
-    except KafkaError as error:
-        raise StateError(f"topics on {settings.kafka}: {error}") from error
-    finally:
-        admin.close()
     missing = [topic.name for topic in stated(topics_of(settings), 1) if topic.name not in known]
     if missing:
         raise StateError(
             f"{'topic' if len(missing) == 1 else 'topics'} {', '.join(missing)} not on {settings.kafka}; "
-            f"create what is missing: chainbrake topics"
+            f"{_unseen(settings)}"
         )
+
+
+def _unseen(settings: Settings) -> str:
+    """A broker with rules of access does not tell one what one may not see from what there is not."""
+    account = " (or let this account describe it)" if settings.kafka_security_protocol != "PLAINTEXT" else ""
+    return f"create what is missing: chainbrake topics{account}"
 
 
 def identity(settings: Settings, topic: str) -> tuple[str, int]:
     """The topic's own id (Kafka's UUID) and its number of partitions. Raises `StateError` for no topic."""
-    admin = admin_client(settings)
-    try:
+    with _administration(settings, f"topic {topic}") as admin:
         if topic not in admin.list_topics():
-            raise StateError(
-                f"topic {topic} does not exist on {settings.kafka}; create it: chainbrake topics"
-            )
+            raise StateError(f"topic {topic} does not exist on {settings.kafka}; {_unseen(settings)}")
         (described,) = admin.describe_topics([topic])
         return str(described["topic_id"]), len(described["partitions"])
-    except KafkaError as error:
-        raise StateError(f"topic {topic} on {settings.kafka}: {error}") from error
-    finally:
-        admin.close()
 
 
 def identities(settings: Settings, topics: list[str]) -> dict[str, str]:
     """Ids of those of the topics that are there. Raises `StateError` if no broker answers."""
-    admin = admin_client(settings)
-    try:
+    with _administration(settings, "topics") as admin:
         there = sorted(set(topics) & set(admin.list_topics()))
         described = admin.describe_topics(there) if there else []
         return {one["name"]: str(one["topic_id"]) for one in described}
+
+
+@contextmanager
+def _administration(settings: Settings, what: str) -> Iterator[KafkaAdminClient]:
+    """A client for it, closed in the end. Raises `StateError` if no broker answers, or lets us do `what`."""
+    with connecting(settings):
+        admin = KafkaAdminClient(
+            **brokers(settings), client_id="chainbrake-admin", bootstrap_timeout_ms=CONNECT_MS_MAX
+        )
+    try:
+        yield admin
     except KafkaError as error:
-        raise StateError(f"topics on {settings.kafka}: {error}") from error
+        raise StateError(f"{what} on {settings.kafka}: {brief(error)}") from error
     finally:
         admin.close()
-
-
-def admin_client(settings: Settings) -> KafkaAdminClient:
-    """A client for administration. Raises `StateError` if no broker answers."""
-    try:
-        return KafkaAdminClient(
-            bootstrap_servers=settings.kafka.split(","),
-            client_id="chainbrake-admin",
-            bootstrap_timeout_ms=CONNECT_MS_MAX,
-        )
-    except KafkaError as error:
-        raise StateError(
-            f"no Kafka broker answers at {settings.kafka}: {error}. "
-            f"Name one that runs with --kafka host:port or CHAINBRAKE_KAFKA"
-        ) from error

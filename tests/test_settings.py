@@ -5,8 +5,11 @@ from pathlib import Path
 import pytest
 
 from models.errors import InputError, PolicyError, RegistryError, SettingsError
+from sandbox.guarded import Authority
+from stream.brokers import brokers, context, password
 from stream.enforcement.gateway import run_gateway
 from stream.settings import Settings, load_policy, load_registry, read_settings
+from stream.state.client import client
 
 NOWHERE = "127.0.0.1:1"
 
@@ -172,3 +175,113 @@ def test_a_setting_that_cannot_be_is_named_as_it_was_set(variable: str, value: s
         SettingsError, match=f"^{name} \\(--{name.replace('_', '-')}, CHAINBRAKE_{variable}\\): "
     ):
         read_settings({}, **{name: value})
+
+
+SECRET = "s3cret"  # noqa: S105 - invented
+SIGNED_IN = {"CHAINBRAKE_KAFKA_SECURITY_PROTOCOL": "SASL_SSL", "CHAINBRAKE_KAFKA_USERNAME": "worker"}
+
+
+@pytest.mark.parametrize(
+    ("told", "message"),
+    [
+        ({"KAFKA_SECURITY_PROTOCOL": "TLS"}, "kafka_security_protocol"),
+        ({"KAFKA_SASL_MECHANISM": "GSSAPI"}, "kafka_sasl_mechanism"),
+        (
+            {"KAFKA_USERNAME": "ann"},
+            "KAFKA_USERNAME: not used with .*PLAINTEXT; set that to SASL_SSL",
+        ),
+        ({"KAFKA_SECURITY_PROTOCOL": "SSL", "KAFKA_PASSWORD": "x"}, "CHAINBRAKE_KAFKA_PASSWORD: not used"),
+        (
+            {"KAFKA_CA_FILE": "ca.pem"},
+            "KAFKA_CA_FILE: not used with .*; set that to SSL or SASL_SSL",
+        ),
+        ({"KAFKA_SECURITY_PROTOCOL": "SASL_SSL"}, "needs CHAINBRAKE_KAFKA_USERNAME"),
+        (
+            {"KAFKA_SECURITY_PROTOCOL": "SASL_SSL", "KAFKA_USERNAME": "ann"},
+            "needs one of .*PASSWORD_FILE",
+        ),
+        (
+            {
+                "KAFKA_SECURITY_PROTOCOL": "SASL_PLAINTEXT",
+                "KAFKA_USERNAME": "ann",
+                "KAFKA_PASSWORD": "x",
+                "KAFKA_PASSWORD_FILE": "y",
+            },
+            "needs one of",
+        ),
+        (
+            {"KAFKA_SECURITY_PROTOCOL": "SSL", "KAFKA_KEY_FILE": "key.pem"},
+            "needs .*CERTIFICATE_FILE",
+        ),
+    ],
+)
+def test_protection_in_name_only_is_an_error(told: dict[str, str], message: str) -> None:
+    """A password nobody is told, a certificate nobody checks: whoever set them thinks they are safe."""
+    with pytest.raises(SettingsError, match=message):
+        read_settings({f"CHAINBRAKE_{name}": value for name, value in told.items()})
+
+
+def test_brokers_are_told_who_we_are_and_only_where_they_ask() -> None:
+    """In the words that both clients know; spaces around an address are nobody's."""
+    plain = brokers(read_settings({"CHAINBRAKE_KAFKA": "a:1, b:2"}))
+    assert plain["bootstrap_servers"] == ["a:1", "b:2"]
+    assert plain["security_protocol"] == "PLAINTEXT"
+    assert plain["ssl_context"] is None
+    assert not [word for word in plain if word.startswith("sasl")]
+    words = brokers(read_settings(SIGNED_IN | {"CHAINBRAKE_KAFKA_PASSWORD": SECRET}))
+    assert (words["sasl_mechanism"], words["sasl_plain_username"]) == ("SCRAM-SHA-512", "worker")
+    assert words["sasl_plain_password"] == SECRET
+    assert words["ssl_context"].check_hostname
+
+
+def test_a_password_is_the_first_line_of_its_file(tmp_path: Path) -> None:
+    """Editors end it with a new line; an empty file, or none, is told by its setting."""
+    path = tmp_path / "password"
+    settings = read_settings(SIGNED_IN | {"CHAINBRAKE_KAFKA_PASSWORD_FILE": str(path)})
+    with pytest.raises(SettingsError, match=r"CHAINBRAKE_KAFKA_PASSWORD_FILE: .*No such file"):
+        password(settings)
+    path.write_text("\n")
+    with pytest.raises(SettingsError, match="is empty"):
+        password(settings)
+    path.write_text(f"{SECRET}\n")
+    assert password(settings) == SECRET
+
+
+def test_a_certificate_without_its_key_or_with_a_locked_one_is_told(tmp_path: Path) -> None:
+    """Nobody is asked for a passphrase: a worker has no terminal."""
+    told = {"CHAINBRAKE_KAFKA_SECURITY_PROTOCOL": "SSL"}
+    own = tmp_path / "own.pem"
+    settings = read_settings(told | {"CHAINBRAKE_KAFKA_CERTIFICATE_FILE": str(own)})
+    Authority(tmp_path / "ca.pem").certificate("worker", own)
+    assert context(settings) is not None
+    (tmp_path / "ca.pem").replace(own)
+    with pytest.raises(SettingsError, match="no certificate with its key"):
+        context(settings)
+    for content in (b"", b"nothing of the kind"):
+        own.write_bytes(content)
+        with pytest.raises(SettingsError, match="no certificate with its key"):
+            context(settings)
+        with pytest.raises(SettingsError, match=r"CHAINBRAKE_KAFKA_CA_FILE: .*no certificate"):
+            context(read_settings(told | {"CHAINBRAKE_KAFKA_CA_FILE": str(own)}))
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://x",
+        "redis://x:y",
+        "redis://x/0?ssl_cafile=/x",
+        "rediss://x:6379/0?no_such=1",
+        "tls+cluster://x",
+    ],
+)
+def test_an_address_of_a_store_that_cannot_be_used_is_an_error(url: str) -> None:
+    """At start, not at the first question."""
+    with pytest.raises(SettingsError, match="CHAINBRAKE_REDIS"):
+        client(url)
+
+
+@pytest.mark.parametrize("scheme", ["redis", "rediss", "redis+cluster", "rediss+cluster"])
+def test_a_store_may_be_one_or_a_cluster_encrypted_or_not(scheme: str) -> None:
+    """Nothing is connected to yet."""
+    assert client(f"{scheme}://user:x@127.0.0.1:1") is not None

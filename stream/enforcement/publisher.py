@@ -12,6 +12,7 @@ from kafka.producer.future import FutureRecordMetadata
 from models.cloudevent import encode_event
 from models.errors import StateError
 from models.event import AnyEvent
+from stream.brokers import brokers, connecting
 from stream.messages import Record
 from stream.settings import Settings
 from stream.topics import Topics
@@ -29,9 +30,9 @@ class Publisher:
 
     def __init__(self, settings: Settings, client: str) -> None:
         """Connect. Raises `StateError` if no broker answers."""
-        try:
+        with connecting(settings):
             self._producer = KafkaProducer(
-                bootstrap_servers=settings.kafka.split(","),
+                **brokers(settings),
                 client_id=f"chainbrake-{client}",
                 acks="all",
                 # Not idempotent: after a batch expired in an outage, kafka-python 3.0.12 never sends again.
@@ -46,11 +47,6 @@ class Publisher:
                 allow_auto_create_topics=False,
                 metrics_enabled=False,
             )
-        except KafkaError as error:
-            raise StateError(
-                f"no Kafka broker answers at {settings.kafka}: {error}. "
-                f"Name one that runs with --kafka host:port or CHAINBRAKE_KAFKA"
-            ) from error
 
     def know(self, *topics: str) -> None:
         """Look topics up now, so that the first record does not wait for it. Raises `StateError`."""

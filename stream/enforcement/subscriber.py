@@ -16,6 +16,7 @@ from kafka.errors import KafkaError
 from models.command import Command
 from models.errors import InputError
 from models.remediation import read_acknowledgement
+from stream.brokers import brokers
 from stream.enforcement.hook import Answer, Hook
 from stream.enforcement.publisher import CONNECT_MS_MAX, RECONNECT_MS_MAX
 from stream.settings import Settings
@@ -70,7 +71,7 @@ class Subscriber(threading.Thread):
 
     def _listen(self) -> None:
         consumer = KafkaConsumer(
-            bootstrap_servers=self._settings.kafka.split(","),
+            **brokers(self._settings),
             client_id=f"chainbrake-{self._hook.name}",
             group_id=None,
             enable_auto_commit=False,

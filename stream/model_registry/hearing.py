@@ -8,6 +8,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import ConsumerStoppedError, KafkaError
 
 from models.errors import InputError
+from stream.brokers import brokers
 from stream.model_registry.announcement import Announcement, Slot, decode
 from stream.settings import Settings
 
@@ -24,7 +25,7 @@ class Hearing:
         self.last: dict[Slot, Announcement] = {}
         self._tp = TopicPartition(topic, 0)
         self._consumer: Any = AIOKafkaConsumer(
-            bootstrap_servers=settings.kafka,
+            **brokers(settings),
             client_id="chainbrake-models",
             group_id=None,
             enable_auto_commit=False,

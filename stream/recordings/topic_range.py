@@ -6,6 +6,7 @@ however the topic grows; nothing is committed and no group is joined. Partitions
 the order of their records' times, so that every run sees the same order.
 """
 
+import os
 import time
 from collections import deque
 from collections.abc import Iterator
@@ -21,6 +22,8 @@ from msgspec.structs import replace
 
 from models.cloudevent import read_event
 from models.errors import InputError, StateError, UnreadableEventError
+from stream.brokers import brokers, connecting
+from stream.settings import read_settings
 
 SCHEME = "kafka://"
 AHEAD_MAX = 2_000
@@ -75,17 +78,16 @@ def opened(path: str, bytes_max: int) -> Iterator["Records"]:
     from kafka.errors import KafkaError  # noqa: PLC0415
 
     wanted = asked(path)
-    try:
+    settings = read_settings(os.environ, kafka=wanted.brokers)
+    with connecting(settings):
         consumer = KafkaConsumer(
-            bootstrap_servers=wanted.brokers.split(","),
+            **brokers(settings),
             group_id=None,
             client_id="chainbrake-range",
             enable_auto_commit=False,
             auto_offset_reset="earliest",
             bootstrap_timeout_ms=CONNECT_MS_MAX,
         )
-    except (KafkaError, ValueError) as error:
-        raise StateError(f"no Kafka broker answers at {wanted.brokers}: {error}") from error
     try:
         numbers = consumer.partitions_for_topic(wanted.topic) if wanted.topic in consumer.topics() else None
         if not numbers:

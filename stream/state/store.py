@@ -25,7 +25,6 @@ from typing import Any, Protocol, Self
 
 import stamina
 from msgspec import Struct
-from redis.asyncio import Redis, RedisCluster
 from redis.exceptions import (
     BusyLoadingError,
     ClusterDownError,
@@ -38,7 +37,8 @@ from redis.exceptions import (
     TryAgainError,
 )
 
-from models.errors import FencedError, SettingsError
+from models.errors import FencedError
+from stream.state.client import client
 
 AWAY = (
     ConnectionError,
@@ -68,8 +68,6 @@ RETRY_PAUSE_S = 0.1
 
 COUNTED_S = 3_600
 """A minute's counters outlive it by this, for what arrives late."""
-
-CLUSTER_SCHEME = "redis+cluster://"
 
 CLAIM = """
 local epoch = redis.call('INCR', KEYS[1])
@@ -141,13 +139,7 @@ class Store:
     """Every question to the store; each waits until there is an answer and says so through `on_away`."""
 
     def __init__(self, url: str, prefix: str, on_away: Away) -> None:
-        try:
-            if url.startswith(CLUSTER_SCHEME):
-                self._redis: Any = RedisCluster.from_url(url.replace(CLUSTER_SCHEME, "redis://", 1))
-            else:
-                self._redis = Redis.from_url(url, socket_timeout=5.0, socket_connect_timeout=2.0)
-        except ValueError as error:
-            raise SettingsError(f"redis (--redis, CHAINBRAKE_REDIS): {error}") from error
+        self._redis = client(url)
         self._prefix = prefix
         self._on_away = on_away
         self._closing = False
