@@ -354,8 +354,10 @@ class Workflow(Struct, array_like=True, gc=False):
 
     def remember_names(self, *names: str) -> None:
         """These acted in the workflow, and shall not be taken for outsiders later."""
-        news = (name for name in dict.fromkeys(names) if name and name not in self.names)
-        self.names = (*self.names, *news)[-NAMES_MAX:]
+        known = self.names
+        news = [name for name in dict.fromkeys(names) if name and name not in known]
+        if news:
+            self.names = (*known, *news)[-NAMES_MAX:]
 
     def owns(self, name: str) -> bool:
         """Whether somebody of that name acts, or has acted, in the workflow."""

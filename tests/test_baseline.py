@@ -11,11 +11,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.baselines import stored
+from models.baselines import unpacking
 from models.baselines.baseline import FORMAT_VERSION, read_artifact
 from models.baselines.calibration import peaks_of
 from models.baselines.cohorts import EVERYBODY, agent_key, role_key
 from models.baselines.learning import learn
+from models.baselines.packed import history_of
 from models.baselines.surprise_file import PackedSurprise, packed, unpacked
 from models.baselines.surprise_learning import learn_surprise, reached
 from models.errors import ArtifactError
@@ -144,8 +145,8 @@ def test_the_first_question_about_a_job_does_not_read_all_that_its_agent_did(
         read += 1
         return decode(told)
 
-    decode = stored._history_of  # noqa: SLF001
-    monkeypatch.setattr(stored, "_history_of", counting)
+    decode = history_of
+    monkeypatch.setattr(unpacking, "history_of", counting)
     baseline = read_artifact(artifact(), PATH, TRUSTED)
     baseline.surprise.expectation(AGENT, SLOW)
     first = read

@@ -4,7 +4,9 @@ import pytest
 from msgspec import Raw
 from msgspec.json import decode, encode
 
-from models.baselines.habits import SESSIONS_MIN, Habit, Habits, count_habits, shape_of
+from models.baselines.habit import Habit
+from models.baselines.habit_learning import count_habits
+from models.baselines.habits import SESSIONS_MIN, Habits, shape_of
 from models.baselines.stored import Lazy
 from models.event import Operation
 from tests.builders import op
@@ -132,8 +134,9 @@ def test_a_shape_is_the_last_part_without_its_digits(target: str, shape: str) ->
 
 def test_what_is_beyond_a_limit_is_always_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     """The first ones are kept, however texts are hashed: the same sessions give the same file."""
-    monkeypatch.setattr("models.baselines.habits.TARGETS_MAX", 3)
-    monkeypatch.setattr("models.baselines.habits.OPERATIONS_MAX", 2)
+    for module in ("habits", "habit_learning"):
+        monkeypatch.setattr(f"models.baselines.{module}.TARGETS_MAX", 3)
+    monkeypatch.setattr("models.baselines.habit_learning.OPERATIONS_MAX", 2)
     names = [f"kind-{chr(97 + k)}/thing" for k in range(9)]
     run = [
         op("S", k, operation=f"o{k // 7}{k % 2}", target=name, system=name) for k, name in enumerate(names)

@@ -63,7 +63,8 @@ def test_the_score_is_the_running_maximum_of_its_events() -> None:
     expectation, session = trained().surprise.expectation(CLERKS, CLERK), Session(id="s1")
     peak = 0.0
     for event in run.operations:
-        expectation.fold(session, event)
+        session.events += 1
+        expectation.follow(session, event)
         peak = max(peak, score_of(session, event))
     assert row["score"] == pytest.approx(peak, abs=1e-5)
     assert row["score_with_end"] >= row["score"]

@@ -135,7 +135,8 @@ def test_a_failed_call_scores_nothing_and_is_remembered() -> None:
     calm, session = reached(expectation, [*odd[:-1], *failed]), Session(id="s1")
     assert calm.score < reached(expectation, odd).score
     for event in [*odd[:-1], *failed]:
-        expectation.fold(session, event)
+        session.events += 1
+        expectation.follow(session, event)
     assert session.symbols[-1] == symbol_of(odd[-1].operation, odd[-1].target_kind)
 
 
@@ -164,7 +165,8 @@ def test_what_no_result_held_is_never_charged(told: Origin) -> None:
     run = operations(clerk_run("s1", 1, origin("to", told)))
     session = Session(id="s1")
     for event in run:
-        expectation.fold(session, event)
+        session.events += 1
+        expectation.follow(session, event)
     assert session.origins == 0.0
 
 
@@ -182,7 +184,8 @@ def test_a_session_stays_bounded() -> None:
     expectation = trained().surprise.expectation(CLERKS, CLERK)
     session = Session(id="s1")
     for k in range(2000):
-        expectation.fold(session, op("U", k, id=str(k), operation=f"u{k}"))
+        session.events += 1
+        expectation.follow(session, op("U", k, id=str(k), operation=f"u{k}"))
     assert len(session.symbols) == ORDER
     assert len(session.results) == RESULTS_MAX
     assert len(session.repeats) == SYMBOLS_MAX

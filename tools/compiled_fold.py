@@ -21,11 +21,16 @@ from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 COMPILED = (
     "models/baselines/expected.py",
+    "models/baselines/forest_walk.py",
+    "models/baselines/habits.py",
     "models/baselines/origins.py",
     "models/baselines/rates.py",
     "models/baselines/sequences.py",
+    "models/baselines/shape.py",
+    "models/baselines/shape_model.py",
     "models/baselines/surprise.py",
     "models/baselines/table.py",
+    "models/baselines/unpacking.py",
     "detectors/approvals.py",
     "detectors/asking.py",
     "detectors/judge.py",

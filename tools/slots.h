@@ -1,4 +1,4 @@
-/* Fields of msgspec's records, read where they lie.
+/* Fields of msgspec's records, read and written where they lie.
 
 mypyc knows where a field of its own classes is; of any other object it asks by name, each time, which costs
 more than the interpreter takes: that one remembers where it found a field the last time. So does this. Each
@@ -54,11 +54,57 @@ static inline PyObject *Slot_get(PyObject *object, PyObject *name, Slot *slot) {
     return Slot_find(object, name, slot);
 }
 
+/* Whether a field may be written where it lies: the type leaves assignment as it was, and no object of it
+is known to the collector (msgspec tells the collector of those others when they are written). */
+static int Slot_is_plain(PyTypeObject *type) {
+    static PyObject *assignment = NULL;
+    if (assignment == NULL && (assignment = PyUnicode_InternFromString("__setattr__")) == NULL) {
+        PyErr_Clear();
+        return 0;
+    }
+    PyObject *found = PyType_IS_GC(type) ? NULL : _PyType_Lookup(type, assignment);
+    return found != NULL && Py_TYPE(found) == &PyWrapperDescr_Type;
+}
+
+/* What is frozen fails here each time, and so is never remembered. */
+static int Slot_put(PyObject *object, PyObject *name, PyObject *value, Slot *slot) {
+    int failed = PyObject_SetAttr(object, name, value);
+    PyTypeObject *type = Py_TYPE(object);
+    if (failed || value == NULL || !Slot_is_plain(type))
+        return failed;
+    Py_ssize_t offset = Slot_offset(type, name);
+    if (offset > 0 && type->tp_version_tag != 0) {
+        slot->type = type;
+        slot->version = type->tp_version_tag;
+        slot->offset = offset;
+    }
+    return 0;
+}
+
+static inline int Slot_set(PyObject *object, PyObject *name, PyObject *value, Slot *slot) {
+    PyTypeObject *type = Py_TYPE(object);
+    if (likely(slot->type == type && slot->version == type->tp_version_tag && value != NULL)) {
+        PyObject **place = (PyObject **)((char *)object + slot->offset);
+        PyObject *before = *place;
+        Py_INCREF(value);
+        *place = value;
+        Py_XDECREF(before);
+        return 0;
+    }
+    return Slot_put(object, name, value, slot);
+}
+
 #undef CPyObject_GetAttr
 #define CPyObject_GetAttr(object, name)          \
     ({                                           \
         static Slot slot_of_this_place;          \
         Slot_get(object, name, &slot_of_this_place); \
+    })
+
+#define PyObject_SetAttr(object, name, value)           \
+    ({                                                  \
+        static Slot slot_of_this_place;                 \
+        Slot_set(object, name, value, &slot_of_this_place); \
     })
 
 #endif

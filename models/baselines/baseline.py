@@ -18,7 +18,8 @@ from models.baselines.cohorts import EVERYBODY
 from models.baselines.counts import GAPS_MS, ORDER, SurpriseCounts
 from models.baselines.expected import Expecting
 from models.baselines.forest import faults as forest_faults
-from models.baselines.habits import Habit, Habits
+from models.baselines.habit import Habit
+from models.baselines.habits import Habits
 from models.baselines.pace import CohortPace, PaceModel
 from models.baselines.pace_file import Paces
 from models.baselines.pieces import pieces_of

@@ -10,6 +10,8 @@ import numpy as np
 from msgspec import Struct
 from numpy.typing import NDArray
 
+from models.baselines.forest_walk import steps_in
+
 Floats = NDArray[np.float64]
 Whole = NDArray[np.int64]
 
@@ -36,15 +38,7 @@ class Forest(Struct, kw_only=True):
 
     def oddness(self, vector: Sequence[int]) -> float:
         """0 to 100: 100 · 2^(-steps / expected). About 50 is as usual as can be; above 60 stands out."""
-        feature, threshold, right = self.feature, self.threshold, self.right
-        steps = 0.0
-        for root in self.roots:
-            node = root
-            compared = feature[node]
-            while compared >= 0:
-                node = node + 1 if vector[compared] <= threshold[node] else right[node]
-                compared = feature[node]
-            steps += self.length[node]
+        steps = steps_in(self.roots, self.feature, self.threshold, self.right, self.length, vector)
         return float(100.0 * 2.0 ** (-steps / self.expected))
 
     def oddness_of(self, vectors: Whole) -> Floats:

@@ -7,16 +7,16 @@ never seen the probability n1 / n, here smoothed by half an observation.
 """
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from math import log2
-from typing import Annotated
 
-from msgspec import DecodeError, Meta, Struct, field
+from msgspec import DecodeError
 from msgspec.json import Decoder
 
 from models.attested import Fact
+from models.baselines.habit import TARGETS_MAX, Habit, Places, Sessions
 from models.baselines.stored import Lazy
-from models.event import OpClass, Operation, Outcome
+from models.event import Operation
 
 SESSIONS_MIN = 8
 """A job seen in fewer sessions has no habits yet: that is "not enough seen", and vouches for nothing."""
@@ -24,7 +24,6 @@ SESSIONS_MIN = 8
 HABIT_SESSIONS_MIN = 2
 """Something is a habit from this many sessions on: once may have been the exception."""
 
-OPERATIONS_MAX = 2_000
 SIBLINGS_MIN = 3
 """A job that did the same to so many targets, alike but for one word, does it for each of a kind."""
 
@@ -33,36 +32,6 @@ WORDS_MAX = 31
 OPEN = "\x00"
 OTHERS = ""
 """Operations that the job never showed: none is called so."""
-
-TARGETS_MAX = 2_000
-"""Per job and operation; of more than these it is known only that there were more."""
-
-Sessions = Annotated[int, Meta(ge=0)]
-
-
-class Habit(Struct, kw_only=True, weakref=True):
-    """What one job did, each counted by the sessions in which it did it."""
-
-    sessions: Sessions = 0
-    operations: dict[str, Sessions] = {}
-    targets: dict[str, dict[str, Sessions]] = {}
-    """Operation: target and beneficiary, as `habit_key` writes them."""
-    shapes: dict[str, dict[str, Sessions]] = {}
-    """Operation: what such targets look like, as `shape_of` says."""
-    addresses: dict[str, Sessions] = {}
-    """Network addresses that it called from."""
-    systems: dict[str, Sessions] = {}
-    """Systems in which it did something."""
-    issuers: dict[str, Sessions] = {}
-    """Token issuers that it had to do with."""
-    most_secrets: int = 0
-    """The most different secrets that one session read."""
-
-
-class Places(Struct):
-    """Of a job's habits only where it calls from: what is read of all jobs at once."""
-
-    addresses: dict[str, Sessions] = {}
 
 
 class Habits:
@@ -162,7 +131,7 @@ class Habits:
             return ""
         if event.system and event.system not in habit.systems and _bits(habit.systems) >= bits_min:
             return f"system {event.system}"
-        for issuer in _issuers(event) if event.facts else ():
+        for issuer in issuers_of(event) if event.facts else ():
             if issuer not in habit.issuers and _bits(habit.issuers) >= bits_min:
                 return f"issuer {issuer}"
         return ""
@@ -250,7 +219,8 @@ def _bits(seen: dict[str, int]) -> float:
     return -log2(_new(seen)) if seen and len(seen) < TARGETS_MAX else 0.0
 
 
-def _issuers(event: Operation) -> list[str]:
+def issuers_of(event: Operation) -> list[str]:
+    """Token issuers that it names."""
     told = event.facts.get(Fact.ISSUER, "") if event.facts else ""
     return [issuer.strip() for issuer in told.split(",") if issuer.strip()]
 
@@ -271,77 +241,3 @@ def shape_of(target: str) -> str:
     """What targets of this kind look like: the last part of the name, digits left out."""
     last = target.rpartition("/")[2]
     return "".join("#" if char.isdigit() else char for char in last)
-
-
-def count_habits(runs: Iterable[Sequence[Operation]]) -> Habit:
-    """Count the sessions of one job; what was denied or failed is no habit.
-
-    Each in the order in which it was done: what is beyond a limit is left out, and always the same.
-    """
-    habit = Habit(operations={}, targets={}, shapes={}, addresses={}, systems={}, issuers={})
-    shapes: dict[str, str] = {}
-    for run in runs:
-        done = Done()
-        for event in run:
-            if event.facts:
-                done.addresses[event.facts.get(Fact.ADDRESS, "")] = None
-            if event.outcome is Outcome.OK:
-                shape = shapes.get(event.target)
-                if shape is None:
-                    shape = shapes[event.target] = shape_of(event.target)
-                done.take_in(event, shape)
-        _add(habit, done)
-    return habit
-
-
-class Done(Struct):
-    """What one session did, each in the order in which it first did so."""
-
-    addresses: dict[str, None] = field(default_factory=dict)
-    systems: dict[str, None] = field(default_factory=dict)
-    issuers: dict[str, None] = field(default_factory=dict)
-    secrets: set[str] = field(default_factory=set)
-    targets: dict[str, dict[str, None]] = field(default_factory=dict)
-    """By operation, as `habit_key` writes them."""
-    shapes: dict[str, dict[str, None]] = field(default_factory=dict)
-
-    def take_in(self, event: Operation, shape: str) -> None:
-        """One operation that was carried out; `shape` of its target."""
-        targets = self.targets.get(event.operation)
-        if targets is None:
-            targets = self.targets[event.operation] = {}
-            self.shapes[event.operation] = {}
-        targets[habit_key(event)] = None
-        self.shapes[event.operation][shape] = None
-        self.systems[event.system] = None
-        if event.facts:
-            self.issuers.update(dict.fromkeys(_issuers(event)))
-        if event.op_class is OpClass.SECRET_READ:
-            self.secrets.add(event.target)
-
-
-def _add(habit: Habit, done: Done) -> None:
-    """One session more."""
-    habit.sessions += 1
-    habit.most_secrets = max(habit.most_secrets, len(done.secrets))
-    for cells, names in (
-        (habit.addresses, done.addresses),
-        (habit.systems, done.systems),
-        (habit.issuers, done.issuers),
-    ):
-        for name in names:
-            if name:
-                _count(cells, name)
-    for operation, targets in done.targets.items():
-        if operation in habit.operations or len(habit.operations) < OPERATIONS_MAX:
-            habit.operations[operation] = habit.operations.get(operation, 0) + 1
-        known, shapes = habit.targets.setdefault(operation, {}), habit.shapes.setdefault(operation, {})
-        for key in targets:
-            _count(known, key)
-        for shape in done.shapes[operation]:
-            _count(shapes, shape)
-
-
-def _count(cells: dict[str, int], key: str) -> None:
-    if key in cells or len(cells) < TARGETS_MAX:
-        cells[key] = cells.get(key, 0) + 1

@@ -26,8 +26,9 @@ from models.baselines.counting import (
 )
 from models.baselines.counts import ArgumentCounts, CohortCounts, History, Row
 from models.baselines.origins import ANY, NAME, TOOL, Leaf
+from models.baselines.packed import Names, pack
 from models.baselines.sequences import Pace, averaged
-from models.baselines.stored import Cohorts, Names, pack
+from models.baselines.stored import Cohorts
 from models.baselines.surprise import SYMBOLS_MAX
 from models.event import Outcome
 

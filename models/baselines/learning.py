@@ -16,7 +16,7 @@ from models.baselines.baseline import (
     Payload,
 )
 from models.baselines.counting import Run
-from models.baselines.habits import count_habits
+from models.baselines.habit_learning import count_habits
 from models.baselines.haste import fastest_bits
 from models.baselines.pace_held_out import reach_pace
 from models.baselines.pace_learning import learn_pace, peaks_of_runs

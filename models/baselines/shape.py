@@ -8,8 +8,6 @@ denial, and whenever such operations have become four times as many. Documented 
 from math import log, log2
 from zlib import crc32
 
-from msgspec import Struct
-
 from models.event import GAINS, OpClass, Operation, Outcome, SystemKind
 
 COUNTED = (
@@ -66,14 +64,18 @@ Vector = tuple[int, ...]
 """Features, in quarters; or how far each is from what is usual, in spreads."""
 
 
-class Mark(Struct, frozen=True, gc=False):
+class Mark:
     """What operations that look alike add."""
 
-    place: int
-    kind: int
-    gains: bool
-    looks: bool
-    denied: bool
+    __slots__ = ("denied", "gains", "kind", "looks", "place")
+
+    def __init__(self, place: int, event: Operation) -> None:
+        """`place`: of its class."""
+        self.place = place
+        self.kind = _KIND_BITS[event.system_kind]
+        self.gains = event.op_class in GAINS
+        self.looks = event.op_class in LOOKS
+        self.denied = event.outcome is Outcome.DENIED
 
 
 def mark_of(event: Operation) -> Mark | None:
@@ -84,13 +86,7 @@ def mark_of(event: Operation) -> Mark | None:
     place = _PLACES.get(event.op_class)
     if place is None or event.outcome is Outcome.ERROR:
         return None
-    return Mark(
-        place=place,
-        kind=_KIND_BITS[event.system_kind],
-        gains=event.op_class in GAINS,
-        looks=event.op_class in LOOKS,
-        denied=event.outcome is Outcome.DENIED,
-    )
+    return Mark(place, event)
 
 
 def take_in(figures: Figures, mark: Mark, event: Operation) -> bool:

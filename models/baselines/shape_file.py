@@ -5,7 +5,7 @@ from msgspec import Raw, Struct
 
 from models.baselines.forest import Forest
 from models.baselines.shape import FEATURES
-from models.baselines.shape_model import ShapeCounts, Usual
+from models.baselines.shape_counts import ShapeCounts, Usual
 from models.baselines.stored import Lazy
 
 _encode = msgspec.json.Encoder().encode

@@ -15,7 +15,8 @@ from models.baselines.counting import Run
 from models.baselines.forest import Floats, Forest, Whole
 from models.baselines.forest_learning import exported, fitted
 from models.baselines.shape import FEATURES, Figures, Mark, Vector, mark_of, take_in, vector_of
-from models.baselines.shape_model import Center, ShapeCounts, Usual, center_of
+from models.baselines.shape_counts import ShapeCounts, Usual
+from models.baselines.shape_model import Center, center_of
 from models.baselines.surprise_learning import FOLDS, Found, HeldOut, Placed
 
 SESSIONS_MIN = 30

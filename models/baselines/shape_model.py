@@ -5,16 +5,15 @@ near to itself. What is usual is learned per job, agent and role, each drawn tow
 much was seen. Limits are those of whole held-out sessions, as for surprise.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from math import ceil, floor, sqrt
-from operator import ge, le
 
 import numpy as np
-from msgspec import Struct
 
 from models.baselines.cohorts import EVERYBODY
-from models.baselines.forest import Forest, Whole
+from models.baselines.forest import Whole
 from models.baselines.shape import FEATURES, Vector
+from models.baselines.shape_counts import ShapeCounts, Usual
 
 PRIOR_SESSIONS = 5.0
 """What is usual for the broader cohort weighs as much as so many sessions."""
@@ -35,38 +34,27 @@ REMEMBERED_MAX = 8_192
 """Distances whose oddness is remembered; forgotten as a whole when full."""
 
 
-class Usual(Struct, array_like=True, weakref=True):
-    """Shapes of one cohort; each session is one voice."""
-
-    sessions: int
-    """With a change of their class of risk."""
-    mean: list[float]
-    """In quarters, as vectors are."""
-    variance: list[float]
-    """In sixteenths."""
-
-
-class ShapeCounts(Struct, kw_only=True):
-    """What is learned of shapes; in the file: `shape_file.PackedShape`."""
-
-    forest: Forest
-    usual: Mapping[str, Usual]
-
-
-class Center(Struct, frozen=True):
+class Center:
     """What is usual for a session of some agent and role."""
 
-    mean: tuple[float, ...]
-    """In quarters, as vectors are."""
-    spread: tuple[float, ...]
-    """In quarters, too."""
-    low: Vector
-    high: Vector
-    """What lies between these, in whole quarters, is near."""
+    __slots__ = ("high", "low", "mean", "spread")
+
+    def __init__(self, mean: Sequence[float], spread: Sequence[float]) -> None:
+        self.mean = tuple(mean)
+        """In quarters, as vectors are."""
+        self.spread = tuple(spread)
+        """In quarters, too."""
+        told = list(zip(mean, spread, strict=True))
+        self.low: Vector = tuple([ceil(middle - NEAR * one) for middle, one in told])
+        self.high: Vector = tuple([floor(middle + NEAR * one) for middle, one in told])
+        """What lies between these, in whole quarters, is near."""
 
     def is_near(self, vector: Vector) -> bool:
         """Whether every feature is as usual."""
-        return all(map(le, self.low, vector)) and all(map(ge, self.high, vector))
+        for low, value, high in zip(self.low, vector, self.high, strict=True):  # noqa: SIM110 - on the hot path
+            if not low <= value <= high:
+                return False
+        return True
 
     def distances(self, vector: Vector) -> Vector:
         """How far each feature is from what is usual, in whole spreads."""
@@ -99,10 +87,7 @@ def center_of(cohorts: Sequence[Usual | None]) -> Center:
         mean = [old + weight * (new - old) for old, new in zip(mean, usual.mean, strict=True)]
         variance = [old + weight * (new - old) for old, new in zip(variance, usual.variance, strict=True)]
     spread = [max(SPREAD_MIN, sqrt(value)) for value in variance]
-    near = [NEAR * one for one in spread]
-    low = [ceil(middle - one) for middle, one in zip(mean, near, strict=True)]
-    high = [floor(middle + one) for middle, one in zip(mean, near, strict=True)]
-    return Center(tuple(mean), tuple(spread), tuple(low), tuple(high))
+    return Center(mean, spread)
 
 
 class ShapeModel:

@@ -134,28 +134,19 @@ class Expectation:
             return None
         return found[0].joint
 
-    def follow(self, session: Session, event: Operation, symbol: str = "") -> None:
-        """`fold`, once per event however many detectors ask; and how far the score ever rose."""
-        if session.surprised_at != session.events:
-            session.surprised_at = session.events
-            if session.model != self._model:
-                self._begin_anew(session)
-            found = self.fold(session, event, symbol)
-            if found > session.peak:  # noqa: PLR1730 - on the hot path: a call costs more
-                session.peak = found
-
-    def _begin_anew(self, session: Session) -> None:
-        """Another baseline measured it so far, or none: what it did is context, and no evidence."""
-        session.model, session.unmeasured = self._model, session.events - 1
-        session.surprise = session.origins = session.repeated = session.peak = 0.0
-
-    def fold(  # noqa: C901, PLR0912 - on the hot path: calls cost more
+    def follow(  # noqa: C901, PLR0912 - on the hot path: calls cost more
         self, session: Session, event: Operation, symbol: str = ""
-    ) -> float:
-        """Bring the session's surprise up to the event. Changed in place; nothing grows without a limit.
+    ) -> None:
+        """Bring the session's surprise up to its newest event, and how far the score ever rose.
 
-        `symbol`: what it is called in a sequence, where that is known. Returns the event's score.
+        Once per event of the session, however many detectors ask. Changed in place; nothing grows without a
+        limit. `symbol`: what the event is called in a sequence, where that is known.
         """
+        if session.surprised_at == session.events:
+            return
+        session.surprised_at = session.events
+        if session.model != self._model:
+            self._begin_anew(session)
         if not symbol:
             symbol = self._symbol(event.operation, event.target_kind)
         before, at_ms = session.symbols, event.at_ms
@@ -199,7 +190,13 @@ class Expectation:
         session.symbol_ms = at_ms
         if self._names_sources:
             remember(session.results, event)
-        return score
+        if score > session.peak:  # noqa: PLR1730 - same
+            session.peak = score
+
+    def _begin_anew(self, session: Session) -> None:
+        """Another baseline measured it so far, or none: what it did is context, and no evidence."""
+        session.model, session.unmeasured = self._model, session.events - 1
+        session.surprise = session.origins = session.repeated = session.peak = 0.0
 
     def ended(self, session: Session) -> float:
         """The decayed average with the session's end as its last event, in bits."""

@@ -8,7 +8,8 @@ from msgspec import Raw, Struct
 from models.baselines.calibration import Calibration, Peaks
 from models.baselines.counts import SurpriseCounts
 from models.baselines.joint import SCORES, Joint, Together
-from models.baselines.stored import Cohorts, Lazy, Natural
+from models.baselines.packed import Natural
+from models.baselines.stored import Cohorts, Lazy
 
 _encode = msgspec.json.Encoder().encode
 _peaks = msgspec.json.Decoder(Peaks)

@@ -163,7 +163,8 @@ def reached(expectation: Expectation, run: Run) -> Reached:
     session = Session(id="")
     peak = Reached()
     for event in run:
-        expectation.fold(session, event)
+        session.events += 1
+        expectation.follow(session, event)
         peak.score = max(peak.score, score_of(session, event))
     peak.score_with_end = max(peak.score, expectation.ended(session))
     return peak

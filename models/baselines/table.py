@@ -91,8 +91,12 @@ class Table:
         `wanted` and `way` are its cell and theirs.
         """
         rows, row = self._rows, 0
+        seen: float  # their types are said so that the compiled fold adds machine numbers
+        distinct: float
+        total: float
         for cell in way:
-            chance = (rows[row + wanted] + rows[row] * chance) / rows[row + 1]
+            seen, distinct, total = rows[row + wanted], rows[row], rows[row + 1]
+            chance = (seen + distinct * chance) / total
             below = rows[row + cell]
             if type(below) is not int:
                 if below is NOT_LAID:
@@ -102,11 +106,11 @@ class Table:
                 if below is None:
                     return chance
                 if type(below) is tuple:
-                    ended: float = ((below[1] if below[0] == wanted else 0.0) + chance) / below[2]
-                    return ended
+                    seen, total = below[1] if below[0] == wanted else 0.0, below[2]
+                    return (seen + chance) / total
             row = below
-        found: float = (rows[row + wanted] + rows[row] * chance) / rows[row + 1]
-        return found
+        seen, distinct, total = rows[row + wanted], rows[row], rows[row + 1]
+        return (seen + distinct * chance) / total
 
     def _lay_longer(self, row: int, cell: int) -> int | End | None:
         """Lay out the history that is longer than a row's by a symbol, if there is one and it needs a row."""

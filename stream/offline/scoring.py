@@ -62,7 +62,8 @@ class Scored(Struct):
             return
         if not self.events:
             self.session.started_ms = event.at_ms
-        self.expectation.fold(self.session, event)
+        self.session.events += 1
+        self.expectation.follow(self.session, event)
         self._reach("score", score_of(self.session, event), event)
         if event.op_class is not OpClass.UNCLASSIFIED:
             self._reach("pace", self._pace(event), event)

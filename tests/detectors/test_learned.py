@@ -9,7 +9,8 @@ from detectors.steps import step_of
 from detectors.thresholds import WorkloadSettings
 from models.attested import Effect
 from models.baselines.baseline import Baseline
-from models.baselines.habits import Habits, count_habits
+from models.baselines.habit_learning import count_habits
+from models.baselines.habits import Habits
 from models.baselines.surprise_learning import reached
 from models.event import AnyEvent, Operation
 from models.session import Session, Workflow
