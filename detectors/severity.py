@@ -58,7 +58,8 @@ def may_weigh(event: Operation) -> bool:
 
 def takes_away(event: Operation) -> bool:
     """Whether it does nothing but remove: one call may take one right away and give another."""
-    return Effect.REMOVES in event.effects and ADDS.isdisjoint(event.effects)
+    effects = event.effects
+    return bool(effects) and Effect.REMOVES in effects and ADDS.isdisjoint(effects)
 
 
 def _grave(event: Operation, registry: Registry) -> bool:

@@ -10,6 +10,7 @@ from detectors.chains.hosted import Hosted, Part
 from detectors.chains.joining import NOTED_MAX, noting
 from detectors.chains.registers import Machine
 from detectors.chains.shape import Stage
+from detectors.detector import Inspect
 from models.attested import Fact
 from models.event import Operation, weakest
 from models.finding import EVIDENCE_MAX, Noticed
@@ -45,12 +46,22 @@ class Follower:
         counted = max(_kept(stage, bool(hosted.shape.keys)) for stage in hosted.shape.stages)
         self._followed_max = min(FOLLOWED_MAX, max(FOLLOWED_MIN, COUNTED_MAX // counted))
 
-    def inspect(
+    def inspector(self, asked: tuple[Part, ...], fills: int, forbids: int) -> Inspect:
+        """What to call for operations that look alike: they fill and forbid, and more if `asked` hold."""
+
+        def tested(_session: Session, workflow: Workflow, event: Operation, step: Step) -> Noticed | None:
+            return self._tested(asked, fills, forbids, workflow, event, step)
+
+        def known(_session: Session, workflow: Workflow, event: Operation, step: Step) -> Noticed | None:
+            return self.follow(workflow, event, step, fills, forbids)
+
+        return tested if asked else known
+
+    def _tested(
         self,
         asked: tuple[Part, ...],
         fills: int,
         forbids: int,
-        _session: Session,
         workflow: Workflow,
         event: Operation,
         step: Step,

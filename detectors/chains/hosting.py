@@ -1,7 +1,6 @@
 """Hosts a declared chain as a detector: what it listens to, and whom it asks."""
 
 from collections.abc import Callable, Iterable
-from functools import partial
 from typing import cast
 
 from detectors.chains.following import Follower
@@ -26,7 +25,6 @@ class DeclaredChain(Detector):
         self.attends = frozenset(part.kind for part in hosted.parts) - {Operation}  # type: ignore[misc]
         self._hosted = hosted
         self._follower = Follower(hosted, is_habit, late_ms)
-        self._inspect = self._follower.inspect
         self.joiner = Joiner(hosted, self._follower.machine, late_ms) if hosted.crosses else None
         """Puts together what it was noted of over workflows; None for a chain that is followed within one."""
 
@@ -38,7 +36,7 @@ class DeclaredChain(Detector):
         asked = tuple(part for part in parts if part.asks)
         fills = _bits(part for part in parts if part.is_step and not part.asks)
         forbids = _bits(part for part in parts if not part.is_step and not part.asks)
-        return partial(self._inspect, asked, fills, forbids) if parts else None
+        return self._follower.inspector(asked, fills, forbids) if parts else None
 
     def inspect(self, session: Session, workflow: Workflow, event: Operation, step: Step) -> Noticed | None:
         """See `Detector.inspect`."""

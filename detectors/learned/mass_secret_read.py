@@ -28,6 +28,8 @@ class MassSecretRead(Detector):
     def __init__(self, settings: MassReadSettings, habits: Habits) -> None:
         self._settings = settings
         self._habits = habits
+        self._least = min(settings.count_min, settings.count_unknown)
+        """No job's limit is lower."""
 
     def concerns(self, event: Operation) -> bool:
         """See `Detector.concerns`."""
@@ -41,6 +43,8 @@ class MassSecretRead(Detector):
         if event.facts:
             session.secrets_batched += batch(event)
         count = len(session.secrets) + session.secrets_batched
+        if count <= self._least:
+            return None
         most = self._habits.most_secrets(event.agent_role)
         limit = self._settings.count_unknown if most is None else limit_of(self._settings, most)
         if count <= limit or is_exercise(workflow, event):

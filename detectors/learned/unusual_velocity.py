@@ -54,7 +54,7 @@ class UnusualVelocity(Detector):
             if expected.pace is None:
                 session.unseen += 1
                 return None
-            if cell[3] <= least and cell[2] <= least and cell[1] <= least:
+            if cell[3] <= least:  # the longest horizon counts most
                 return None
             classes = expected.limits(asked, limits_of)
             assert classes is not None, "a pace has limits"
