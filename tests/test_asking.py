@@ -1,5 +1,6 @@
 """Whom an operation concerns: a detector that says it is not concerned says and remembers nothing."""
 
+from inspect import getclosurevars
 from typing import Any
 
 import msgspec
@@ -91,13 +92,13 @@ def workflow_that_has_seen_much() -> tuple[Workflow, Session]:
 def names(inspects: tuple[Any, ...]) -> list[str]:
     """Of the detectors that are asked."""
     by_class = {type(detector).__name__: detector.name for detector in active(EMPTY)}
-    called = [getattr(inspect, "func", inspect) for inspect in inspects]
-    return [
-        inspect.__self__.name
-        if hasattr(inspect, "__self__")
-        else by_class[inspect.__qualname__.partition(".")[0]]
-        for inspect in called
-    ]
+    found = []
+    for inspect in inspects:
+        whose = getattr(inspect, "__self__", None)  # of a function made for the purpose: below
+        if whose is None:
+            whose = getclosurevars(inspect).nonlocals.get("self")
+        found.append(by_class[inspect.__qualname__.partition(".")[0]] if whose is None else whose.name)
+    return found
 
 
 @pytest.mark.parametrize("registry", REGISTRIES, ids=["empty", "full"])
