@@ -7,7 +7,7 @@ vocabulary says what it does.
 from enum import IntEnum
 
 from models.attested import Effect, Fact
-from models.event import CHANGES, GRANTS, OpClass, Operation
+from models.event import CHANGES, GRANTS, Grade, OpClass, Operation
 from models.registry import Registry, Standing
 from models.session import called
 
@@ -28,6 +28,8 @@ class Severity(IntEnum):
 POLICY_CLASSES = frozenset({OpClass.PRIVILEGE_CHANGE, OpClass.TRUST_CHANGE, OpClass.GUARDRAIL_CHANGE})
 JUDGED = CHANGES | {OpClass.GUARDRAIL_CHANGE}
 """Classes that can have a severity."""
+LOGIN_SOURCES = frozenset({"identity_provider", "trust_anchor", "trusted_token_issuer"})
+"""What is trusted by being there: whoever it says has logged in has."""
 ADDS = frozenset({Effect.EXPANDS, Effect.MINTS, Effect.TRUST_PATH, Effect.WEAKENS, Effect.ADMIN})
 """What leaves somebody with more, or a defence with less."""
 
@@ -76,11 +78,18 @@ def _grave(event: Operation, registry: Registry) -> bool:
 
 
 def opens_to_outsiders(event: Operation, registry: Registry) -> bool:
-    """Whether it trusts an issuer or an account that nobody registered."""
+    """Whether it trusts an issuer, an account or somebody's pipelines that nobody registered.
+
+    An issuer that the platform's own record of a new source of logins leaves out is none that is registered.
+    """
     if Effect.TRUST_PATH not in event.effects:
         return False
     issuers = listed(event.facts.get(Fact.ISSUER, ""))
     accounts = listed(event.facts.get(Fact.FOREIGN_ACCOUNT, ""))
+    if not issuers and event.target_kind in LOGIN_SOURCES and event.grade is Grade.ATTESTED:
+        return True
+    if any(not registry.knows_owner(owner) for owner in listed(event.facts.get(Fact.ADMITS, ""))):
+        return True
     return any(not registry.knows_issuer(issuer) for issuer in issuers) or any(
         registry.standing(account) is Standing.FOREIGN for account in accounts
     )

@@ -168,6 +168,8 @@ class CredentialSettings(Struct, frozen=True, kw_only=True, forbid_unknown_field
     """A short-lived one for somebody else, or a lasting one of its own."""
     confidence_lasting: Share = 0.9
     """A lasting one for somebody else, or one made from a static or shared one."""
+    confidence_orphan: Share = 0.6
+    """One of its own that lasts, and that lives on when its maker is revoked."""
     confidence_unknown: Share = 0.55
     """At most this for a job of which too little was seen: it may be what it does every night."""
 

@@ -109,10 +109,13 @@ def in_plan(event: Operation, targets: tuple[str, ...]) -> bool:
 def in_change(event: Operation, targets: tuple[str, ...], registry: Registry) -> bool:
     """Whether everything that the operation reaches is what a change was registered for.
 
-    A stack vouches for what its service calls; users for what they gain; issuers for trust in them;
-    objects for themselves.
+    A stack vouches for what its service calls; users for what they gain; issuers for trust in them, though
+    not in the pipelines of everybody who uses them; objects for themselves.
     """
     names = {called(target) for target in targets}
+    admitted = listed(event.facts.get(Fact.ADMITS, ""))
+    if any(owner not in names and not registry.knows_owner(owner) for owner in admitted):
+        return False
     issuers = listed(event.facts.get(Fact.ISSUER, ""))
     if issuers:
         new = [issuer for issuer in issuers if any(_is_issuer(target, issuer) for target in targets)]

@@ -54,6 +54,11 @@ class Fact(StrEnum):
     """Account, project or tenant in which the operation happened."""
     FOREIGN_ACCOUNT = "foreign_account"
     """Account that is let in by the change."""
+    ADMITS = "admits"
+    """Owner of the repositories or projects whose pipelines are let in: an issuer for all the world tells
+    them apart by that alone. `*` for all of them."""
+    ORPHAN = "orphan"
+    """`true` of a token that lives on when its maker's is revoked."""
     ADDRESS = "address"
     """Network address of the caller, as the platform saw it."""
     CLIENT = "client"

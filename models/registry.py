@@ -191,6 +191,7 @@ class Registry:
         self._jobs = _by_identity(content.jobs)
         self._clients = {(provider_of(one.provider), one.client): one for one in content.clients}
         self._protected = _protected(content.protected)
+        self._owners = {one.repo.lower().partition("/")[0] for one in content.pipelines}
         self._by_role = {one.role: one for one in content.pipelines if one.role}
         self._shared = frozenset(shared.id for shared in content.shared_accounts)
         self._approvers = frozenset(person.casefold() for person in content.approvers)
@@ -230,6 +231,10 @@ class Registry:
         """Whether a token issuer may be trusted: its host, or its address as in `iss`."""
         host = issuer.lower().removeprefix("https://").partition("/")[0]
         return host in self._issuers
+
+    def knows_owner(self, owner: str) -> bool:
+        """Whether pipelines of an owner's repositories are ours; where none is registered, nobody can say."""
+        return not self._owners or owner.lower() in self._owners
 
     def standing(self, account: str) -> Standing:
         """How an account, project or tenant stands to us."""

@@ -35,7 +35,7 @@ from models.event import (
     SessionEnd,
 )
 from models.finding import Finding
-from models.registry import Agent, Client, Content, Job, Network, Registry
+from models.registry import Agent, Client, Content, Job, Network, Pipeline, Registry
 from models.session import Session, Workflow
 
 Stories = dict[str, dict[str, list[AnyEvent]]]
@@ -171,8 +171,11 @@ def only(detector: str, **changed: Any) -> Policy:
     return Policy(detectors=DetectorSettings(**groups))
 
 
+KNOWN_ISSUER = "token.actions.githubusercontent.com"
 OFFICE = Registry(
     Content(
+        issuers=(KNOWN_ISSUER,),
+        pipelines=(Pipeline(repo="example-org/infra", ref="refs/heads/main", workflow="apply"),),
         networks=(Network(prefix="198.51.100.0/24", name="office"),),
         agents=(Agent(id="agent-of-ours"),),
         jobs=(

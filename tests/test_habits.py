@@ -3,7 +3,9 @@
 import pytest
 from msgspec import Raw
 from msgspec.json import decode, encode
+from msgspec.structs import replace
 
+from models.attested import Effect
 from models.baselines.habit import Habit
 from models.baselines.habit_learning import count_habits
 from models.baselines.habits import SESSIONS_MIN, Habits, shape_of
@@ -105,6 +107,27 @@ def test_once_is_an_exception_and_twice_a_habit() -> None:
     assert known.is_habit(read("app1/db"))
     assert not known.is_habit(read("other/once"))
     assert not known.is_habit(read("other/denied"))
+
+
+def token(**changed: object) -> Operation:
+    """The job makes itself a token."""
+    return op("C", 0, target="auth/token/create", agent_role="job", effects=(Effect.MINTS,), **changed)
+
+
+def test_a_job_that_makes_short_tokens_is_not_used_to_lasting_ones() -> None:
+    """By operation and target they are the same."""
+    lasting = replace(token(), effects=(Effect.MINTS, Effect.LONG_LIVED))
+    known = habits(*[[token()] for _ in range(10)])
+    assert known.is_habit(token())
+    assert not known.is_habit(lasting)
+    assert habits(*[[lasting] for _ in range(10)]).is_habit(lasting)
+
+
+def test_what_was_learned_before_lifetimes_were_counted_is_believed() -> None:
+    """Else each rotation would be new after an upgrade."""
+    habit = replace(count_habits([[token()] for _ in range(10)]), lasting=None)
+    lasting = replace(token(), effects=(Effect.MINTS, Effect.LONG_LIVED))
+    assert Habits({"job": habit}).is_habit(lasting)
 
 
 def test_a_loop_of_a_thousand_calls_is_one_sessions_word() -> None:

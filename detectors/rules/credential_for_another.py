@@ -64,6 +64,8 @@ class CredentialForAnother(Detector):
             return settings.confidence_lasting, f"from a {event.credential_kind} one, which it outlives"
         if for_another(event):
             return settings.confidence, f"of {event.facts[Fact.BENEFICIARY]}"
+        if lasting and Fact.ORPHAN in event.facts:
+            return settings.confidence_orphan, "that outlives the run, and the end of whoever made it"
         if lasting:
             return settings.confidence, "that outlives the run"
         return 0.0, ""

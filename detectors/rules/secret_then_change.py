@@ -37,15 +37,17 @@ class SecretThenChange(Detector):
 
     def inspect(self, session: Session, workflow: Workflow, event: Operation, step: Step) -> Noticed | None:
         """See `Detector.inspect`. Either of the pair may come late, so either may complete it."""
-        if event.outcome is not OK or step.own:
+        if event.outcome is not OK:
             return None
         if event.op_class is SECRET_READ:
-            return self._read(workflow, event, step)
+            return None if step.own else self._read(workflow, event, step)
         if step.warrant or not self._weighs(event) or self._habits.is_habit(event):
             return None
         newest = workflow.visited.get(CHANGED)
         if newest is None or step.at_ms >= newest.at_ms:
             workflow.visited[CHANGED] = step
+        if step.own:
+            return None  # unless a secret comes to light that had been read before it
         pairs = [(kind, workflow.visited.get(kind), step) for kind in (STRANGE, UNKNOWN)]
         return self._best(pairs)
 

@@ -32,7 +32,8 @@ class TrustOpened(Detector):
         """See `Detector.inspect`."""
         if step.warrant or event.outcome is not Outcome.OK or not opens_to_outsiders(event, self._registry):
             return None
-        outsiders = event.facts.get(Fact.ISSUER) or event.facts.get(Fact.FOREIGN_ACCOUNT, "")
+        told = (event.facts.get(fact) for fact in (Fact.ADMITS, Fact.ISSUER, Fact.FOREIGN_ACCOUNT))
+        outsiders = next((each for each in told if each), "an issuer that the record does not tell")
         return Noticed(
             detector=self.name,
             confidence=self._settings.confidence,

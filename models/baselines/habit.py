@@ -25,6 +25,8 @@ class Habit(Struct, kw_only=True, weakref=True):
     """Systems in which it did something."""
     issuers: dict[str, Sessions] = {}
     """Token issuers that it had to do with."""
+    lasting: dict[str, Sessions] | None = None
+    """Operations by which it made credentials that last; None where that was not counted."""
     most_secrets: int = 0
     """The most different secrets that one session read."""
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 
 from msgspec import Struct, field
 
-from models.attested import Fact
+from models.attested import Effect, Fact
 from models.baselines.habit import TARGETS_MAX, Habit
 from models.baselines.habits import habit_key, issuers_of, shape_of
 from models.event import OpClass, Operation, Outcome
@@ -17,7 +17,7 @@ def count_habits(runs: Iterable[Sequence[Operation]]) -> Habit:
 
     Each in the order in which it was done: what is beyond a limit is left out, and always the same.
     """
-    habit = Habit(operations={}, targets={}, shapes={}, addresses={}, systems={}, issuers={})
+    habit = Habit(operations={}, targets={}, shapes={}, addresses={}, systems={}, issuers={}, lasting={})
     shapes: dict[str, str] = {}
     for run in runs:
         done = Done()
@@ -39,6 +39,7 @@ class Done(Struct):
     addresses: dict[str, None] = field(default_factory=dict)
     systems: dict[str, None] = field(default_factory=dict)
     issuers: dict[str, None] = field(default_factory=dict)
+    lasting: dict[str, None] = field(default_factory=dict)
     secrets: set[str] = field(default_factory=set)
     targets: dict[str, dict[str, None]] = field(default_factory=dict)
     """By operation, as `habit_key` writes them."""
@@ -55,6 +56,8 @@ class Done(Struct):
         self.systems[event.system] = None
         if event.facts:
             self.issuers.update(dict.fromkeys(issuers_of(event)))
+        if Effect.LONG_LIVED in event.effects:
+            self.lasting[event.operation] = None
         if event.op_class is OpClass.SECRET_READ:
             self.secrets.add(event.target)
 
@@ -67,6 +70,7 @@ def _add(habit: Habit, done: Done) -> None:
         (habit.addresses, done.addresses),
         (habit.systems, done.systems),
         (habit.issuers, done.issuers),
+        (habit.lasting if habit.lasting is not None else {}, done.lasting),
     ):
         for name in names:
             if name:

@@ -13,7 +13,7 @@ from math import log2
 from msgspec import DecodeError
 from msgspec.json import Decoder
 
-from models.attested import Fact
+from models.attested import Effect, Fact
 from models.baselines.habit import TARGETS_MAX, Habit, Places, Sessions
 from models.baselines.stored import Lazy
 from models.event import Operation
@@ -80,7 +80,7 @@ class Habits:
     def is_habit(self, event: Operation) -> bool:
         """Whether the job has done just this, to the same end, in several sessions."""
         habit = self._of(event.agent_role)
-        if habit is None:
+        if habit is None or _lasts_for_once(habit, event):
             return False
         known = habit.targets.get(event.operation)
         return known is not None and known.get(habit_key(event), 0) >= HABIT_SESSIONS_MIN
@@ -175,6 +175,13 @@ class Habits:
         shapes = habit.shapes.get(event.operation, {})
         known = shape_of(event.target) in shapes or self.is_one_more(event)
         return -log2(_new(targets)) - (0.0 if known else log2(_new(shapes)))
+
+
+def _lasts_for_once(habit: Habit, event: Operation) -> bool:
+    """Whether what is made lasts, where all that the job ever made so ended soon."""
+    if Effect.LONG_LIVED not in event.effects or habit.lasting is None:
+        return False
+    return event.operation not in habit.lasting
 
 
 def _places(told: Mapping[str, Habit]) -> Iterable[Iterable[str]]:

@@ -85,6 +85,7 @@ def let_in(reading: Reading, let: LetsIn) -> None:
     foreign = [account for account in let.accounts if account != reading.account]
     reading.fact(Fact.FOREIGN_ACCOUNT, *foreign)
     reading.fact(Fact.ISSUER, *let.issuers)
+    reading.fact(Fact.ADMITS, let.admits)
     reading.fact("trusted_accounts", *let.accounts)
     reading.fact("trusted_services", *let.services)
     if foreign or let.issuers:

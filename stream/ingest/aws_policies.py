@@ -15,6 +15,7 @@ from typing import Any
 from msgspec import Struct
 
 from stream.ingest.aws_names import account_of, issuer_of
+from stream.ingest.grants import admitted
 from stream.ingest.reading import NAME_MAX, many, nested, texts
 
 STATEMENTS_MAX = 256
@@ -99,6 +100,8 @@ class LetsIn(Struct, frozen=True):
     issuers: tuple[str, ...] = ()
     """OIDC issuers and SAML providers."""
     services: tuple[str, ...] = ()
+    admits: str = ""
+    """Owners of the pipelines that are let in, by the conditions on a token's subject."""
 
 
 def gives(document: Any) -> Gives:
@@ -135,9 +138,11 @@ def lets_in(document: Any) -> LetsIn:
     accounts: dict[str, None] = {}
     issuers: dict[str, None] = {}
     services: dict[str, None] = {}
+    subjects: list[str] = []
     for effect, statement in _statements(document):
         if effect != "Allow":
             continue
+        subjects += _subjects(statement)
         if "NotPrincipal" in statement:
             accounts["*"] = None
         for kind, name in _principals(statement.get("Principal")):
@@ -151,7 +156,7 @@ def lets_in(document: Any) -> LetsIn:
                 case _ if not CALLERS & _condition_keys(statement):
                     accounts["*"] = None
     accounts.pop("", None)
-    return LetsIn(tuple(accounts), tuple(issuers), tuple(services))
+    return LetsIn(tuple(accounts), tuple(issuers), tuple(services), admitted(subjects))
 
 
 def administrative(policy: str) -> bool:
@@ -214,6 +219,20 @@ def _every(resource: str) -> bool:
 def _bounded(statement: dict[str, Any]) -> bool:
     """Whether it only holds for identities that keep a permissions boundary."""
     return "iam:permissionsboundary" in _condition_keys(statement)
+
+
+def _subjects(statement: dict[str, Any]) -> list[str]:
+    """Which subjects of an issuer's tokens a statement is about."""
+    condition = statement.get("Condition")
+    operators = condition.items() if isinstance(condition, dict) else ()
+    return [
+        subject
+        for operator, keys in operators
+        if isinstance(keys, dict) and "not" not in str(operator).lower()
+        for key, value in keys.items()
+        if str(key).lower().endswith(":sub")
+        for subject in texts(value)[:PRINCIPALS_MAX]
+    ]
 
 
 def _condition_keys(statement: dict[str, Any]) -> set[str]:

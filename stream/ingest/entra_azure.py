@@ -14,6 +14,7 @@ from models.event import CredentialKind, OpClass, Outcome
 from stream.ingest.entra_access import OBJECT_ID, UPN
 from stream.ingest.entra_envelope import Envelope, outcome_of, part
 from stream.ingest.entra_reading import Reading, first_text, issuers_in, vocabulary
+from stream.ingest.grants import admitted
 from stream.ingest.reading import listed, name, nested
 
 FAILED = ("fail", "error", "conflict", "timeout", "cancel")
@@ -191,6 +192,7 @@ def _body(reading: Reading, body: Any) -> None:
     inner = {key[:1].lower() + key[1:]: value for key, value in inner.items()}
     if reading.op_class is OpClass.TRUST_CHANGE:
         reading.state(Fact.ISSUER, listed(issuers_in(inner)))
+        reading.state(Fact.ADMITS, admitted([first_text(inner.get("subject"))]))
     role = first_text(inner.get("roleDefinitionId")).rpartition("/")[2].lower()
     if role:
         reading.state(Fact.GRANTED, name(ADMIN_ROLES.get(role, role)))

@@ -4,6 +4,7 @@ import re
 from typing import Protocol
 
 from models.attested import Effect, Fact
+from stream.ingest.grants import admitted
 from stream.ingest.reading import listed, name
 
 ADMIN_ROLES = re.compile(
@@ -22,6 +23,12 @@ ADMIN_PERMISSIONS = re.compile(
 )
 EVERYBODY = frozenset({"allUsers", "allAuthenticatedUsers"})
 OF_PROJECT = re.compile(r"@([a-z][a-z0-9-]{4,28}[a-z0-9])\.iam\.gserviceaccount\.com$")
+OF_PLATFORM = re.compile(
+    r"service-\d+@(?:gcp-sa-[a-z0-9-]+|compute-system|container-engine-robot|containerregistry|gcf-admin-robot"
+    r"|serverless-robot-prod|dataflow-service-producer-prod|dataproc-accounts|cloudcomposer-accounts|gs-project-accounts"
+    r"|cloud-redis|cloud-filer|firebase-rules)\.iam\.gserviceaccount\.com$"
+)
+"""Google's own service agents: they act for the project whose number they bear, in a project of Google's."""
 POOLED = ("principal:", "principalSet:")
 
 
@@ -54,8 +61,9 @@ def read_members(reading: Grant, members: list[str]) -> None:
         reading.say(Effect.WIDE, Effect.TRUST_PATH)
     if any(member.startswith(POOLED) for member in members):
         reading.say(Effect.TRUST_PATH)
+        reading.state(Fact.ADMITS, admitted(members))
     own = reading.facts.get(Fact.ACCOUNT, "")
-    projects = (OF_PROJECT.search(member) for member in members)
+    projects = (OF_PROJECT.search(member) for member in members if OF_PLATFORM.search(member) is None)
     reading.state(
         Fact.FOREIGN_ACCOUNT, listed(each[1] for each in projects if each and own and each[1] != own)
     )

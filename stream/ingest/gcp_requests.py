@@ -77,6 +77,8 @@ def _grant(reading: Reading, deltas: list[dict[str, Any]]) -> None:
     identity = reading.place.whole or reading.place.kind in IDENTITIES
     if identity and not EVERYBODY.isdisjoint(text_of(each, "member") for each in deltas):
         reading.state(Fact.FOREIGN_ACCOUNT, "*")
+    if reading.place.kind in IDENTITIES and Fact.FOREIGN_ACCOUNT in reading.facts:
+        reading.say(Effect.TRUST_PATH)  # whoever may use an identity, or its secret, gets in as it
 
 
 def _audit_config(reading: Reading, audits: list[dict[str, Any]], *, alone: bool) -> None:
@@ -96,6 +98,14 @@ def read_key(reading: Reading) -> None:
     response = parsed(reading.response)
     reading.state(Fact.BENEFICIARY, reading.target)
     reading.state(Fact.MINTED, name(text_of(response, "name").rpartition("/")[2]))
+
+
+def read_hmac_key(reading: Reading) -> None:
+    """A static key of a service account for the storage interface: whose, and its id."""
+    made = get(parsed(reading.response), "metadata")
+    whose = text_of(made, "serviceAccountEmail") or text_of(parsed(reading.request), "serviceAccountEmail")
+    reading.state(Fact.BENEFICIARY, name(whose))
+    reading.state(Fact.MINTED, name(text_of(made, "accessId")))
 
 
 def read_key_again(reading: Reading) -> None:
@@ -230,6 +240,7 @@ READERS: dict[str, Callable[[Reading], None]] = {
     "setIamPermissions": read_policy,
     "CreateServiceAccountKey": read_key,
     "UploadServiceAccountKey": read_key,
+    "storage.hmacKeys.create": read_hmac_key,
     "EnableServiceAccountKey": read_key_again,
     "DeleteServiceAccountKey": read_key_again,
     "DisableServiceAccountKey": read_key_again,

@@ -18,6 +18,11 @@ QUALIFIERS |= {"group", "groups", "role", "roles", "team", "users", "user", "mem
 """Words behind the one that counts: `aws-admin-prod` is about administrators, `admin-portal-users` is not."""
 WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|\d+")
 
+PIPELINES_OF = re.compile(
+    r"(?:(?:^|/)(?:repo|project_path|organization):|/attribute\.repository(?:_owner)?/)([^/:\s]+)"
+)
+"""Whose pipelines a subject or member means: of GitHub, GitLab or Terraform; of Google Cloud by attribute."""
+
 REFERENCE_KEY = re.compile(
     r"(case|command|change|ticket|incident|changerequest|commit|release)(_?id|_?number)?"
 )
@@ -38,6 +43,12 @@ def _administrative(one: str) -> bool:
     while words and (words[-1] in QUALIFIERS or words[-1].isdigit()):
         words.pop()
     return bool(words) and (words[-1] in ADMIN_WORDS or words[-1].endswith(ADMIN_ENDINGS))
+
+
+def admitted(subjects: Iterable[str]) -> str:
+    """Owners of the pipelines that subjects of tokens name; `*` where one leaves the owner open."""
+    owners = (found[1].lower() for each in subjects for found in PIPELINES_OF.finditer(each))
+    return listed("*" if "*" in owner else owner for owner in owners)
 
 
 def references(fields: Mapping[Any, Any]) -> str:

@@ -81,6 +81,8 @@ class Meaning(Struct, frozen=True):
 def meaning(tool: str, server: str, arguments: dict[str, Any]) -> Meaning:
     """What calling `tool` on `server` with these arguments means."""
     vocabulary = load_vocabulary("agent_tools")
+    if vocabulary.look_up(tool).op_class is OpClass.UNCLASSIFIED:
+        tool = _plain(tool)
     passed_on = _by_path(tool, arguments)
     entry = passed_on or vocabulary.look_up(tool)
     facts = _facts(arguments)
@@ -93,6 +95,11 @@ def meaning(tool: str, server: str, arguments: dict[str, Any]) -> Meaning:
         effects=tuple(_effects(entry.effects, arguments, facts)),
         facts=facts,
     )
+
+
+def _plain(tool: str) -> str:
+    """Without what clients and servers write around a name: `mcp__cloud__aws-iam-list-roles`."""
+    return tool.rpartition("__")[2].replace("-", "_").removeprefix("aws_") or tool
 
 
 def _by_path(tool: str, arguments: dict[str, Any]) -> Entry | None:

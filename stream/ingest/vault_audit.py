@@ -392,6 +392,6 @@ def _parameters(request: Request, general: str, minted: Minted) -> dict[str, str
         Fact.GROUPS: listed(plain(each) for each in (*texts(asked.organization), *texts(asked.ou))),
         Fact.ISSUER: _issuer(asked) if general.startswith(("auth/", "identity/")) else "",
         "revoked": name(asked.accessor) if isinstance(asked.accessor, str) else "",
-        "orphan": "true" if minted.orphan else "",
+        Fact.ORPHAN: "true" if minted.orphan else "",
     }
     return {key.value if isinstance(key, Fact) else key: value for key, value in facts.items()}

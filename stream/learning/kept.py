@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from models.attested import Fact
+from models.attested import Effect, Fact
 from models.baselines.surprise import RESULTS_MAX
 from models.event import Operation, Provenance
 from models.session import Workflow
@@ -41,6 +41,9 @@ class Workflows:
 FACTS = (Fact.ADDRESS, Fact.BENEFICIARY, Fact.COUNT, Fact.ISSUER)
 """What learning reads of an event's facts."""
 
+LASTING = (Effect.LONG_LIVED,)
+"""What learning reads of an event's effects."""
+
 NO_FACTS: dict[str, str] = {}
 """Of every event without facts: one for all."""
 
@@ -72,6 +75,7 @@ def compact(event: Operation, names: dict[str, str], run: Sequence[Operation]) -
         agent_role=same(event.agent_role, event.agent_role),
         provenance=tuple(_compact_origin(told, names, run) for told in event.provenance),
         act=event.act,
+        effects=LASTING if Effect.LONG_LIVED in event.effects else (),
         facts=facts,
     )
 

@@ -6,6 +6,7 @@ from models.attested import Effect
 from models.event import AnyEvent, CredentialKind, Grade
 from tests.builders import (
     AGENT,
+    KNOWN_ISSUER,
     PRINCIPAL,
     ROTATOR,
     Stories,
@@ -45,6 +46,12 @@ RECORDED: dict[str, Any] = {
 }
 STORE = "/subscriptions/s/resourceGroups/rg/providers/Microsoft.KeyVault/vaults/kv-app"
 SETTING = "/providers/Microsoft.Insights/diagnosticSettings/siem"
+SOURCE: dict[str, Any] = {
+    "effects": (Effect.TRUST_PATH,),
+    "target": "corp-saml-2",
+    "target_kind": "identity_provider",
+    "grade": Grade.ATTESTED,
+}
 PLANNED: list[AnyEvent] = [
     approval(-30, operation="pipeline.apply", target="sha256:aa"),
     registered("plan", -100, "sha256:aa", targets=("iam:role/app", "iam:policy/app")),
@@ -165,6 +172,17 @@ FIRES: Stories = {
         "an issuer that nobody registered": [
             op("T", 0, effects=(Effect.TRUST_PATH,), facts={"issuer": "login.example.net"})
         ],
+        "a shared issuer is to let in the pipelines of somebody else": [
+            op("T", 0, effects=(Effect.TRUST_PATH,), facts={"issuer": KNOWN_ISSUER, "admits": "stranger"})
+        ],
+        "or those of everybody who uses it": [
+            op("T", 0, effects=(Effect.TRUST_PATH,), facts={"issuer": KNOWN_ISSUER, "admits": "*"})
+        ],
+        "the migration names the shared issuer, and other pipelines are let in": [
+            registered("change", -60, targets=(KNOWN_ISSUER, "role/app")),
+            op("T", 0, effects=(Effect.TRUST_PATH,), facts={"issuer": KNOWN_ISSUER, "admits": "stranger"}),
+        ],
+        "a new source of logins, whose issuer the platform does not tell": [op("T", 0, **SOURCE)],
         "the registered change says nothing of the account": [
             registered("change", -10, targets=("role/app",)),
             op("T", 0, **OPENED),
@@ -188,6 +206,9 @@ FIRES: Stories = {
                 effects=(Effect.MINTS, Effect.LONG_LIVED),
                 facts={"minted": "TOK1"},
             )
+        ],
+        "a token of its own that lasts, and that no revoke of its maker ends": [
+            op("C", 0, effects=(Effect.MINTS, Effect.LONG_LIVED), facts={"orphan": "true"})
         ],
         "a rotation job makes a key for another owner": [
             *rotation("s1"),
@@ -331,6 +352,18 @@ MUST_NOT: Stories = {
             registered("change", -10, targets=("login.example.net",)),
             op("T", 0, effects=(Effect.TRUST_PATH,), facts={"issuer": "login.example.net"}),
         ],
+        "a shared issuer is to let in our own pipelines": [
+            op("T", 0, effects=(Effect.TRUST_PATH,), facts={"issuer": KNOWN_ISSUER, "admits": "example-org"})
+        ],
+        "the change names the other owner's pipelines": [
+            registered("change", -60, targets=(KNOWN_ISSUER, "partner-org")),
+            op("T", 0, effects=(Effect.TRUST_PATH,), facts={"issuer": KNOWN_ISSUER, "admits": "partner-org"}),
+        ],
+        "the new source of logins is a registered change": [
+            registered("change", -60, targets=("corp-saml-2",)),
+            op("T", 0, **SOURCE),
+        ],
+        "an agent says that it made a source of logins": [op("T", 0, **{**SOURCE, "grade": Grade.OBSERVED})],
         "a service of the platform is trusted": [op("T", 0, effects=(Effect.TRUST_PATH,))],
         "it was denied": [op("T", 0, outcome="denied", **OPENED)],
     },

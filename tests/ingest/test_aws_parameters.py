@@ -186,6 +186,24 @@ def test_a_trust_policy_says_whom_it_lets_in() -> None:
     assert not {Fact.FOREIGN_ACCOUNT, Fact.ISSUER} & set(service.facts)
 
 
+@pytest.mark.parametrize(
+    ("operator", "subject", "admits"),
+    [
+        ("StringEquals", "repo:Example-Org/infra:ref:refs/heads/main", "example-org"),
+        ("StringLike", ["repo:example-org/*:*", "repo:stranger/app:*"], "example-org,stranger"),
+        ("ForAnyValue:StringLike", "repo:*:*", "*"),
+        ("StringLike", "project_path:group/app:ref_type:branch:ref:main", "group"),
+        ("StringNotLike", "repo:stranger/app:*", ""),
+        ("StringEquals", "system:serviceaccount:ops:app", ""),
+    ],
+)
+def test_a_trust_policy_says_whose_pipelines_it_lets_in(operator: str, subject: Any, admits: str) -> None:
+    """One issuer signs for all the world: the subject tells them apart."""
+    issuer = "token.actions.githubusercontent.com"
+    statement = trust(Federated=f"{OIDC}/{issuer}") | {"Condition": {operator: {f"{issuer}:sub": subject}}}
+    assert trusted(statement).facts.get(Fact.ADMITS, "") == admits
+
+
 def test_everybody_of_the_own_organisation_is_not_everybody() -> None:
     """Conditions on the caller leave little of it."""
     statement = trust(AWS="*") | {"Condition": {"StringEquals": {"aws:PrincipalOrgID": "o-1"}}}

@@ -359,3 +359,21 @@ def _checked(sighting: Sighting, made: dict[str, Any], said: dict[str, Any]) -> 
     if said.get("gen_ai.operation.name") != "invoke_agent":
         assert event.at_ms == int(made["endTimeUnixNano"]) // 1_000_000
     return event
+
+
+@pytest.mark.parametrize(
+    ("tool", "op_class"),
+    [
+        ("mcp__cloud__iam_list_roles", OpClass.DISCOVERY),
+        ("aws_secretsmanager_get_secret_value", OpClass.SECRET_READ),
+        ("secretsmanager-get-secret-value", OpClass.SECRET_READ),
+        ("gitlab_get_issue", OpClass.EXCHANGE),
+        ("gitlab_create_issue_note", OpClass.EXCHANGE),
+        ("aws_", OpClass.UNCLASSIFIED),
+        ("mcp__cloud__", OpClass.UNCLASSIFIED),
+    ],
+)
+def test_what_is_written_around_a_tool_s_name_is_no_part_of_it(tool: str, op_class: OpClass) -> None:
+    """The platform, or the server; its event keeps the name that the agent tells."""
+    event = operation(request(span(CONVERSATION | {"tool.name": tool}, name=tool)))
+    assert (event.operation, event.op_class) == (tool, op_class)
