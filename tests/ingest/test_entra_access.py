@@ -61,6 +61,21 @@ def test_a_role_assignment_says_role_principal_and_reach() -> None:
     assert "wide" not in event.effects
 
 
+def test_a_federated_credential_says_whose_pipelines_get_in() -> None:
+    """The issuer is one for all the world."""
+    write = "Microsoft.ManagedIdentity/userAssignedIdentities/federatedIdentityCredentials/write"
+    identity = (
+        "/subscriptions/s/resourceGroups/g/providers/Microsoft.ManagedIdentity/userAssignedIdentities/app"
+    )
+    issuer = "https://token.actions.githubusercontent.com"
+    body = {"properties": {"issuer": issuer, "subject": "repo:stranger/app:ref:refs/heads/main"}}
+    _, event = read(normalise, azure(write, f"{identity}/federatedIdentityCredentials/ci", body))
+    assert (event.facts["issuer"], event.facts["admits"]) == (
+        "token.actions.githubusercontent.com",
+        "stranger",
+    )
+
+
 def test_a_vault_and_its_secrets_have_one_name_each() -> None:
     """Whatever version is asked for."""
     _, event = read(normalise, SAMPLES[6])
