@@ -267,6 +267,7 @@ def test_a_difference_names_who_is_known_now_and_what_moved() -> None:
     assert "agent newcomer" in found.gained
     assert f"agent {AGENT}" in found.lost
     assert found.header["sessions"] == (40, 60)
+    assert found.header["metrics known sessions"] == (40.0, 60.0)
     same = difference(old, old, 0.01, 1e-4)
     assert (same.gained, same.lost, same.changes, same.header) == ([], [], [], {})
     assert same.unmoved > 0

@@ -96,6 +96,8 @@ class Header(Struct, kw_only=True):
     """SHA-256 over the sessions that taught, whatever their order, hex."""
     checksum: str
     """SHA-256 of the payload's bytes, hex."""
+    metrics: dict[str, dict[str, float]] = {}
+    """How odd honest sessions look to a baseline of the others; see `fit`."""
     agents: list[Share] = []
     """Who taught how much; of very many agents those of which something was left out, and the busiest."""
 

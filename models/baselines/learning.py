@@ -16,6 +16,7 @@ from models.baselines.baseline import (
     Payload,
 )
 from models.baselines.counting import Run
+from models.baselines.fit import metrics
 from models.baselines.habit_learning import count_habits
 from models.baselines.haste import fastest_bits
 from models.baselines.pace_held_out import reach_pace
@@ -72,6 +73,7 @@ def learn(
     shapes = learn_shapes(held_out)
     reach_pace(held_out, peaks)
     reach_haste(held_out, hastes)
+    header.metrics = metrics(held_out)
     told = {"score": True, "shape": shapes is not None, "pace": bool(peaks.any()), "haste": True}
     surprise.together = together(held_out, [name for name, is_known in told.items() if is_known])
     habits = {role: count_habits(theirs) for role, theirs in by_role.items() if role}

@@ -324,6 +324,7 @@ def _rows(
             "from_ms": header.from_ms,
             "to_ms": header.to_ms,
             "left_out": header.left_out,
+            "metrics": header.metrics,
         }
 
 

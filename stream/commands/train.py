@@ -64,6 +64,12 @@ def run_train(
         out.print(f"left out: {count} sessions ({escape(reason)})")
     for reason, count in sorted(trained.dead_letters.items()):
         out.print(f"not read: {count} lines ({reason})")
+    for name, group in (("of jobs it knows", "known"), ("of jobs it does not know", "new")):
+        if found := header.metrics.get(group):
+            out.print(
+                f"held out {name}: {found['sessions']:.0f} honest sessions; surprise "
+                f"{found['score_median']:.1f} bits (median), {found['score_p99']:.1f} (99th percentile)"
+            )
     _tell_agents(out, header.agents)
     wrong = policy.wrong_stops_per_1000_sessions
     needed = ceil(1000 / wrong) - 1  # the smallest p-value of n sessions is 1 / (n + 1)

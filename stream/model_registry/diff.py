@@ -17,6 +17,9 @@ MOVED_MIN = 0.1
 """Bits: a limit that moved by less is the same to whoever looks."""
 
 
+Told = int | float | str | None
+
+
 class Change(Struct, frozen=True):
     """One figure in both; null where it is not known."""
 
@@ -32,7 +35,7 @@ class Difference(Struct, frozen=True, kw_only=True):
 
     old: str
     new: str
-    header: dict[str, tuple[int | str | None, int | str | None]]
+    header: dict[str, tuple[Told, Told]]
     """Field of the header: in the old, in the new."""
     gained: list[str]
     """Cohorts that only the new one knows."""
@@ -60,8 +63,8 @@ def difference(old: Baseline, new: Baseline, share: float, tail: float) -> Diffe
     )
 
 
-def _headers(old: Baseline, new: Baseline) -> dict[str, tuple[int | str | None, int | str | None]]:
-    told = {}
+def _headers(old: Baseline, new: Baseline) -> dict[str, tuple[Told, Told]]:
+    told: dict[str, tuple[Told, Told]] = {}
     for field in ("sessions", "events", "from_ms", "to_ms", "feature_set", "data_digest"):
         pair = (getattr(old.header, field), getattr(new.header, field))
         if pair[0] != pair[1]:
@@ -70,7 +73,20 @@ def _headers(old: Baseline, new: Baseline) -> dict[str, tuple[int | str | None, 
         counts = (old.header.left_out.get(reason), new.header.left_out.get(reason))
         if counts[0] != counts[1]:
             told[f"left_out {reason}"] = counts
+    was, now = _figures(old), _figures(new)
+    for name in sorted({*was, *now}):
+        if was.get(name) != now.get(name):
+            told[name] = (was.get(name), now.get(name))
     return told
+
+
+def _figures(baseline: Baseline) -> dict[str, float]:
+    """By a name of their own each."""
+    return {
+        f"metrics {group} {name}": value
+        for group, figures in baseline.header.metrics.items()
+        for name, value in figures.items()
+    }
 
 
 def _limits(old: Baseline, new: Baseline, share: float) -> list[Change]:
