@@ -64,7 +64,7 @@ test-corpus: $(INSTALLED)  ## of that, recorded traffic (from ../shared, where t
 	$(BIN)/pytest -n auto --dist worksteal $(OFFLINE) -m "corpus or slow"
 
 # Three files at once on two cores: most of their time they wait for a broker that is away, or for a session that ends.
-# In the order of their names: by their number of tests, the longest would come near the end, and be waited for.
+# In the order of their collection, the longest first: by their number of tests they would come near the end.
 test-servers: $(INSTALLED)  ## against a real Kafka and Valkey
 	$(BIN)/pytest -n 3 --dist loadfile --no-loadscope-reorder tests/servers
 

@@ -4,6 +4,7 @@ import asyncio
 import os
 import threading
 import time
+from concurrent.futures import Future
 from pathlib import Path
 
 import pytest
@@ -203,6 +204,30 @@ def test_a_worker_starts_with_what_was_live_last_until_it_has_the_announced_one(
 
     slots = asyncio.run(asyncio.wait_for(story(), 20))
     assert slots.put == [f"live {old.version}", f"live {new.version}"]
+
+
+def test_a_timer_that_is_a_moment_early_keeps_no_worker_from_its_copy(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The event loop counts from when it last looked at the clock: what it waited may be a little less."""
+    first, second = promoted(settings, artifact(40), artifact(60))
+    assert first.version is not None
+    copies_of(settings).keep(file_of(settings, first).read_bytes())
+    hang(file_of(settings, second))
+
+    async def early(answer: Future[object], wait_s: float) -> bool:
+        return await answered(answer, wait_s - 0.01)
+
+    monkeypatch.setattr("stream.model_registry.slots.answered", early)
+
+    async def started() -> Heard:
+        slots = Heard(settings)
+        slots.hear(second)
+        await slots.open()
+        return slots
+
+    live = asyncio.run(started()).live()
+    assert (live["version"], live["announced"]) == (first.version, second.version)
 
 
 def test_what_was_taken_back_does_not_come_back_from_a_copy(settings: Settings) -> None:

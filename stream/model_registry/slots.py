@@ -177,9 +177,10 @@ class Slots(Service):  # type: ignore[misc]  # mode is not typed
             self._fetches.pop(slot, None)
             found = fetch.answer.result()
             return found.baseline, found.content
-        if time.monotonic() - fetch.began_s < self._settings.models_wait_s:
-            return None
-        raise unanswered(self._where(), self._settings.models_wait_s)
+        whole_s = self._settings.models_wait_s
+        if wait_s < whole_s and time.monotonic() - fetch.began_s < whole_s:
+            return None  # whoever waited for all of it has waited, though a timer may be a moment early
+        raise unanswered(self._where(), whole_s)
 
     def _where(self) -> str:
         return f"registry of baselines {registry_url(self._settings)}"

@@ -9,14 +9,17 @@ from sandbox.kafka import Kafka
 from sandbox.valkey import Valkey
 
 HERE = Path(__file__).parent
+LONG = ("test_faults", "test_models", "test_worker", "test_guarded", "test_hook", "test_promoting")
+"""Minutes each: begun last, one of them would be waited for alone."""
 
 
 @pytest.hookimpl(tryfirst=True)  # before `-m` chooses
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What lies here is marked `servers`: all items of the run are told, also those of other folders."""
+    """What lies here is marked `servers`, and long files come first; others may be among the items."""
     for item in items:
         if HERE in item.path.parents:
             item.add_marker(pytest.mark.servers)
+    items.sort(key=lambda item: LONG.index(item.path.stem) if item.path.stem in LONG else len(LONG))
 
 
 @pytest.fixture(scope="session")
