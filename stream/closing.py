@@ -5,9 +5,13 @@ cannot tell that from a crash.
 """
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager
 
 import structlog
+from aiokafka.errors import ConsumerStoppedError
+
+from stream.state.store import AWAY
 
 log = structlog.stdlib.get_logger(__name__)
 
@@ -23,3 +27,13 @@ async def closed(part: str, closing: Coroutine[None, None, None], within_s: floa
         log.warning("not closed in time, left as it is", part=part, within_s=within_s)
         return
     task.result()
+
+
+@contextmanager
+def until_closing(is_closing: Callable[[], bool]) -> Iterator[None]:
+    """What asks a consumer or the store while they are closed is cut off by that, which is no crash."""
+    try:
+        yield
+    except (ConsumerStoppedError, *AWAY):
+        if not is_closing():
+            raise

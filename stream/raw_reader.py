@@ -13,7 +13,7 @@ from typing import Any
 
 import structlog
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
-from aiokafka.errors import ConsumerStoppedError, KafkaError
+from aiokafka.errors import KafkaError
 from mode import Service
 
 from models.cloudevent import encode_event
@@ -22,7 +22,7 @@ from models.event import AnyEvent
 from models.registry import Registry
 from stream import metrics
 from stream.brokers import brokers
-from stream.closing import closed
+from stream.closing import closed, until_closing
 from stream.dead_letters import dead_letter, unfetched
 from stream.ingest.ordering import makers_first
 from stream.ingest.pipeline import Pipeline
@@ -258,18 +258,16 @@ class RawReader(Service):  # type: ignore[misc]  # mode is not typed
     @Service.task  # type: ignore[untyped-decorator]  # mode is not typed
     async def _read_on(self) -> None:
         while not self.should_stop and not self._closing:
-            try:
+            with until_closing(lambda: self._closing):
                 await self.turn()
-            except ConsumerStoppedError:
-                if not self._closing:
-                    raise
             await asyncio.sleep(0)
 
     @Service.task  # type: ignore[untyped-decorator]
     async def _flush_on(self) -> None:
         while not self.should_stop:
             await self.sleep(self._settings.flush_every_ms / 1000)
-            await self.flush()
+            with until_closing(lambda: self._closing):
+                await self.flush()
 
     @Service.task  # type: ignore[untyped-decorator]
     async def _publish_on(self) -> None:

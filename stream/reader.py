@@ -11,7 +11,7 @@ from typing import Any
 
 import structlog
 from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka.errors import ConsumerStoppedError, KafkaError
+from aiokafka.errors import KafkaError
 from mode import Service
 
 from detectors.judge import Judge
@@ -21,7 +21,7 @@ from stream import metrics
 from stream.assignment import Assignment
 from stream.batches import Batches
 from stream.brokers import brokers
-from stream.closing import closed
+from stream.closing import closed, until_closing
 from stream.dead_letters import unfetched
 from stream.model_registry.announcement import Slot
 from stream.outbox import Outbox
@@ -263,18 +263,16 @@ class Reader(Service):  # type: ignore[misc]  # mode is not typed
     @Service.task  # type: ignore[untyped-decorator]  # mode is not typed
     async def _read_on(self) -> None:
         while not self.should_stop and not self._closing:
-            try:
+            with until_closing(lambda: self._closing):
                 await self.turn()
-            except ConsumerStoppedError:
-                if not self._closing:
-                    raise
             await asyncio.sleep(0)  # a full buffer answers without waiting: others must get their turn
 
     @Service.task  # type: ignore[untyped-decorator]
     async def _flush_on(self) -> None:
         while not self.should_stop:
             await self.sleep(self._settings.flush_every_ms / 1000)
-            await self.flush_all()
+            with until_closing(lambda: self._closing):
+                await self.flush_all()
 
     @Service.task  # type: ignore[untyped-decorator]
     async def _publish_on(self) -> None:

@@ -1,11 +1,21 @@
 """A worker that is told to end ends, whatever its clients do."""
 
 import asyncio
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
+from aiokafka.errors import ConsumerStoppedError
+from redis.exceptions import ConnectionError  # noqa: A004 - redis's
 from structlog.testing import capture_logs
 
+from models.registry import EMPTY
 from stream.closing import closed
+from stream.outbox import Outbox
+from stream.raw_reader import RawReader
+from stream.settings import Settings
+from stream.state.lineage import Lineage
+from stream.topics import topics_of
 
 
 def test_what_never_closes_is_left_and_named() -> None:
@@ -46,3 +56,28 @@ def test_what_closes_is_waited_for_and_may_fail() -> None:
     assert (done, said) == (["well"], [])
     with pytest.raises(OSError, match="gone"):
         asyncio.run(closed("producer", badly(), 10))
+
+
+@pytest.mark.parametrize("gone", [ConnectionError, ConsumerStoppedError])
+@pytest.mark.parametrize("is_closing", [True, False])
+def test_a_question_that_closing_cuts_off_is_no_crash(gone: type[Exception], *, is_closing: bool) -> None:
+    """The raw reader asks the store for what it takes over when the worker is told to end."""
+
+    class Cut:
+        async def claim_ingest(self) -> int:
+            reader._closing = is_closing  # noqa: SLF001
+            raise gone
+
+    async def read_on() -> None:
+        await RawReader._read_on.fun(reader)  # noqa: SLF001
+
+    settings = Settings()
+    lineage, outbox = cast("Lineage", Cut()), cast("Outbox", None)
+    reader = RawReader(settings, topics_of(settings), EMPTY, lineage, outbox)
+    reader._consumer = SimpleNamespace(assignment=set)  # noqa: SLF001
+    reader._waiting_s = 0.0  # noqa: SLF001
+    if is_closing:
+        asyncio.run(asyncio.wait_for(read_on(), 10))
+        return
+    with pytest.raises(gone):
+        asyncio.run(asyncio.wait_for(read_on(), 10))
