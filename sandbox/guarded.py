@@ -6,7 +6,7 @@ import threading
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
@@ -131,6 +131,8 @@ class GuardedValkey(Valkey):
         self._front = threading.Thread(target=lambda: asyncio.run(self._run_front()), daemon=True)
         self._serving = threading.Event()
         self._end: asyncio.Event | None = None
+        self._writers: set[asyncio.StreamWriter] = set()
+        self._pumping: set[asyncio.Future[Any]] = set()
         self.authority = Authority(self.data / "ca.pem")
         self.authority.certificate("store", self.data / "store.pem")
 
@@ -170,10 +172,20 @@ class GuardedValkey(Valkey):
         async with await asyncio.start_server(self._serve, HOST, self._front_port, ssl=tls):
             self._serving.set()
             await self._end.wait()
+        for writer in self._writers:  # not closed, which would wait for the other side
+            writer.transport.abort()
+        if self._pumping:
+            await asyncio.wait(self._pumping, timeout=self.stop_s_max)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         theirs, ours = await asyncio.open_connection(HOST, self.port)
-        await asyncio.gather(_pump(reader, ours), _pump(theirs, writer), return_exceptions=True)
+        both = {ours, writer}
+        self._writers |= both
+        pumps = asyncio.gather(_pump(reader, ours), _pump(theirs, writer), return_exceptions=True)
+        self._pumping.add(pumps)
+        await pumps
+        self._pumping.discard(pumps)
+        self._writers -= both
 
 
 async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
