@@ -1,12 +1,12 @@
 """Where a policy or a registry is wrong, and what would be valid there: looked for once it was refused."""
 
 import re
-from difflib import get_close_matches
 from typing import Any
 
 import msgspec
 
 from models.errors import RuleError
+from models.spelling import meant
 from stream.yaml_places import Document, Place, documents
 
 AT_THE_END = re.compile(r" - at `(?:key in )?\$(\S*)`$")
@@ -97,9 +97,7 @@ def _place(path: str) -> Place:
 
 def unknown_key(key: str, keys: list[str]) -> str:
     """What to say of a key that there is not."""
-    near = get_close_matches(key, keys, 1)
-    meant = f"did you mean {near[0]}? " if near else ""
-    return f"no such key; {meant}valid are {', '.join(keys)}"
+    return f"no such key; {meant(key, keys)}valid are {', '.join(keys)}"
 
 
 def plainly(said: str) -> str:

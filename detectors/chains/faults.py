@@ -1,7 +1,6 @@
 """What a declaration says that cannot be: each fault with its place and with what would be valid."""
 
 from collections.abc import Iterable, Iterator
-from difflib import get_close_matches
 
 from detectors.chains import fields
 from detectors.chains.declaration import (
@@ -18,6 +17,7 @@ from detectors.chains.hosted import COUNTED_MAX
 from detectors.chains.shape import SETS_MAX
 from models.command import Action
 from models.event import CredentialKind, OpClass, Outcome, SystemKind
+from models.spelling import meant
 
 RESPONSES = tuple(action.value for action in Action if action is not Action.RELEASE_SESSION)
 Place = tuple[str | int, ...]
@@ -209,9 +209,7 @@ def _unknown(here: Place, given: Iterable[str], known: Iterable[str], what: str)
     words = list(known)
     for name in given:
         if name not in words:
-            near = get_close_matches(name, words, 1)
-            meant = f"did you mean {near[0]}? " if near else ""
-            yield here, f"{name!r} is no {what}; {meant}valid are {', '.join(words) or 'none'}"
+            yield here, f"{name!r} is no {what}; {meant(name, words)}valid are {', '.join(words) or 'none'}"
 
 
 def preceding(chain: Declaration, place: int) -> tuple[str, ...]:

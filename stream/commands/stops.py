@@ -1,13 +1,13 @@
 """What people say of stops: `release` lifts one, `dispose` says whether it was right."""
 
 import os
-from difflib import get_close_matches
 from typing import Annotated
 
 import typer
 
 from detectors.thresholds import DetectorSettings
 from models.errors import InputError
+from models.spelling import meant
 from stream.console import escape, out
 from stream.options import ChainsPath, Kafka, PolicyPath, SigmaPath
 from stream.settings import Settings, load_policy, read_settings
@@ -75,9 +75,8 @@ def _require_known(detectors: list[str], settings: Settings) -> None:
     known = {*DetectorSettings.__struct_fields__, *builtin_names(), *declared.names, *declared.crossing}
     for name in detectors:
         if name not in known:
-            near = get_close_matches(name, known, 1)
-            meant = f"did you mean {near[0]}? " if near else ""
             raise InputError(
-                f"--detector {name!r} is no detector, chain or rule that is loaded; {meant}valid are "
-                f"{', '.join(sorted(known))}, and your own with --policy, --chains or --sigma"
+                f"--detector {name!r} is no detector, chain or rule that is loaded; "
+                f"{meant(name, known)}valid are {', '.join(sorted(known))}, "
+                f"and your own with --policy, --chains or --sigma"
             )

@@ -1,7 +1,6 @@
 """Lines of files as events, whatever their format: our own events, a source's records, or a scenario's."""
 
 from collections.abc import Callable, Iterable, Iterator
-from difflib import get_close_matches
 from heapq import heappop, heappush
 
 import msgspec
@@ -10,6 +9,7 @@ from msgspec import Raw, Struct
 from models.cloudevent import read_line
 from models.errors import InputError, Unreadable, UnreadableEventError
 from models.event import EVENT_BYTES_MAX, AnyEvent
+from models.spelling import meant
 from stream.ingest.batches import BATCH_BYTES_MAX, TRAIL_BYTES_MAX
 from stream.ingest.ordering import makers_first
 from stream.ingest.pipeline import Bad, Pipeline, Taken
@@ -65,10 +65,8 @@ def known_source(source: str, beside: Iterable[str] = ()) -> str:
     """The source. Raises `InputError` if there is no such, here or `beside`, where runs are read."""
     known = (*SOURCES, SCENARIO, *beside)
     if source not in known:
-        near = [name for name in known if source and name.startswith(source)]
-        near = near or get_close_matches(source, known, 1)
-        meant = f"did you mean {near[0]}? " if near else ""
-        raise InputError(f"source {source!r} is not known; {meant}known are {', '.join(known)}")
+        begun = next((name for name in known if source and name.startswith(source)), source)
+        raise InputError(f"source {source!r} is not known; {meant(begun, known)}known are {', '.join(known)}")
     return source
 
 

@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Callable
-from difflib import get_close_matches
 from ipaddress import IPv4Network, IPv6Network, ip_address
 from typing import Any, cast
 
@@ -32,6 +31,7 @@ from sigma.types import (
 )
 
 from models.event import OpClass, Operation
+from models.spelling import meant
 from stream.sigma.mapping import Field, Value, field_of, hint_of, known_fields
 
 Predicate = Callable[[Operation], bool]
@@ -94,9 +94,7 @@ def _refuse_unknown_words(value: Any, name: str, words: tuple[str, ...]) -> None
         return
     word = "".join(str(part) for part in value.s)
     if word and word.casefold() not in words:
-        near = get_close_matches(word, words, 1)
-        meant = f"did you mean {near[0]}? " if near else ""
-        raise Refused(f"{word} is no {name}; {meant}valid are {', '.join(words)}", word)
+        raise Refused(f"{word} is no {name}; {meant(word, words)}valid are {', '.join(words)}", word)
 
 
 def known(name: str, product: str) -> Field:
@@ -104,11 +102,11 @@ def known(name: str, product: str) -> Field:
     found = field_of(name, product)
     if found is None:
         names = known_fields(product)
-        near = get_close_matches(name, names, 1)
-        meant = f"did you mean {near[0]}? " if near else ""
         elsewhere = f"{hint}; " if (hint := hint_of(name, product)) else ""
         raise Refused(
-            f"field {name} is not kept in the event; {elsewhere}{meant}valid are {', '.join(names)}", name
+            f"field {name} is not kept in the event; {elsewhere}{meant(name, names)}"
+            f"valid are {', '.join(names)}",
+            name,
         )
     return found
 
