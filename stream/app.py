@@ -14,7 +14,7 @@ from prometheus_client import generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
 from stream import metrics
-from stream.brokers import context, password
+from stream.brokers import brokers
 from stream.engine import Engine
 from stream.otlp_receiver import serve_traces
 from stream.settings import Settings
@@ -38,11 +38,12 @@ class WorkerApp(faust.App):  # type: ignore[misc]  # Faust is not typed
 def create_app(settings: Settings, *, adopt_topic: bool = False) -> faust.App:
     """The app, the engine in it; nothing connects before the app starts."""
     engine = Engine(settings, adopt_topic=adopt_topic)
+    reached = brokers(settings)
     app = WorkerApp(
         engine,
         f"{settings.group}-ledger",
-        broker=[f"kafka://{server.strip()}" for server in settings.kafka.split(",")],
-        broker_credentials=_credentials(settings),
+        broker=[f"kafka://{server}" for server in reached["bootstrap_servers"]],
+        broker_credentials=_credentials(reached),
         store="memory://",
         datadir=Path(tempfile.gettempdir()) / f"{settings.group}-ledger",  # Faust makes one, used or not
         web_bind=settings.web_host,
@@ -81,15 +82,15 @@ def create_app(settings: Settings, *, adopt_topic: bool = False) -> faust.App:
     return app
 
 
-def _credentials(settings: Settings) -> Any:
-    """What `brokers` says, in Faust's words. Raises `SettingsError`."""
-    tls = context(settings)
-    if settings.is_kafka_signed_in:
+def _credentials(reached: dict[str, Any]) -> Any:
+    """What `brokers` says, in Faust's words."""
+    tls = reached["ssl_context"]
+    if "sasl_mechanism" in reached:
         return faust.SASLCredentials(
-            username=settings.kafka_username,
-            password=password(settings),
+            username=reached["sasl_plain_username"],
+            password=reached["sasl_plain_password"],
             ssl_context=tls,
-            mechanism=settings.kafka_sasl_mechanism,
+            mechanism=reached["sasl_mechanism"],
         )
     return faust.SSLCredentials(tls) if tls is not None else None
 

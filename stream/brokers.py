@@ -91,18 +91,18 @@ def context(settings: Settings) -> ssl.SSLContext | None:
     """
     if not settings.is_kafka_encrypted:
         return None
-    authority = _file(settings.kafka_ca_file, "KAFKA_CA_FILE")
+    authority = settings.kafka_ca_file and _readable(settings.kafka_ca_file, "KAFKA_CA_FILE")
     try:
-        told = ssl.create_default_context(cafile=authority)
+        told = ssl.create_default_context(cafile=authority or None)
     except ssl.SSLError as error:
         raise SettingsError(
             f"{PREFIX}KAFKA_CA_FILE: {authority}: no certificate (PEM) in it: {error}"
         ) from error
-    certificate = _file(settings.kafka_certificate_file, "KAFKA_CERTIFICATE_FILE")
-    if certificate is not None:
-        key = _file(settings.kafka_key_file, "KAFKA_KEY_FILE")
+    if settings.kafka_certificate_file:
+        certificate = _readable(settings.kafka_certificate_file, "KAFKA_CERTIFICATE_FILE")
+        key = settings.kafka_key_file and _readable(settings.kafka_key_file, "KAFKA_KEY_FILE")
         try:
-            told.load_cert_chain(certificate, key, password=_no_password)
+            told.load_cert_chain(certificate, key or None, password=_no_password)
         except (ssl.SSLError, ValueError) as error:
             raise SettingsError(
                 f"{PREFIX}KAFKA_CERTIFICATE_FILE, {PREFIX}KAFKA_KEY_FILE: no certificate with its key, "
@@ -115,17 +115,15 @@ def password(settings: Settings) -> str:
     """As it was given, or the first line of its file. Raises `SettingsError`."""
     if not settings.kafka_password_file:
         return settings.kafka_password
-    path = _file(settings.kafka_password_file, "KAFKA_PASSWORD_FILE")
-    assert path is not None
+    path = _readable(settings.kafka_password_file, "KAFKA_PASSWORD_FILE")
     found = Path(path).read_text("utf-8").partition("\n")[0].strip()
     if not found:
         raise SettingsError(f"{PREFIX}KAFKA_PASSWORD_FILE: {path} is empty")
     return found
 
 
-def _file(path: str, setting: str) -> str | None:
-    if not path:
-        return None
+def _readable(path: str, setting: str) -> str:
+    """The same path: what reads it later does not say which setting named it."""
     try:
         with Path(path).open("rb") as file:
             file.read(1)

@@ -141,14 +141,12 @@ def read_settings(environment: Mapping[str, str], **options: Any) -> Settings:
 
 def _refuse_unused(settings: Settings) -> None:
     """A password that nobody is told, or a certificate that nobody checks, is protection in name only."""
-    signing_in = {name: getattr(settings, name) for name in SIGN_IN}
-    tls = {name: getattr(settings, name) for name in TLS}
     protocol = settings.kafka_security_protocol
-    for told, is_used, needed in (
-        (signing_in, settings.is_kafka_signed_in, "SASL_SSL or SASL_PLAINTEXT"),
-        (tls, settings.is_kafka_encrypted, "SSL or SASL_SSL"),
+    for names, is_used, needed in (
+        (SIGN_IN, settings.is_kafka_signed_in, "SASL_SSL or SASL_PLAINTEXT"),
+        (TLS, settings.is_kafka_encrypted, "SSL or SASL_SSL"),
     ):
-        unused = ", ".join(PREFIX + name.upper() for name, value in told.items() if value)
+        unused = ", ".join(PREFIX + name.upper() for name in names if getattr(settings, name))
         if unused and not is_used:
             raise SettingsError(
                 f"{unused}: not used with {PREFIX}KAFKA_SECURITY_PROTOCOL={protocol}; set that to {needed}"
