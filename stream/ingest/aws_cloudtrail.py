@@ -13,10 +13,11 @@ from typing import Any
 import msgspec
 from msgspec import Raw, Struct, field
 
+from detectors.severity import JUDGED
 from models.attested import Effect, Fact
 from models.command import stable_id
 from models.errors import Unreadable, UnreadableEventError
-from models.event import CHANGES, EFFECTS_MAX, EVENT_BYTES_MAX, FACTS_MAX, Grade, OpClass, Operation, Outcome
+from models.event import EFFECTS_MAX, EVENT_BYTES_MAX, FACTS_MAX, Grade, OpClass, Operation, Outcome
 from models.vocabulary.vocabulary import Entry
 from stream.ingest import aws_iam, aws_services
 from stream.ingest.aws_identity import IDENTITY_FIELDS, Caller, Identity, caller_of, run_of
@@ -90,7 +91,6 @@ IDENTITY_NAMES = {each.lower(): each for each in IDENTITY_FIELDS}
 """Names in lower case, as tables hold them: the names in records."""
 _decoder = msgspec.json.Decoder(Record)
 _rows = msgspec.json.Decoder(dict[str, Raw])
-GIVES = CHANGES | {OpClass.GUARDRAIL_CHANGE}
 _vocabulary = load_vocabulary("aws")
 
 
@@ -188,7 +188,7 @@ def _sighting(record: Record) -> Sighting:
     if reader is not None:
         reading.response = _object(record.responseElements)
         reader(reading)
-    if caller.linked and reading.op_class in GIVES:
+    if caller.linked and reading.op_class in JUDGED:
         reading.op_class = OpClass.OTHER
     if parameters.get("omitted") is True:
         _omitted(reading)
@@ -294,7 +294,7 @@ def _omitted(reading: Reading) -> None:
     """
     size = reading.parameters.get("originalSize")
     reading.facts["omitted_bytes"] = str(size) if isinstance(size, int) else "unknown"
-    if reading.op_class in CHANGES or reading.op_class is OpClass.GUARDRAIL_CHANGE:
+    if reading.op_class in JUDGED:
         reading.op_class = OpClass.GUARDRAIL_CHANGE
         reading.add(Effect.WEAKENS)
 

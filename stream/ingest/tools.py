@@ -81,10 +81,12 @@ class Meaning(Struct, frozen=True):
 def meaning(tool: str, server: str, arguments: dict[str, Any]) -> Meaning:
     """What calling `tool` on `server` with these arguments means."""
     vocabulary = load_vocabulary("agent_tools")
-    if vocabulary.look_up(tool).op_class is OpClass.UNCLASSIFIED:
+    entry = vocabulary.look_up(tool)
+    if entry.op_class is OpClass.UNCLASSIFIED:
         tool = _plain(tool)
+        entry = vocabulary.look_up(tool)
     passed_on = _by_path(tool, arguments)
-    entry = passed_on or vocabulary.look_up(tool)
+    entry = passed_on or entry
     facts = _facts(arguments)
     return Meaning(
         op_class=entry.op_class,

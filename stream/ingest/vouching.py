@@ -12,14 +12,13 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from detectors.approvals import PAIRS
+from detectors.severity import JUDGED
 from models.attested import Registered
 from models.event import (
-    CHANGES,
     AnyEvent,
     Approval,
     ApprovalRequest,
     Event,
-    OpClass,
     Operation,
     Registration,
 )
@@ -34,7 +33,6 @@ TOLD_MAX = 16_384
 ID_MAX = 256
 
 Word = Approval | ApprovalRequest | Registration
-JUDGED = CHANGES | {OpClass.GUARDRAIL_CHANGE}
 
 
 class Words(Struct):
