@@ -261,6 +261,11 @@ def fast_run(session: str, seed: int, **changed: Any) -> list[AnyEvent]:
     return events
 
 
+def operations(run: Iterable[AnyEvent]) -> list[Operation]:
+    """Those of a run: what teaches, counts and is scored."""
+    return [event for event in run if isinstance(event, Operation)]
+
+
 def slow_run(session: str, seed: int, **changed: Any) -> list[AnyEvent]:
     """A support agent: a ticket, a look-up or two, rarely a change; a minute between them."""
     random = np.random.default_rng(seed)

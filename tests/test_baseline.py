@@ -20,7 +20,6 @@ from models.baselines.packed import history_of
 from models.baselines.surprise_file import PackedSurprise, packed, unpacked
 from models.baselines.surprise_learning import learn_surprise, reached
 from models.errors import ArtifactError
-from models.event import Operation
 from tests.builders import (
     AGENT,
     CLERK,
@@ -32,17 +31,13 @@ from tests.builders import (
     SLOW,
     TRUSTED,
     artifact,
+    operations,
     recorded,
     slow_run,
     trained,
 )
 
 PATH = Path("baseline.json")
-
-
-def operations(run: list[Any]) -> list[Operation]:
-    """Those of a run that teach."""
-    return [event for event in run if isinstance(event, Operation)]
 
 
 def changed(change: Callable[[dict[str, Any]], Any], *, checked: bool = True) -> bytes:

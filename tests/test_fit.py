@@ -6,8 +6,7 @@ from models.baselines.fit import metrics
 from models.baselines.held_out import Reached
 from models.baselines.learning import learn
 from models.baselines.surprise_learning import NOBODY, HeldOut, learn_held_out
-from tests.builders import recorded
-from tests.test_surprise import operations
+from tests.builders import operations, recorded
 
 
 def held_out(known: list[Reached], new: list[Reached]) -> HeldOut:

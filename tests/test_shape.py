@@ -42,6 +42,7 @@ from tests.builders import (
     judged,
     only,
     op,
+    operations,
     recorded,
     slow_run,
     told,
@@ -52,11 +53,6 @@ from tests.test_baseline import PATH, changed
 LAW = settings(max_examples=60, deadline=None, derandomize=True)
 SHAPE = msgspec.structs.replace(only("unusual_shape"), wrong_stops_per_1000_sessions=20.0)
 ODD = told("S@30 C@31 L@32 T@33", agent_role=FAST)
-
-
-def operations(run: list[AnyEvent]) -> list[Operation]:
-    """Those of a run that count."""
-    return [event for event in run if isinstance(event, Operation)]
 
 
 def points(seed: int, count: int = 400) -> Any:

@@ -27,6 +27,7 @@ from tests.builders import (
     clerk_run,
     fast_run,
     op,
+    operations,
     origin,
     slow_run,
     trained,
@@ -37,11 +38,6 @@ LAW = settings(max_examples=60, deadline=None, derandomize=True)
 rows = st.lists(
     st.dictionaries(st.sampled_from("abcd"), st.integers(1, 50), max_size=4), min_size=1, max_size=6
 )
-
-
-def operations(run: Sequence[AnyEvent]) -> list[Operation]:
-    """Those of a run that are scored."""
-    return [event for event in run if isinstance(event, Operation)]
 
 
 def run_of(names: str, session: str = "s", **changed: Any) -> list[Operation]:

@@ -137,6 +137,19 @@ class Deployment:
             timeout=120,
         )
 
+    def refused(self, *arguments: str) -> str:
+        """What one `chainbrake …` says on standard error that ends with exit code 2."""
+        done = subprocess.run(
+            [CHAINBRAKE, *arguments],
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=60,
+        )
+        assert done.returncode == 2
+        return done.stderr
+
     def worker(self, *options: str) -> Worker:
         """Start one more worker; it is not ready yet."""
         worker = Worker(self.environment, self.folder / f"worker-{len(self.workers)}.log", *options)

@@ -1,7 +1,6 @@
 """A broker that is encrypted, asks who comes and lets each do no more than it needs; a store like it."""
 
 import json
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,7 +17,7 @@ from kafka.admin import (
 
 from sandbox.guarded import GuardedKafka, GuardedValkey
 from sandbox.ports import free_port
-from tests.servers.deployment import CHAINBRAKE, Deployment, until
+from tests.servers.deployment import Deployment, until
 from tests.servers.hooked import CHAIN, Gateway
 from tests.servers.test_hook import answers, refused, run_chain
 
@@ -158,14 +157,6 @@ def test_a_store_that_knows_us_not_is_waited_for_aloud_without_its_password(
 
 def failed(deployment: Deployment) -> str:
     """What a worker that does not start says, which is one line."""
-    done = subprocess.run(
-        [CHAINBRAKE, "run", "--web-port", str(free_port())],
-        env=deployment.environment,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    assert done.returncode == 2
-    (line,) = [row for row in done.stderr.splitlines() if not row.startswith("{")]
+    told = deployment.refused("run", "--web-port", str(free_port()))
+    (line,) = [row for row in told.splitlines() if not row.startswith("{")]
     return line

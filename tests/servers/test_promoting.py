@@ -12,7 +12,7 @@ from sandbox.kafka import Kafka
 from sandbox.valkey import Valkey
 from stream.keys import public_pem
 from tests.builders import SIGNER
-from tests.servers.deployment import CHAINBRAKE, Deployment, until
+from tests.servers.deployment import Deployment, until
 from tests.servers.test_models import added, deployed, runs_with, wait_for
 from tests.servers.traffic import traffic
 from tests.test_model_registry import STRANGER, artifact
@@ -94,16 +94,7 @@ def interrupted(deployment: Deployment, number: signal.Signals, *words: str) -> 
 
 def failed(deployment: Deployment, *words: str) -> str:
     """What a command of `models` says that fails."""
-    done = subprocess.run(
-        [CHAINBRAKE, "models", *words],
-        env=deployment.environment,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
-    )
-    assert done.returncode == 2
-    return done.stderr
+    return deployment.refused("models", *words)
 
 
 @pytest.mark.timeout(240)
