@@ -12,6 +12,8 @@ from kafka.errors import KafkaError
 from sandbox.jars import class_path, java
 from sandbox.ports import HOST, accepts, free_port
 from sandbox.process import SandboxError, Server
+from stream.brokers import opened
+from stream.settings import Settings
 
 # Kafka's artifact leaves the choice of a logger to whoever runs it; this one writes to stderr.
 COORDINATES = "org.apache.kafka:kafka_2.13:4.1.1+org.slf4j:slf4j-simple:1.7.36"
@@ -91,7 +93,7 @@ class Kafka(Server):
             return False
         logging.getLogger("kafka").addFilter(_silent)
         try:
-            admin = KafkaAdminClient(bootstrap_servers=self.bootstrap, request_timeout_ms=PROBE_MS_MAX)
+            admin = opened(KafkaAdminClient, Settings(kafka=self.bootstrap), request_timeout_ms=PROBE_MS_MAX)
             try:
                 return bool(admin.describe_cluster()["brokers"])
             finally:

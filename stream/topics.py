@@ -9,7 +9,7 @@ from kafka.errors import KafkaError
 from msgspec import Struct
 
 from models.errors import StateError
-from stream.brokers import brief, brokers, connecting
+from stream.brokers import brief, connecting, opened
 from stream.ingest.sources import SOURCES
 from stream.settings import Settings
 
@@ -23,7 +23,6 @@ COMPACTED = {"cleanup.policy": "compact", "max.message.bytes": str(RECORD_BYTES_
 """For ever, but of each key only the last record."""
 
 DAY_MS = 24 * 3_600_000
-CONNECT_MS_MAX = 5_000
 
 
 class Topic(Struct, frozen=True):
@@ -177,9 +176,7 @@ def identities(settings: Settings, topics: list[str]) -> dict[str, str]:
 def _administration(settings: Settings, what: str) -> Iterator[KafkaAdminClient]:
     """A client for it, closed in the end. Raises `StateError` if no broker answers, or lets us do `what`."""
     with connecting(settings):
-        admin = KafkaAdminClient(
-            **brokers(settings), client_id="chainbrake-admin", bootstrap_timeout_ms=CONNECT_MS_MAX
-        )
+        admin = opened(KafkaAdminClient, settings, client_id="chainbrake-admin")
     try:
         yield admin
     except KafkaError as error:

@@ -12,14 +12,13 @@ from kafka.producer.future import FutureRecordMetadata
 from models.cloudevent import encode_event
 from models.errors import StateError
 from models.event import AnyEvent
-from stream.brokers import brokers, connecting
+from stream.brokers import connecting, opened
 from stream.messages import Record
 from stream.settings import Settings
 from stream.topics import Topics
 
 log = structlog.stdlib.get_logger(__name__)
 
-CONNECT_MS_MAX = 5_000
 DELIVER_MS_MAX = 5_000
 RECONNECT_MS_MAX = 1_000
 CLOSE_S_MAX = 2.0
@@ -31,8 +30,9 @@ class Publisher:
     def __init__(self, settings: Settings, client: str) -> None:
         """Connect. Raises `StateError` if no broker answers."""
         with connecting(settings):
-            self._producer = KafkaProducer(
-                **brokers(settings),
+            self._producer = opened(
+                KafkaProducer,
+                settings,
                 client_id=f"chainbrake-{client}",
                 acks="all",
                 # Not idempotent: after a batch expired in an outage, kafka-python 3.0.12 never sends again.
@@ -42,7 +42,6 @@ class Publisher:
                 delivery_timeout_ms=DELIVER_MS_MAX,
                 request_timeout_ms=DELIVER_MS_MAX - 1_000,
                 max_block_ms=DELIVER_MS_MAX,
-                bootstrap_timeout_ms=CONNECT_MS_MAX,
                 reconnect_backoff_max_ms=RECONNECT_MS_MAX,
                 allow_auto_create_topics=False,
                 metrics_enabled=False,

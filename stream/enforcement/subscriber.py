@@ -16,9 +16,9 @@ from kafka.errors import KafkaError
 from models.command import Command
 from models.errors import InputError
 from models.remediation import read_acknowledgement
-from stream.brokers import brokers
+from stream.brokers import opened
 from stream.enforcement.hook import Answer, Hook
-from stream.enforcement.publisher import CONNECT_MS_MAX, RECONNECT_MS_MAX
+from stream.enforcement.publisher import RECONNECT_MS_MAX
 from stream.settings import Settings
 from stream.topics import DAY_MS, Topics
 
@@ -70,13 +70,13 @@ class Subscriber(threading.Thread):
                 self._stopping.wait(AGAIN_S)
 
     def _listen(self) -> None:
-        consumer = KafkaConsumer(
-            **brokers(self._settings),
+        consumer = opened(
+            KafkaConsumer,
+            self._settings,
             client_id=f"chainbrake-{self._hook.name}",
             group_id=None,
             enable_auto_commit=False,
             auto_offset_reset="earliest",
-            bootstrap_timeout_ms=CONNECT_MS_MAX,
             reconnect_backoff_max_ms=RECONNECT_MS_MAX,
             allow_auto_create_topics=False,
             metrics_enabled=False,

@@ -22,7 +22,6 @@ from msgspec.structs import replace
 
 from models.cloudevent import read_event
 from models.errors import InputError, StateError, UnreadableEventError
-from stream.brokers import brokers, connecting
 from stream.settings import read_settings
 
 SCHEME = "kafka://"
@@ -31,7 +30,6 @@ AHEAD_MAX = 2_000
 POLL_MS = 200
 SILENT_S_MAX = 30.0
 """The broker has the records: if none comes for so long, something is broken."""
-CONNECT_MS_MAX = 5_000
 
 
 class Range(Struct, frozen=True):
@@ -77,16 +75,18 @@ def opened(path: str, bytes_max: int) -> Iterator["Records"]:
     from kafka import KafkaConsumer, TopicPartition  # noqa: PLC0415 - a fifth of a second, for this input only
     from kafka.errors import KafkaError  # noqa: PLC0415
 
+    from stream import brokers  # noqa: PLC0415 - imports it
+
     wanted = asked(path)
     settings = read_settings(os.environ, kafka=wanted.brokers)
-    with connecting(settings):
-        consumer = KafkaConsumer(
-            **brokers(settings),
+    with brokers.connecting(settings):
+        consumer = brokers.opened(
+            KafkaConsumer,
+            settings,
             group_id=None,
             client_id="chainbrake-range",
             enable_auto_commit=False,
             auto_offset_reset="earliest",
-            bootstrap_timeout_ms=CONNECT_MS_MAX,
         )
     try:
         numbers = consumer.partitions_for_topic(wanted.topic) if wanted.topic in consumer.topics() else None
