@@ -161,6 +161,7 @@ def test_a_claim_without_a_target_is_only_counted() -> None:
     assert learned.isdisjoint(names(asking.about(whole, again=True))), "folded in twice it would be odd"
 
 
+@pytest.mark.slow
 def test_what_is_kept_is_bounded() -> None:
     """Whoever acts can call operations as they like."""
     asking = Asking(active(EMPTY), JUDGED)

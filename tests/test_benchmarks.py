@@ -50,6 +50,7 @@ def test_a_range_is_told_in_the_unit_of_its_column() -> None:
     assert [row[2:4] for row in rows] == [("162.4", "160.0-171.0"), ("180.0", "160.0-200.0")]
 
 
+@pytest.mark.slow
 def test_exactly_the_known_chains_are_stopped() -> None:
     """Each under the id that was known beforehand; nobody honest is."""
     made = traffic()
@@ -61,6 +62,7 @@ def test_exactly_the_known_chains_are_stopped() -> None:
     assert killed == made.chains
 
 
+@pytest.mark.slow
 def test_sigma_rules_find_what_is_found_by_hand(tmp_path: Path) -> None:
     """A chain of three steps and a rate, in milliseconds: nothing more, nothing less."""
     rules, policy = tmp_path / "rules.yml", tmp_path / "policy.yaml"

@@ -154,6 +154,7 @@ def test_a_last_line_without_an_end_is_a_line(run: Run, tmp_path: Path) -> None:
     assert len(run("replay", path, "--json").of_kind("command")) == 2
 
 
+@pytest.mark.slow
 def test_gzip_standard_input_and_several_files_are_read_alike(run: Run, tmp_path: Path, chain: Path) -> None:
     """One chain over two files and a pipe; the index goes on from file to file."""
     packed = tmp_path / "events.gz"

@@ -113,6 +113,7 @@ class Asking(HTMLParser):
                 self.asked.append(f"{name}={value}")
 
 
+@pytest.mark.slow
 def test_a_report_asks_nobody_and_executes_nothing() -> None:
     """No address in it at all, and a policy that would forbid it; what is recorded is text, never markup."""
     runs, labels = sessions()

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 
 import jsonschema
 import msgspec
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -117,6 +118,7 @@ def run(log: Sequence[AnyEvent]) -> Folding:
     return folding
 
 
+@pytest.mark.slow
 @LAW
 @given(logs, st.data())
 def test_redelivery_changes_nothing(log: list[AnyEvent], data: st.DataObject) -> None:
@@ -129,6 +131,7 @@ def test_redelivery_changes_nothing(log: list[AnyEvent], data: st.DataObject) ->
     assert again.stored() == run(log).stored()
 
 
+@pytest.mark.slow
 @LAW
 @given(logs, st.data())
 def test_a_flush_that_a_crash_tore_apart_loses_and_doubles_nothing(
@@ -166,6 +169,7 @@ def test_a_worker_that_takes_over_goes_on_as_if_nothing_happened(
     assert folding.workflows == run(log).workflows
 
 
+@pytest.mark.slow
 @LAW
 @given(logs)
 def test_workflows_do_not_see_each_other(log: list[AnyEvent]) -> None:
@@ -176,6 +180,7 @@ def test_workflows_do_not_see_each_other(log: list[AnyEvent]) -> None:
         assert [message for message in together if message.workflow == name] == alone
 
 
+@pytest.mark.slow
 @LAW
 @given(logs)
 def test_every_message_is_told_once_and_by_a_stable_name(log: list[AnyEvent]) -> None:
@@ -300,6 +305,7 @@ OCSF = {
 """What OCSF 1.8 requires of a Detection Finding."""
 
 
+@pytest.mark.slow
 @LAW
 @given(logs)
 def test_every_finding_is_a_valid_detection_finding(log: list[AnyEvent]) -> None:

@@ -119,6 +119,7 @@ def test_without_the_extra_it_says_what_to_install(tmp_path: Path, monkeypatch: 
         list(lines([path]))
 
 
+@pytest.mark.slow
 def test_memory_does_not_grow_with_the_file(tmp_path: Path) -> None:
     """Row groups come one after the other: four times the rows need hardly more."""
     text = msgspec.json.encode(op("V", 1, facts={"a": "b" * 1000})).decode()

@@ -60,6 +60,7 @@ def whole(content: bytes, monkeypatch: pytest.MonkeyPatch) -> Baseline:
         return read_artifact(content, PATH, TRUSTED)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("piece_bytes", [1, 100, 3_000, 1 << 20])
 @pytest.mark.parametrize("window_bytes", [1, 1 << 16])
 def test_in_pieces_the_same_is_read(

@@ -140,6 +140,7 @@ def test_a_flood_of_one_agent_on_one_day_teaches_no_more_than_its_cap() -> None:
     assert kept[10:] == [*other, *later]
 
 
+@pytest.mark.slow
 def test_what_the_cap_left_out_is_reported(tmp_path: Path) -> None:
     """And so are sessions without operations."""
     runs = [as_run(slow_run(f"s{k}", k)) for k in range(50)] + [RecordedRun("nothing", [])]

@@ -58,6 +58,7 @@ def test_a_reader_that_has_seen_enough_is_no_error(chain: Path) -> None:
     assert (len(said.splitlines()), errors) == (1, "")
 
 
+@pytest.mark.slow
 def test_another_alphabet_ends_nothing(chain: Path) -> None:
     """Help and findings are told in whatever letters there are; what a program reads is always UTF-8."""
     assert shell("CB replay --help", ASCII)[0] == 0
@@ -66,6 +67,7 @@ def test_another_alphabet_ends_nothing(chain: Path) -> None:
     assert json.loads(said.decode().splitlines()[0])["agent"] == "Bücherwurm"
 
 
+@pytest.mark.slow
 def test_what_came_before_a_file_breaks_off_is_judged_and_counted(chain: Path, tmp_path: Path) -> None:
     """A download that was cut may hold what is looked for, and the summary says how much there was."""
     more = (op("D", at, session="other") for at in range(1_000, 2_000))
@@ -84,6 +86,7 @@ def test_what_came_before_a_file_breaks_off_is_judged_and_counted(chain: Path, t
     assert f"events           {rows[-1]['events']}" in said.decode()
 
 
+@pytest.mark.slow
 def test_a_file_of_which_nothing_can_be_read_has_no_summary(tmp_path: Path) -> None:
     """Nothing was judged, so nothing is counted."""
     code, said, _ = shell(f"CB replay {tmp_path / 'missing'} --json")

@@ -2,6 +2,7 @@
 
 from math import log2
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -44,6 +45,7 @@ def chance_of(table: Table, numbering: Numbering, step: tuple[str, ...], chance:
     return table.chance(step, numbering.place(step[-1]), numbering.way(step[:-1]), chance)
 
 
+@pytest.mark.slow
 @LAW
 @given(runs=runs, others=runs, asked=st.lists(steps, min_size=1, max_size=20), chance=st.floats(1e-9, 1.0))
 def test_a_table_says_what_the_histories_say(
@@ -71,6 +73,7 @@ def test_a_history_of_which_nothing_is_left_changes_no_chance(
     assert chance_of(Table(history, numbering), numbering, step, chance) == walked(history, step, chance)
 
 
+@pytest.mark.slow
 @LAW
 @given(theirs=runs, own=runs, step=steps)
 def test_cohorts_of_few_symbols_and_of_many_are_walked_alike(

@@ -110,6 +110,7 @@ correlation:
 """
 
 
+@pytest.mark.slow
 def test_who_names_no_sigma_file_does_not_pay_for_pysigma() -> None:
     """It takes a third of a second to import."""
     code = (
