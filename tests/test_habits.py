@@ -123,6 +123,46 @@ def test_a_job_that_makes_short_tokens_is_not_used_to_lasting_ones() -> None:
     assert habits(*[[lasting] for _ in range(10)]).is_habit(lasting)
 
 
+def grant(operation: str, *effects: Effect, **changed: object) -> Operation:
+    """The job gives a role more rights, by one call of several."""
+    given = {"target": "app-search", "facts": {"beneficiary": "app-search"}, **changed}
+    return op("V", 0, operation=operation, effects=effects or (Effect.EXPANDS,), agent_role="job", **given)
+
+
+def test_a_habit_is_what_is_left_behind_and_on_what_not_by_which_call() -> None:
+    """A client that is upgraded calls another operation to the same end."""
+    known = habits(*[[grant("iam:AttachRolePolicy")] for _ in range(10)])
+    by_another = grant("iam:PutRolePolicy")
+    assert known.is_habit(by_another)
+    assert known.surprise_bits(by_another) == 0.0
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        grant("iam:PutRolePolicy", Effect.EXPANDS, Effect.ADMIN),
+        grant("iam:PutRolePolicy", target="app-ledger"),
+        grant("iam:PutRolePolicy", facts={"beneficiary": "app-ledger"}),
+        grant("iam:PutRolePolicy", system="another"),
+        grant("iam:UpdateAssumeRolePolicy", Effect.TRUST_PATH),
+    ],
+    ids=["more", "elsewhere", "for another", "on another platform", "of another kind"],
+)
+def test_another_call_to_another_end_is_no_habit(other: Operation) -> None:
+    """What is left behind, where, on what and for whom: all of it has to be the same."""
+    known = habits(*[[grant("iam:AttachRolePolicy")] for _ in range(10)])
+    assert not known.is_habit(other)
+    assert (known.surprise_bits(other) or 0.0) > 0
+
+
+def test_lasting_credentials_are_a_habit_by_any_call_only_where_they_lasted_before() -> None:
+    """Another way to a key of the same owner; not from an hour's token to a key."""
+    short = op("C", 0, operation="a", target="app", agent_role="job", effects=(Effect.MINTS,))
+    key = replace(short, effects=(Effect.MINTS, Effect.LONG_LIVED))
+    assert habits(*[[key] for _ in range(10)]).is_habit(replace(key, operation="b"))
+    assert not habits(*[[short] for _ in range(10)]).is_habit(replace(key, operation="b"))
+
+
 def test_what_was_learned_before_lifetimes_were_counted_is_believed() -> None:
     """Else each rotation would be new after an upgrade."""
     habit = replace(count_habits([[token()] for _ in range(10)]), lasting=None)

@@ -27,6 +27,8 @@ class Habit(Struct, kw_only=True, weakref=True):
     """Token issuers that it had to do with."""
     lasting: dict[str, Sessions] | None = None
     """Operations by which it made credentials that last; None where that was not counted."""
+    ends: dict[str, dict[str, Sessions]] = {}
+    """What is left behind, as `end_of` says, whichever call did it: on what and for whom, as in `targets`."""
     most_secrets: int = 0
     """The most different secrets that one session read."""
 

@@ -6,7 +6,7 @@ from msgspec import Struct, field
 
 from models.attested import Effect, Fact
 from models.baselines.habit import TARGETS_MAX, Habit
-from models.baselines.habits import habit_key, issuers_of, shape_of
+from models.baselines.habits import end_of, habit_key, issuers_of, shape_of
 from models.event import OpClass, Operation, Outcome
 
 OPERATIONS_MAX = 2_000
@@ -17,7 +17,9 @@ def count_habits(runs: Iterable[Sequence[Operation]]) -> Habit:
 
     Each in the order in which it was done: what is beyond a limit is left out, and always the same.
     """
-    habit = Habit(operations={}, targets={}, shapes={}, addresses={}, systems={}, issuers={}, lasting={})
+    habit = Habit(
+        operations={}, targets={}, shapes={}, addresses={}, systems={}, issuers={}, lasting={}, ends={}
+    )
     shapes: dict[str, str] = {}
     for run in runs:
         done = Done()
@@ -44,6 +46,8 @@ class Done(Struct):
     targets: dict[str, dict[str, None]] = field(default_factory=dict)
     """By operation, as `habit_key` writes them."""
     shapes: dict[str, dict[str, None]] = field(default_factory=dict)
+    ends: dict[str, dict[str, None]] = field(default_factory=dict)
+    """The same by what is left behind, as `end_of` says."""
 
     def take_in(self, event: Operation, shape: str) -> None:
         """One operation that was carried out; `shape` of its target."""
@@ -51,7 +55,10 @@ class Done(Struct):
         if targets is None:
             targets = self.targets[event.operation] = {}
             self.shapes[event.operation] = {}
-        targets[habit_key(event)] = None
+        key = habit_key(event)
+        targets[key] = None
+        if event.effects:
+            self.ends.setdefault(end_of(event), {})[key] = None
         self.shapes[event.operation][shape] = None
         self.systems[event.system] = None
         if event.facts:
@@ -79,10 +86,16 @@ def _add(habit: Habit, done: Done) -> None:
         if operation in habit.operations or len(habit.operations) < OPERATIONS_MAX:
             habit.operations[operation] = habit.operations.get(operation, 0) + 1
         known, shapes = habit.targets.setdefault(operation, {}), habit.shapes.setdefault(operation, {})
-        for key in targets:
-            _count(known, key)
-        for shape in done.shapes[operation]:
-            _count(shapes, shape)
+        _count_all(known, targets)
+        _count_all(shapes, done.shapes[operation])
+    for end, keys in done.ends.items():
+        if end in habit.ends or len(habit.ends) < OPERATIONS_MAX:
+            _count_all(habit.ends.setdefault(end, {}), keys)
+
+
+def _count_all(cells: dict[str, int], keys: Iterable[str]) -> None:
+    for key in keys:
+        _count(cells, key)
 
 
 def _count(cells: dict[str, int], key: str) -> None:

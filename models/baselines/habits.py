@@ -80,10 +80,12 @@ class Habits:
     def is_habit(self, event: Operation) -> bool:
         """Whether the job has done just this, to the same end, in several sessions."""
         habit = self._of(event.agent_role)
-        if habit is None or _lasts_for_once(habit, event):
+        if habit is None:
             return False
         known = habit.targets.get(event.operation)
-        return known is not None and known.get(habit_key(event), 0) >= HABIT_SESSIONS_MIN
+        if known is not None and known.get(habit_key(event), 0) >= HABIT_SESSIONS_MIN:
+            return not _lasts_for_once(habit, event)
+        return _same_end(habit, event)
 
     def most_secrets(self, job: str) -> int | None:
         """The most different secrets that one session of the job read; None if too little was seen."""
@@ -168,13 +170,22 @@ class Habits:
             return None
         times = habit.operations.get(event.operation, 0)
         if not times:
-            return -log2(_new(habit.operations))
+            return 0.0 if _same_end(habit, event) else -log2(_new(habit.operations))
         targets = habit.targets.get(event.operation, {})
         if not event.target or habit_key(event) in targets or len(targets) >= TARGETS_MAX:
             return 0.0
         shapes = habit.shapes.get(event.operation, {})
         known = shape_of(event.target) in shapes or self.is_one_more(event)
         return -log2(_new(targets)) - (0.0 if known else log2(_new(shapes)))
+
+
+def _same_end(habit: Habit, event: Operation) -> bool:
+    """Whether the job has left just this behind in several sessions, if by other calls.
+
+    Platforms have several for one thing, and which of them a job's client uses is no habit of the job.
+    """
+    ends = habit.ends.get(end_of(event)) if event.effects else None
+    return ends is not None and ends.get(habit_key(event), 0) >= HABIT_SESSIONS_MIN
 
 
 def _lasts_for_once(habit: Habit, event: Operation) -> bool:
@@ -242,6 +253,11 @@ def habit_key(event: Operation) -> str:
     """Target and who gains, in one text."""
     gains = event.facts.get(Fact.BENEFICIARY, "") if event.facts else ""
     return f"{event.target}\x00{gains}" if gains else event.target
+
+
+def end_of(event: Operation) -> str:
+    """What it leaves behind, and where, whatever the call is named."""
+    return " ".join((event.system, event.op_class, *sorted(event.effects)))
 
 
 def shape_of(target: str) -> str:

@@ -9,6 +9,7 @@ from models.attested import Effect, Fact
 from stream.ingest.aws_names import account_of, issuer_of, short
 from stream.ingest.aws_parameters import Reading, attached, document, let_in
 from stream.ingest.aws_policies import administrative, lets_in, shuts_out
+from stream.ingest.grants import admin_name
 from stream.ingest.reading import NAME_MAX, many, nested, texts
 
 DAY_S = 86_400
@@ -123,6 +124,13 @@ def member(reading: Reading) -> None:
     reading.fact(Fact.GRANTED, reading.target)
 
 
+def _group_member(reading: Reading) -> None:
+    """What a group may is in no record of its members: its name has to do, as on other platforms."""
+    member(reading)
+    if Effect.EXPANDS in reading.effects and admin_name(reading.target):
+        reading.add(Effect.ADMIN)
+
+
 def _instance_profile(reading: Reading) -> None:
     reading.fact(Fact.GRANTED, short(reading.text("roleName")))
 
@@ -194,7 +202,7 @@ READERS: dict[str, Callable[[Reading], None]] = {
     **dict.fromkeys(("iam:AttachRolePolicy", "iam:AttachUserPolicy", "iam:AttachGroupPolicy"), _attached_to),
     **dict.fromkeys(("iam:DetachRolePolicy", "iam:DetachUserPolicy", "iam:DetachGroupPolicy"), _detached),
     **dict.fromkeys(("iam:PutRolePermissionsBoundary", "iam:PutUserPermissionsBoundary"), _boundary),
-    **dict.fromkeys(("iam:AddUserToGroup", "iam:RemoveUserFromGroup"), member),
+    **dict.fromkeys(("iam:AddUserToGroup", "iam:RemoveUserFromGroup"), _group_member),
     **dict.fromkeys(("iam:AddRoleToInstanceProfile", "iam:RemoveRoleFromInstanceProfile"), _instance_profile),
     **dict.fromkeys(("iam:DeleteRolePermissionsBoundary", "iam:DeleteUserPermissionsBoundary"), _unbounded),
     "iam:CreatePolicy": _policy,

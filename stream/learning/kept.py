@@ -2,6 +2,7 @@
 
 from collections import OrderedDict
 from collections.abc import Sequence
+from functools import lru_cache
 
 import msgspec
 
@@ -41,8 +42,8 @@ class Workflows:
 FACTS = (Fact.ADDRESS, Fact.BENEFICIARY, Fact.COUNT, Fact.ISSUER)
 """What learning reads of an event's facts."""
 
-LASTING = (Effect.LONG_LIVED,)
-"""What learning reads of an event's effects."""
+SETS_MAX = 4_096
+"""Different sets of effects that are kept once; platforms know some hundred."""
 
 NO_FACTS: dict[str, str] = {}
 """Of every event without facts: one for all."""
@@ -75,9 +76,15 @@ def compact(event: Operation, names: dict[str, str], run: Sequence[Operation]) -
         agent_role=same(event.agent_role, event.agent_role),
         provenance=tuple(_compact_origin(told, names, run) for told in event.provenance),
         act=event.act,
-        effects=LASTING if Effect.LONG_LIVED in event.effects else (),
+        effects=_same_effects(event.effects),
         facts=facts,
     )
+
+
+@lru_cache(maxsize=SETS_MAX)
+def _same_effects(effects: tuple[Effect, ...]) -> tuple[Effect, ...]:
+    """One tuple for all events that have the same."""
+    return effects
 
 
 def _compact_origin(told: Provenance, names: dict[str, str], run: Sequence[Operation]) -> Provenance:

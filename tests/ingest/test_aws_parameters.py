@@ -304,6 +304,17 @@ def test_a_member_gains_what_the_group_has() -> None:
     assert seen("identitystore:CreateGroupMembership", centre).facts[Fact.BENEFICIARY] == "u-1"
 
 
+@pytest.mark.parametrize(
+    ("group", "administrative"),
+    [("Administrators", True), ("platform-admins", True), ("admin-portal-users", False), ("readers", False)],
+)
+def test_a_group_of_administrators_is_known_by_its_name(group: str, administrative: bool) -> None:  # noqa: FBT001
+    """Its policies are in no record of its members; whoever leaves it gains nothing."""
+    asked = {"groupName": group, "userName": "bo"}
+    assert (Effect.ADMIN in seen("iam:AddUserToGroup", asked).effects) is administrative
+    assert Effect.ADMIN not in seen("iam:RemoveUserFromGroup", asked).effects
+
+
 def test_a_role_that_changes_itself_is_caller_and_beneficiary() -> None:
     """By the same name."""
     event = seen(
