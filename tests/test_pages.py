@@ -103,7 +103,7 @@ NAMES = {
     "sigma.md": {
         *fields.PLAIN,
         *mapping.ALIASES,
-        *mapping.KINDS,
+        *fields.FACT_KINDS,
         *(name for each in mapping.NATIVE.values() for name in each),
     },
 }

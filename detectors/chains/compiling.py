@@ -4,7 +4,7 @@ from zlib import crc32
 
 import msgspec
 
-from detectors.chains.conditions import classes_of, looks_of, matching, tests_of
+from detectors.chains.conditions import classes_of, is_fact, looks_of, matching, tests_of
 from detectors.chains.declaration import (
     AbsenceDeclaration,
     Condition,
@@ -14,7 +14,7 @@ from detectors.chains.declaration import (
     milliseconds,
 )
 from detectors.chains.faults import crosses, preceding
-from detectors.chains.fields import field_of
+from detectors.chains.fields import FACT_KINDS, OPERATION, field_of, told_of
 from detectors.chains.hosted import Hosted, Part
 from detectors.chains.shape import Absence, Bond, Shape, Stage
 from detectors.policy import ApprovalSettings
@@ -24,6 +24,7 @@ from models.event import GRADES, Grade
 def compiled(chain: Declaration, approvals: ApprovalSettings) -> Hosted:
     """What to host; the declaration must have no faults."""
     slots = _slots(chain)
+    read = field_of if all(part.kind == OPERATION for part in (*chain.steps, *chain.absent)) else told_of
     parts = [_part(step, 1 << place, approvals, is_step=True) for place, step in enumerate(chain.steps)]
     parts += [_part(each, 1 << place, approvals, is_step=False) for place, each in enumerate(chain.absent)]
     return Hosted(
@@ -31,9 +32,9 @@ def compiled(chain: Declaration, approvals: ApprovalSettings) -> Hosted:
         title=chain.title,
         parts=tuple(parts),
         shape=_Shaping(chain, slots).shape(),
-        compared=tuple(field_of(name) for name in slots),
-        scope=None if chain.scope == "workflow" else field_of(chain.scope),
-        followed=tuple(field_of(name) for name in listed_texts(chain.by)),
+        compared=tuple(read(name) for name in slots),
+        scope=None if chain.scope == "workflow" else read(chain.scope),
+        followed=tuple(read(name) for name in listed_texts(chain.by)),
         grades=at_least(Grade(chain.grade)),
         confidence=chain.confidence,
         response=chain.response,
@@ -49,6 +50,9 @@ def at_least(grade: Grade) -> frozenset[Grade]:
 
 
 def _part(condition: Condition, bit: int, approvals: ApprovalSettings, *, is_step: bool) -> Part:
+    if condition.kind != OPERATION:
+        kind = FACT_KINDS[condition.kind]
+        return Part(bit=bit, is_step=is_step, kind=kind, is_fact=is_fact(condition))
     return Part(
         bit=bit,
         is_step=is_step,

@@ -4,13 +4,14 @@ import re
 from collections.abc import Callable
 from enum import StrEnum
 from fnmatch import translate
+from typing import cast
 
 from detectors.approvals import covering
 from detectors.chains.declaration import Condition, Texts, listed_texts
-from detectors.chains.fields import field_of
+from detectors.chains.fields import field_of, told_of
 from detectors.policy import ApprovalSettings
 from models.attested import Effect
-from models.event import CredentialKind, OpClass, Operation, Outcome, SystemKind
+from models.event import CredentialKind, Event, OpClass, Operation, Outcome, SystemKind
 from models.session import Step, Workflow
 
 Test = Callable[[Workflow, Operation, Step], bool]
@@ -24,6 +25,8 @@ ENUMS: dict[str, type[StrEnum]] = {
     "outcome": Outcome,
     "credential_kind": CredentialKind,
 }
+TOLD = ("operation", *PATTERNED, "decided_by", "requested_by", "what", "reference")
+"""What may be said of an event that is no operation, by patterns; not every kind has each."""
 NAMED = ("system_kind", "target_kind", "outcome", "credential_kind")
 
 
@@ -67,6 +70,14 @@ def tests_of(condition: Condition, approvals: ApprovalSettings) -> tuple[Test, .
     if condition.vouched is not None:
         asked.append(_vouched(approvals, wanted=condition.vouched))
     return tuple(asked)
+
+
+def is_fact(condition: Condition) -> Callable[[Event], bool]:
+    """Whether an event that is no operation is as the condition says."""
+    names = [name for name in TOLD if listed_texts(getattr(condition, name))]
+    asked = [(told_of(name), matching(getattr(condition, name))) for name in names]
+    asked += [(told_of(name), matching(patterns)) for name, patterns in condition.facts.items()]
+    return lambda event: all(matches(read(cast("Operation", event))) for read, matches in asked)
 
 
 def _of_effects(condition: Condition) -> list[Look]:

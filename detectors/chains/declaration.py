@@ -26,6 +26,8 @@ DURATION_MS_MAX = 31 * 86_400_000
 class Condition(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename={"op_class": "class"}):
     """What an operation has to be like; of several values one, of several keys all."""
 
+    kind: str = "operation"
+    """Of event: an operation, or what else is told of a session."""
     op_class: Texts = ()
     operation: Texts = ()
     """Shell patterns, as all below but those of kinds."""
@@ -37,6 +39,11 @@ class Condition(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, r
     agent: Texts = ()
     agent_role: Texts = ()
     source: Texts = ()
+    decided_by: Texts = ()
+    """Who allowed or registered it; of kinds that say so, as the three below."""
+    requested_by: Texts = ()
+    what: Texts = ()
+    reference: Texts = ()
     outcome: Texts = "ok"
     credential_kind: Texts = ()
     effects: Texts = ()

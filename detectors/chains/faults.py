@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator
 
 from detectors.chains import fields
+from detectors.chains.conditions import TOLD
 from detectors.chains.declaration import (
     DURATION_MS_MAX,
     AbsenceDeclaration,
@@ -40,23 +41,32 @@ CEILING = "a match that rests on more than one asks for a step-up at most, whate
 TOO_MANY = f"it counts to more than {COUNTED_MAX}, and so much is not noted over several"
 
 KEYS = {"op_class": "class"}
-CONDITIONS = frozenset(Condition.__struct_fields__) - {"outcome", "vouched", "own", "proven", "habit"}
+OF_OPERATIONS = {
+    **dict.fromkeys(("op_class", "system_kind", "target_kind", "credential_kind"), ()),
+    **dict.fromkeys(("effects", "some", "without"), ()),
+    **dict.fromkeys(("proven", "vouched", "own", "habit")),
+    "outcome": "ok",
+}
+"""Keys that only operations have, and what they are where nothing is said."""
+CONDITIONS = frozenset(Condition.__struct_fields__) - {"kind", "outcome", "vouched", "own", "proven", "habit"}
 
 
 def faults(chain: Declaration) -> Iterator[Fault]:
     """All of them, in the order of the file."""
     ids = [step.id for step in chain.steps]
+    kinds = {step.id: _kind_of(step) for step in chain.steps}
     for place, step in enumerate(chain.steps):
         here: Place = ("steps", place)
         if step.id in ids[:place]:
             yield (*here, "id"), f"a step before is called {step.id}, too"
-        yield from _of_condition(here, step, ids, _before(chain, place))
+        yield from _of_condition(here, step, kinds, _before(chain, place))
         yield from _of_step(here, chain, place)
     for place, absence in enumerate(chain.absent):
         here = ("absent", place)
-        yield from _of_condition(here, absence, ids, {absence.after} if absence.after else set())
+        yield from _of_condition(here, absence, kinds, {absence.after} if absence.after else set())
         yield from _of_absence(here, chain, absence)
-    yield from _unknown(("by",), listed_texts(chain.by), fields.NAMES, "field")
+    for kind in dict.fromkeys((*kinds.values(), *map(_kind_of, chain.absent))):
+        yield from _unknown(("by",), listed_texts(chain.by), fields.fields_of(kind), f"field of an {kind}")
     yield from _too_long(("within",), chain.within)
     if chain.response is Action.RELEASE_SESSION:
         yield ("response",), f"release_session is no response to risk; valid are {', '.join(RESPONSES)}"
@@ -88,7 +98,7 @@ def remarks(chain: Declaration) -> Iterator[Fault]:
         here: Place = ("steps", place)
         if step.within is not None and milliseconds(step.within) > milliseconds(chain.within):
             yield (*here, "within"), f"is longer than the whole chain has, which is {chain.within}"
-        if not any(getattr(step, key) for key in CONDITIONS):
+        if step.kind == fields.OPERATION and not any(getattr(step, key) for key in CONDITIONS):
             yield (
                 here,
                 f"{step.id} is every operation that ended in {step.outcome}: nothing else is said of it",
@@ -115,7 +125,31 @@ def _before(chain: Declaration, place: int) -> set[str]:
     return found
 
 
-def _of_condition(here: Place, condition: Condition, ids: list[str], done: set[str]) -> Iterator[Fault]:
+def _kind_of(condition: Condition) -> str:
+    """What it is judged as where its kind is misspelt: one fault is enough."""
+    return condition.kind if condition.kind in fields.FACT_KINDS else fields.OPERATION
+
+
+def _of_kind(here: Place, condition: Condition) -> Iterator[Fault]:
+    """What is asked of an event that has nothing of the sort."""
+    yield from _unknown((*here, "kind"), [condition.kind], (fields.OPERATION, *fields.FACT_KINDS), "kind")
+    kind = _kind_of(condition)
+    known = fields.fields_of(kind)
+    asked = [key for key in TOLD if _texts(condition, key) and key not in known]
+    if kind != fields.OPERATION:
+        asked += [key for key, unsaid in OF_OPERATIONS.items() if getattr(condition, key) != unsaid]
+        asked += ["facts"] if condition.facts and fields.FACTS[0] not in known else []
+    for key in asked:
+        name = KEYS.get(key, key)
+        valid = ", ".join(key for key in TOLD if key in known)
+        yield (*here, name), f"no event of the kind {kind} has it; valid are {valid}"
+
+
+def _of_condition(
+    here: Place, condition: Condition, kinds: dict[str, str], done: set[str]
+) -> Iterator[Fault]:
+    yield from _of_kind(here, condition)
+    known, ids = fields.fields_of(_kind_of(condition)), list(kinds)
     for key, words in WORDS.items():
         yield from _unknown((*here, KEYS.get(key, key)), _texts(condition, key), words, KEYS.get(key, key))
     yield from _unknown((*here, "facts"), condition.facts, fields.FACTS, "fact")
@@ -129,13 +163,14 @@ def _of_condition(here: Place, condition: Condition, ids: list[str], done: set[s
     for key in ("same", "differs"):
         for mine, other in getattr(condition, key).items():
             where: Place = (*here, key, mine)
-            yield from _unknown(where, [mine], fields.NAMES, "field")
+            yield from _unknown(where, [mine], known, "field")
             step, _, his = other.partition(".")
             if not his:
                 yield where, f"{other!r} is no field of a step; valid is step.field, such as {ids[0]}.target"
                 continue
             yield from _unknown(where, [step], ids, "step")
-            yield from _unknown(where, [his], fields.NAMES, "field")
+            valid = fields.fields_of(kinds.get(step, fields.OPERATION))
+            yield from _unknown(where, [his], valid, f"field of {step}")
             if step in ids and step not in done:
                 before = ", ".join(sorted(done)) or "none"
                 yield where, f"step {step} need not be done by then; those that are: {before}"
@@ -157,7 +192,7 @@ def _of_step(here: Place, chain: Declaration, place: int) -> Iterator[Fault]:
         if step.count > 1 and chain.order == "any" and not step.after:
             yield (*here, "within"), "a counted step in any order has the window of the chain; valid is none"
     if step.distinct is not None:
-        yield from _unknown((*here, "distinct"), [step.distinct], fields.NAMES, "field")
+        yield from _unknown((*here, "distinct"), [step.distinct], fields.fields_of(_kind_of(step)), "field")
         if step.count == 1:
             yield (*here, "distinct"), "needs a `count` of 2 or more"
     if step.count > 1:

@@ -24,6 +24,7 @@ COUNTED_MAX = 1024
 """A chain that counts to many follows fewer, so that a workflow stays small."""
 
 WEIGHT_MAX = 64
+NO_FACTS: dict[str, str] = {}
 COUNT = Fact.COUNT.value  # a plain text: hashing an enum is slow
 
 
@@ -161,7 +162,8 @@ def _kept(stage: Stage, told_apart: bool) -> int:  # noqa: FBT001 - whether anyt
 
 def _weight(event: Operation) -> int:
     """How many things the call touched."""
-    count = event.facts.get(COUNT, "")
+    facts = event.facts if type(event) is Operation else NO_FACTS
+    count = facts.get(COUNT, "")
     return min(int(count), WEIGHT_MAX) if count.isdecimal() else 1
 
 

@@ -6,21 +6,15 @@ from typing import Any, cast
 
 from msgspec import Struct
 
-from detectors.chains.fields import EFFECTS, FACTS, PLAIN
+from detectors.chains.fields import EFFECTS, FACT_KINDS, FACTS, PLAIN
 from detectors.severity import listed
 from models.event import (
     GRADES,
-    Approval,
-    ApprovalRequest,
     CredentialKind,
-    Delegation,
     Event,
     OpClass,
     Operation,
     Outcome,
-    Registration,
-    SessionEnd,
-    SessionStart,
     SystemKind,
 )
 
@@ -71,16 +65,6 @@ ALIASES = {
 """Names of OCSF, which some prefer."""
 
 OURS = "chainbrake"
-KINDS: dict[str, type[Event]] = {
-    "approval": Approval,
-    "approval_request": ApprovalRequest,
-    "delegation": Delegation,
-    "registration": Registration,
-    "session_start": SessionStart,
-    "session_end": SessionEnd,
-}
-"""Services of the product chainbrake: events that are no operations."""
-
 NO_SOURCES = {
     "release": "a release lets its session be, and starts everything that is followed anew",
     "join": "a join only says where events belong, and these are judged again there",
@@ -101,7 +85,7 @@ HINTS = {
 
 SOURCES: dict[tuple[str, str | None], tuple[str, ...]] = {
     (OURS, None): (),
-    **{(OURS, kind): () for kind in KINDS},
+    **{(OURS, kind): () for kind in FACT_KINDS},
     ("aws", None): ("aws.cloudtrail",),
     ("aws", "cloudtrail"): ("aws.cloudtrail",),
     ("azure", None): ("entra.audit", "entra.signin"),
@@ -220,16 +204,18 @@ def _of_fact(name: str, kind: type[Event]) -> Field | None:
 
 def kind_of(product: str) -> type[Event] | None:
     """The kind of event that a rule is about; None for operations."""
-    return KINDS.get(product.removeprefix(f"{OURS}/")) if product.startswith(f"{OURS}/") else None
+    return FACT_KINDS.get(product.removeprefix(f"{OURS}/")) if product.startswith(f"{OURS}/") else None
 
 
 def hint_of(name: str, product: str) -> str:
     """Where to look for what a field of another name says."""
-    kinds = [word for word, kind in KINDS.items() if name in kind.__struct_fields__ and word not in product]
+    kinds = [
+        word for word, kind in FACT_KINDS.items() if name in kind.__struct_fields__ and word not in product
+    ]
     if kinds and product.partition("/")[0] == OURS:
         return f"it is one of the log source {OURS}/{f' and {OURS}/'.join(kinds)}"
     if name == "kind":
-        services = ", ".join(KINDS)
+        services = ", ".join(FACT_KINDS)
         return f"an event's kind is its log source: {OURS} for operations, and its services {services}"
     return next((hint for start, hint in HINTS.items() if name.startswith(start)), "")
 

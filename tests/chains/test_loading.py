@@ -122,9 +122,12 @@ def test_who_names_no_sigma_file_does_not_pay_for_pysigma() -> None:
 
 def test_the_examples_of_the_pages_are_loaded() -> None:
     """Whoever copies one gets a chain, a policy, or rules."""
-    chain, over, policy = re.findall(r"```yaml\n(.*?)```", (DOCS / "chains.md").read_text(), re.DOTALL)
+    chain, allowed, over, policy = re.findall(
+        r"```yaml\n(.*?)```", (DOCS / "chains.md").read_text(), re.DOTALL
+    )
     assert [found.name for found, _ in declarations("page", chain.encode())] == ["secret_of_the_gainer"]
     assert [found.name for found, _ in declarations("page", over.encode())] == ["looked_here_changed_there"]
+    assert [found.name for found, _ in declarations("page", allowed.encode())] == ["allowed_by_who_did_it"]
     assert len(chain.splitlines()) <= 10, "it promises ten lines"
     assert read_policy(policy.encode(), Path("page")).chain_files
     (rules,) = re.findall(r"```yaml\n(.*?)```", (DOCS / "sigma.md").read_text(), re.DOTALL)

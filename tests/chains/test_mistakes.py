@@ -73,6 +73,24 @@ MISTAKES = {
     "a step that comes before itself": (
         "class: discovery", "class: discovery, after: look", "after", "valid are grant"),
     "a key that is a list": ("within: 1h", "within: 1h\n? [a]\n: b", "[a]", "a key is a list"),
+    "a kind": ("class: discovery", "kind: approvl", "kind: approvl", "did you mean approval?"),
+    "a class of an approval": (
+        "class: discovery", "kind: approval, class: discovery", "class: discovery",
+        "no event of the kind approval has it; valid are operation, target"),
+    "whoever decided an operation": (
+        "class: discovery", "decided_by: ann", "decided_by", "no event of the kind operation has it"),
+    "an effect of an approval": (
+        "class: discovery", "kind: approval, effects: admin", "effects", "no event of the kind approval"),
+    "a fact of an approval": (
+        "class: discovery", "kind: approval, facts: {issuer: x}", "facts", "no event of the kind approval"),
+    "a comparison with what no approval says": (
+        "class: discovery}\n  - {", "kind: approval}\n  - {same: {target: look.system}, ",
+        "target: look.system", "'system' is no field of look"),
+    "a field of an operation that only an approval has": (
+        "role_mapping]", "role_mapping], same: {decided_by: look.target}", "decided_by", "is no field"),
+    "what an approval does not say in all steps": (
+        "within: 1h", "within: 1h\nby: system\nabsent:\n  - {kind: approval}", "by",
+        "'system' is no field of an approval"),
     "a Sigma rule": (
         "name: mine", "logsource: {product: aws}\ndetection: {}", "logsource", "valid is --sigma"),
 }  # fmt: skip
