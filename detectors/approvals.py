@@ -28,13 +28,16 @@ NAME_WHOLE_MIN = 8
 
 
 def covering(workflow: Workflow, step: Step, settings: ApprovalSettings) -> Grant | None:
-    """The grant that covers a step, or None. A reference in the event is a claim and proves nothing."""
+    """The grant that covers a step, or None. A reference in the event is a claim and proves nothing.
+
+    Names are compared last: most approvals of a workflow are used up, and names cost most.
+    """
     for grant in workflow.grants:
         if (
-            is_about(grant.operation, grant.target, step)
-            and _unused(grant, step)
+            _unused(grant, step)
             and _in_time(grant, step, settings)
             and is_for_session(grant.session, workflow, step.session)
+            and is_about(grant.operation, grant.target, step)
             and _by_another(grant, workflow, step)
         ):
             return grant

@@ -16,7 +16,7 @@ from detectors.credit import on_credit, settled
 from detectors.crossing import Crossing
 from detectors.decision import Decision, Decisions
 from detectors.facts import take_in
-from detectors.making import given_much, is_made, is_own, made, took
+from detectors.making import given_much, is_own, is_written, made
 from detectors.policy import Policy
 from detectors.severity import JUDGED, Severity, severity
 from detectors.steps import step_of, strengthened
@@ -52,6 +52,7 @@ from models.session import (
     Step,
     Workflow,
 )
+from models.words import Grant
 
 Attend = Callable[[Session, Workflow, AnyEvent], Noticed | None]
 # Bound once: on Python 3.11 an enum's attribute costs 50 ns at every look.
@@ -122,7 +123,11 @@ class Judge:
         self._attend(workflow, session, event)
         op_class = event.op_class
         weighs = op_class in WEIGHED or CREATES in event.effects
-        step = self._weighed(workflow, event, session) if weighs else step_of(event, session)
+        grant: Grant | None = None
+        if weighs:
+            step, grant = self._weighed(workflow, event, session)
+        else:
+            step = step_of(event, session)
         noticed: list[Noticed] | None = None
         again = bool(event.act) and self._witnessed(session, event.act)
         for inspect in self._asking.about(event, again=again):
@@ -130,7 +135,7 @@ class Judge:
             if word is not None:
                 noticed = [*(noticed or ()), word, *word.also]
         if workflow.grants and op_class not in READS and event.outcome is OK:
-            self._use_up(workflow, step)
+            self._use_up(workflow, step, grant)
         if noticed is None:
             return None
         if workflow.questions and not step.warrant:
@@ -157,16 +162,17 @@ class Judge:
         recent, key = session.recent_ids, f"{event.source}\0{event.id}"
         act = crc32(f"{event.operation}\0{event.target}".encode(), event.at_ms)
         known = recent.get(key)
+        if known is None:
+            recent[key] = act
+            if len(recent) > RECENT_IDS_MAX:
+                del recent[next(iter(recent))]
+            return ()
         if known == act:
             self.tally.duplicates += 1
             return None
         recent[key] = act
-        if known is not None:
-            self.tally.ids_reused += 1
-            return (str(act),)
-        if len(recent) > RECENT_IDS_MAX:
-            del recent[next(iter(recent))]
-        return ()
+        self.tally.ids_reused += 1
+        return (str(act),)
 
     def _witnessed(self, session: Session, act: str) -> bool:
         """Whether another source has told of the act before: one operation, two witnesses."""
@@ -178,25 +184,23 @@ class Judge:
             del session.acts[0]
         return False
 
-    def _weighed(self, workflow: Workflow, event: Operation, session: Session) -> Step:
-        """The step of a change, with whom it strengthens and what vouches for it, or whose it is."""
+    def _weighed(self, workflow: Workflow, event: Operation, session: Session) -> tuple[Step, Grant | None]:
+        """The step of a change, with whom it strengthens and what vouches for it, or whose it is.
+
+        And of a change the approval that covers it.
+        """
         if CREATES in event.effects:
             made(session, event)
         if event.op_class not in JUDGED:
-            return step_of(event, session, own=self._is_written(event, session))
+            return step_of(event, session, own=is_written(session, event)), None
         gainers, granted = strengthened(event)
         step = step_of(event, session, gainers, granted)
-        warrant = self._warrants.find(workflow, event, step)
+        grant = covering(workflow, step, self.policy.approvals) if workflow.grants else None
+        warrant = self._warrants.find(workflow, event, grant)
         own = self._makes(workflow, event, session)
-        return step_of(event, session, gainers, granted, warrant, own=own) if warrant or own else step
-
-    @staticmethod
-    def _is_written(event: Operation, session: Session) -> bool:
-        """Whether a secret that is read is one which the session wrote itself."""
-        own = is_made(session, event)
-        if event.op_class is SECRET_READ and not own:
-            took(session, event)
-        return own
+        if warrant or own:
+            step = step_of(event, session, gainers, granted, warrant, own=own)
+        return step, grant
 
     def _makes(self, workflow: Workflow, event: Operation, session: Session) -> bool:
         """Whether a change reaches only what its session made, be it by this very change."""
@@ -206,9 +210,10 @@ class Judge:
             given_much(session, event)
         return is_own(workflow, session, event)
 
-    def _use_up(self, workflow: Workflow, step: Step) -> None:
-        """An approval is good for one act."""
-        grant = covering(workflow, step, self.policy.approvals)
+    def _use_up(self, workflow: Workflow, step: Step, grant: Grant | None) -> None:
+        """An approval is good for one act; which one covers a change is known."""
+        if step.op_class not in JUDGED:
+            grant = covering(workflow, step, self.policy.approvals)
         if grant is not None:
             use_up(grant, step)
 
@@ -236,7 +241,7 @@ class Judge:
             session.attested_agent, session.attested_principal = event.agent, event.principal
         if event.op_class is UNCLASSIFIED:
             self.tally.unclassified += 1
-        if self._expected is None or self._expected.of(event.agent, role).pace is None:
+        if self._expected is None or self._expected.by(session, event).pace is None:
             self.tally.not_enough_seen += 1
 
     def _late(self, session: Session, event: Operation) -> None:

@@ -7,7 +7,7 @@ as made no more. A session that was refused something is not believed, nor is an
 read somebody else's secret.
 """
 
-from models.event import OK, Grade, OpClass, Operation
+from models.event import OK, SECRET_READ, Grade, OpClass, Operation
 from models.session import Session, Workflow, called, known_by, remembered
 
 MADE_MAX = 128
@@ -48,6 +48,14 @@ def took(session: Session, event: Operation) -> None:
 def is_made(session: Session, event: Operation) -> bool:
     """Whether the session made what it reaches."""
     return bool(session.made) and event.grade is Grade.ATTESTED and _thing(event) in session.made
+
+
+def is_written(session: Session, event: Operation) -> bool:
+    """Whether a secret that is read is one which the session wrote itself; else it took one."""
+    own = is_made(session, event)
+    if event.op_class is SECRET_READ and not own:
+        took(session, event)
+    return own
 
 
 def is_own(workflow: Workflow, session: Session, event: Operation) -> bool:

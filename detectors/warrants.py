@@ -4,7 +4,7 @@ A warrant is always somebody else's word, given beforehand, about this very targ
 evil twin of an honest job has the job's name, its account and its user agent.
 """
 
-from detectors.approvals import approved_plan, covering
+from detectors.approvals import approved_plan
 from detectors.naming import names_target
 from detectors.policy import ApprovalSettings
 from detectors.severity import listed, takes_away
@@ -12,8 +12,8 @@ from models.attested import Effect, Fact, Registered
 from models.event import Grade, Operation
 from models.registry import Registry, Standing
 from models.scope import scope_of
-from models.session import Step, Workflow, called, known_by
-from models.words import Vouched
+from models.session import Workflow, called, known_by
+from models.words import Grant, Vouched
 
 
 class Warrants:
@@ -23,12 +23,10 @@ class Warrants:
         self._settings = settings
         self._registry = registry
 
-    def find(self, workflow: Workflow, event: Operation, step: Step) -> str:
-        """In a few words, what vouches for it; empty if nothing does."""
-        if workflow.grants:
-            grant = covering(workflow, step, self._settings)
-            if grant is not None:
-                return f"approved by {grant.decided_by}"
+    def find(self, workflow: Workflow, event: Operation, grant: Grant | None) -> str:
+        """In a few words, what vouches for it: the `grant` that covers it, or else; empty if nothing does."""
+        if grant is not None:
+            return f"approved by {grant.decided_by}"
         if Effect.MINTS in event.effects and self._rotates(event):
             return "registered for the credentials of this user"
         for vouched in workflow.registrations:

@@ -7,7 +7,8 @@ import pytest
 from models.baselines import expected
 from models.baselines.expected import Expected, Expecting
 from models.baselines.pace import Limits
-from tests.builders import AGENT, CLERK, CLERKS, FAST, SLOW, trained
+from models.session import Session
+from tests.builders import AGENT, CLERK, CLERKS, FAST, SLOW, op, trained
 
 
 def test_whoever_is_asked_for_gets_their_own() -> None:
@@ -19,6 +20,18 @@ def test_whoever_is_asked_for_gets_their_own() -> None:
             found = baseline.expected.of(agent, role)
             assert found.pace is baseline.pace.of(agent, role)
             assert found.surprise is baseline.surprise.expectation(agent, role)
+
+
+def test_by_an_event_is_as_by_its_names() -> None:
+    """Whatever the session is called, and whoever was asked about between."""
+    expecting = trained().expected
+    names = ((AGENT, FAST), (AGENT, ""), ("stranger", FAST))
+    for (agent, role), (own, job) in product(names, repeat=2):
+        session, event = Session("s", own, job), op("D", 1.0, agent=agent, agent_role=role)
+        for _ in range(2):
+            assert expecting.by(session, event) is expecting.of(agent, role)
+            assert expecting.by(session, event) is expecting.by(session, event) is expecting.of(agent, role)
+            expecting.of(own, job)
 
 
 def test_names_may_be_any(monkeypatch: pytest.MonkeyPatch) -> None:

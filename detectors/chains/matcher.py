@@ -13,13 +13,13 @@ from detectors.chains.declared import Chain
 from models.event import OK, Grade, OpClass
 from models.session import ChainProgress, Register, Step
 
-TAIL_MAX = 12
+TAIL_MAX: Final = 12
 """Steps of one chain that can still be reordered."""
 
 Matches = tuple[tuple[Step, ...], ...]
 
-RUN_KEPT = 2
-TARGETS_MAX = 16
+RUN_KEPT: Final = 2
+TARGETS_MAX: Final = 16
 
 # Bound once: on Python 3.11 an enum's attribute costs 50 ns at every look.
 INFERRED: Final = Grade.INFERRED

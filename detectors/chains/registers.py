@@ -8,6 +8,7 @@ operation is slipped into the newest ones, and these are folded again from the r
 
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator
+from typing import Final
 
 from detectors.chains.absences import drop, ended_by
 from detectors.chains.binding import bound
@@ -15,10 +16,10 @@ from detectors.chains.counting import Counter, copied, evidence_of
 from detectors.chains.shape import Move, Shape
 from models.session import Counted, Hit, Partial, Registers, Track
 
-TAIL_MAX = 12
+TAIL_MAX: Final = 12
 """Operations of one chain that can still be reordered."""
 
-KEPT_MAX = 16
+KEPT_MAX: Final = 16
 """Matches of one set of steps that are told apart; the one that began first gives way."""
 
 LATE_MS = 300_000

@@ -4,6 +4,8 @@ A secret operator reads hundreds and always has; a reporting job that reads its 
 gap: an agent that reads one secret per session. `unfamiliar_act` looks at which secrets they are.
 """
 
+from typing import Final
+
 from detectors.detector import Detector
 from detectors.thresholds import MassReadSettings
 from detectors.warrants import is_exercise
@@ -13,7 +15,7 @@ from models.event import ERROR, SECRET_READ, Operation
 from models.finding import Noticed
 from models.session import Session, Step, Workflow, remembered
 
-SECRETS_MAX = 64
+SECRETS_MAX: Final = 64
 
 
 class MassSecretRead(Detector):

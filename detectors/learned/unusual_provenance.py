@@ -41,7 +41,7 @@ class UnusualProvenance(Detector):
         """See `Detector.inspect`."""
         if self._expected is None or not (event.provenance or self._alone):
             return None
-        expectation = self._expected.of(event.agent, event.agent_role).surprise
+        expectation = self._expected.by(session, event).surprise
         expectation.follow(session, event)
         if session.origins <= 0.0:
             return None

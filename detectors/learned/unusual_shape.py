@@ -58,7 +58,7 @@ class UnusualShape(Detector):
         shapes, expected = self._shapes, self._expected
         if shapes is None or expected is None:
             return None
-        expectation = expected.of(event.agent, event.agent_role).surprise
+        expectation = expected.by(session, event).surprise
         limit = expectation.limits(self._share).shape
         if limit is None:
             return None

@@ -38,7 +38,7 @@ class UnusualTransition(Detector):
         symbol, failed = expecting.symbol(event.operation, event.target_kind), event.outcome is ERROR
 
         def followed(session: Session, _workflow: Workflow, event: Operation, _step: Step) -> Noticed | None:
-            expectation = expecting.of(event.agent, event.agent_role).surprise
+            expectation = expecting.by(session, event).surprise
             expectation.follow(session, event, symbol)
             if failed:
                 return None

@@ -47,10 +47,9 @@ class UnusualVelocity(Detector):
             if expecting is None:
                 session.unseen += 1
                 return None
-            role = event.agent_role
-            if role != session.agent_role:  # it came late
-                role = session.agent_role
-            expected = expecting.of(event.agent, role)
+            expected = expecting.by(session, event)
+            if event.agent_role != session.agent_role:  # it came late
+                expected = expecting.of(event.agent, session.agent_role)
             if expected.pace is None:
                 session.unseen += 1
                 return None

@@ -4,6 +4,8 @@ The reader of tickets that fetches a secret is the danger the moment it can send
 whose author's standing nobody recorded counts as an employee's.
 """
 
+from typing import Final
+
 from detectors.detector import Detector
 from detectors.thresholds import ThreeSystemsSettings
 from models.attested import Effect
@@ -12,9 +14,12 @@ from models.event import CHANGES, DISCOVERY, EXCHANGE, OK, SECRET_READ, Operatio
 from models.finding import Noticed
 from models.session import Session, Step, Workflow, pause_ms
 
-READ, FOUND, HELD = "ticket", "directory", "secret"
-SENT, CHANGED = "sent", "changed"
-STEERED = "ticket_before_secret"
+READ: Final = "ticket"
+FOUND: Final = "directory"
+HELD: Final = "secret"
+SENT: Final = "sent"
+CHANGED: Final = "changed"
+STEERED: Final = "ticket_before_secret"
 """The ticket that had been read when the secret was: reading one again takes nothing back."""
 
 

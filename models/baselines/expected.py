@@ -4,6 +4,8 @@ from collections.abc import Callable
 
 from models.baselines.pace import Limits, Pace, PaceModel
 from models.baselines.surprise import Expectation, SurpriseModel
+from models.event import Operation
+from models.session import Session
 
 KNOWN_MAX = 65_536
 """Agents in roles that are kept; forgotten as a whole when there are more, since the names may be any."""
@@ -49,10 +51,30 @@ class Expecting:
         self._count = 0
         self._agent = self._role = "\x1f"
         """Asked for last, and the answer."""
+        self._event: Operation | None = None
+        """The operation about which was asked last."""
         self._last = Expected(None, surprise.expectation("", ""))
+
+    def by(self, session: Session, event: Operation) -> Expected:
+        """What is expected of whoever acts, as the event says.
+
+        Where the session says the same, it is asked for in its words: their hashes are known, an event's words
+        are new each time.
+        """
+        if event is self._event:
+            return self._last
+        agent, role = event.agent, event.agent_role
+        if agent == session.agent:
+            agent = session.agent
+        if role == session.agent_role:
+            role = session.agent_role
+        found = self.of(agent, role)
+        self._event = event
+        return found
 
     def of(self, agent: str, role: str) -> Expected:
         """What is expected of an agent in a role; either may be empty."""
+        self._event = None
         if agent is self._agent and role is self._role:
             return self._last
         agents = self._by_role.get(role)

@@ -225,7 +225,8 @@ class SequenceModel:
     def worked_out(self, step: tuple[str, ...]) -> Known:
         """A step that is not remembered, and is from now on."""
         before, symbol = step[:-1], step[-1]
-        wanted, way = 0, Cells()
+        wanted = 0
+        way: Cells = ()
         numbering = self._steps.numbering
         if numbering is not None:
             wanted, way = numbering.place(symbol), numbering.way(before)

@@ -6,6 +6,7 @@ denial, and whenever such operations have become four times as many. Documented 
 """
 
 from math import log, log2
+from typing import Final
 from zlib import crc32
 
 from models.event import GAINS, OpClass, Operation, Outcome, SystemKind
@@ -23,20 +24,24 @@ COUNTED = (
 )
 """Classes that say something about identity; each has its count at its place."""
 
-LOOKS = frozenset({OpClass.DISCOVERY, OpClass.POLICY_READ})
-DENIED, GAINED, KINDS, TARGETS, LOOKED_MS = range(len(COUNTED), len(COUNTED) + 5)
-"""Further places: denials; what left it with more; a bit for each kind of system, and for each target, by a
-checksum; when it last looked something up."""
-NOTHING = (0,) * (LOOKED_MS + 1)
+LOOKS: Final = frozenset({OpClass.DISCOVERY, OpClass.POLICY_READ})
+DENIED: Final = 9
+GAINED: Final = 10
+KINDS: Final = 11
+TARGETS: Final = 12
+LOOKED_MS: Final = 13
+"""Further places, behind those of the classes: denials; what left it with more; a bit for each kind of
+system, and for each target, by a checksum; when it last looked something up."""
+NOTHING: Final = (0,) * (LOOKED_MS + 1)
 
-STAGES = frozenset(4**k for k in range(1, 13))
+STAGES: Final = frozenset(4**k for k in range(1, 13))
 """So many operations that leave a session with more than before are another class of risk."""
 
-TARGET_BITS = 64
-BITS = tuple(1 << place for place in range(TARGET_BITS))
-STEPS = 4
+TARGET_BITS: Final = 64
+BITS: Final = tuple(1 << place for place in range(TARGET_BITS))
+STEPS: Final = 4
 """Features are told in quarters: sessions that are nearly alike are alike, and remembered as one."""
-FEATURE_MAX = 24 * STEPS
+FEATURE_MAX: Final = 24 * STEPS
 
 FEATURES = (
     "look-ups",
@@ -55,8 +60,8 @@ FEATURES = (
 )
 """What the numbers of a vector say, in their order."""
 
-_KIND_BITS = {kind: 1 << place for place, kind in enumerate(SystemKind)}
-_PLACES = {op_class: place for place, op_class in enumerate(COUNTED)}
+_KIND_BITS: Final = {kind: 1 << place for place, kind in enumerate(SystemKind)}
+_PLACES: Final = {op_class: place for place, op_class in enumerate(COUNTED)}
 
 Figures = list[int]
 """What a session keeps; empty before its first operation that counts."""
@@ -157,5 +162,5 @@ def different(bits: int) -> float:
     return TARGET_BITS * log(TARGET_BITS / max(1, TARGET_BITS - bits))
 
 
-_DOUBLINGS = tuple(round(log2(1 + number) * STEPS) for number in range(1_024))
-_TARGETS = tuple(doublings(different(bits)) for bits in range(TARGET_BITS + 1))
+_DOUBLINGS: Final = tuple(round(log2(1 + number) * STEPS) for number in range(1_024))
+_TARGETS: Final = tuple(doublings(different(bits)) for bits in range(TARGET_BITS + 1))

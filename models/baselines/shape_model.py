@@ -7,6 +7,7 @@ much was seen. Limits are those of whole held-out sessions, as for surprise.
 
 from collections.abc import Sequence
 from math import ceil, floor, sqrt
+from typing import Final
 
 import numpy as np
 
@@ -21,16 +22,16 @@ PRIOR_SESSIONS = 5.0
 SPREAD_MIN = 2.0
 """In quarters, half a doubling: what never varied is not odd by the least change."""
 
-FAR = 16
+FAR: Final = 16
 """Distances are told in whole spreads, so that sessions of a kind are looked up, and no further than this."""
 
-NEAR = 2.0
+NEAR: Final = 2.0
 """Within so many spreads of usual in every feature, a shape is usual, and no forest is asked."""
 
 ODD_MIN = 50.0
 """Oddness of the average point of any forest (Liu et al. 2008): below it nothing is odd."""
 
-REMEMBERED_MAX = 8_192
+REMEMBERED_MAX: Final = 8_192
 """Distances whose oddness is remembered; forgotten as a whole when full."""
 
 

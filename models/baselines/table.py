@@ -59,8 +59,10 @@ class Numbering:
     def way(self, before: Sequence[str]) -> Cells:
         """Cells that lead from row to row, by what was before; before the first operation is its start."""
         places = self._places
-        told = [places[symbol] + 1 if symbol in places else BEYOND for symbol in reversed(before)]
-        way = (*told, *(places[START] + 1,) * ORDER)[:ORDER]
+        told = [places[symbol] + 1 if symbol in places else BEYOND for symbol in before[::-1]]
+        if len(told) < ORDER:
+            told += [places[START] + 1] * (ORDER - len(told))
+        way = tuple(told[:ORDER])
         return self._known.setdefault(way, way)
 
     def forget(self) -> None:

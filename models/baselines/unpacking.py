@@ -153,5 +153,6 @@ class Unpacker:
         names = self._names
         if len(flat) == SINGLE:
             return {names[flat[0]]: flat[1]}
-        told = iter(flat)
-        return {names[place]: times for place, times in zip(told, told, strict=True)}
+        if len(flat) % 2:
+            raise ValueError("a name without a number")
+        return {names[flat[place]]: flat[place + 1] for place in range(0, len(flat), 2)}

@@ -9,7 +9,7 @@ from typing import Any
 
 from msgspec import Struct, field
 
-from detectors.approvals import objections
+from detectors.approvals import covering, objections
 from detectors.chains.hosted import Declared
 from detectors.decision import Decision
 from detectors.explain import Weighing, weighed
@@ -192,7 +192,8 @@ class Explaining:
         if not isinstance(event, Operation) or event.op_class not in JUDGED:
             return ""
         session = workflow.sessions.get(event.session) or Session(id=event.session)
-        return self._warrants.find(workflow, event, _step(event, session))
+        grant = covering(workflow, _step(event, session), self._policy.approvals)
+        return self._warrants.find(workflow, event, grant)
 
     def _weigh_command(
         self, index: int, command: Command, workflow: Workflow, known: Session, now_ms: int
