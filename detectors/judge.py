@@ -19,7 +19,7 @@ from detectors.facts import take_in
 from detectors.making import given_much, is_own, is_written, made
 from detectors.policy import Policy
 from detectors.severity import JUDGED, Severity, severity
-from detectors.steps import step_of, strengthened
+from detectors.steps import shared, step_of, strengthened
 from detectors.tally import Tally
 from detectors.warrants import Warrants
 from models.attested import Effect
@@ -229,9 +229,9 @@ class Judge:
             session.last_ms = at_ms
             if event.agent != session.agent or event.principal != session.principal:
                 workflow.remember_names(session.agent, session.principal)
-                session.agent, session.principal = event.agent, event.principal
+                session.agent, session.principal = shared(event.agent), shared(event.principal)
             if role != session.agent_role:
-                session.agent_role = role
+                session.agent_role = shared(role)
             if event.credential != session.credential:
                 self._change_credential(session, event)
             session.credential_kind = event.credential_kind
@@ -266,7 +266,7 @@ class Judge:
         self.tally.sessions_begun += 1
         sessions = workflow.sessions
         before = sessions.pop(event.session, None)
-        session = Session(id=event.session, agent=event.agent, started_ms=event.at_ms, last_ms=event.at_ms)
+        session = Session(event.session, shared(event.agent), started_ms=event.at_ms, last_ms=event.at_ms)
         if self.drift is not None and self.drift.begun:
             session.model = self.drift.begun
         if before is not None:

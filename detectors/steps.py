@@ -1,11 +1,23 @@
 """From an operation to what is remembered of it."""
 
-from typing import Any
+from typing import Any, Final
 
 from detectors.severity import listed
 from models.attested import Fact
 from models.event import Operation
 from models.session import Session, Step
+
+NAMES_MAX: Final = 16_384
+"""Forgotten as a whole when full: names come with the events, so they may be any."""
+
+_names: Final[dict[str, str]] = {}
+
+
+def shared(text: str) -> str:
+    """The same name, as the one object that is kept: else every step would keep a copy of its own."""
+    if len(_names) >= NAMES_MAX:
+        _names.clear()
+    return _names.setdefault(text, text)
 
 
 def strengthened(event: Operation) -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -27,6 +39,10 @@ def step_of(
 ) -> Step:
     """What to remember of an operation; names that its session knows are shared with it, not kept twice."""
     told: Any = event  # the compiled fold hands over what it does not look at as it is, and copies no number
+    if len(_names) >= NAMES_MAX:
+        _names.clear()
+    kept = _names.setdefault  # `shared`, without the calls
+    operation, kind, system, source = event.operation, event.target_kind, event.system, event.source
     principal = told.principal
     if session.principal == principal:
         principal = session.principal
@@ -35,15 +51,15 @@ def step_of(
         told.id,
         session.id,
         told.op_class,
-        told.operation,
+        kept(operation, operation),
         told.target,
-        told.target_kind,
-        told.system,
+        kept(kind, kind),
+        kept(system, system),
         principal,
         told.credential_kind,
         told.outcome,
         told.grade,
-        told.source,
+        kept(source, source),
         gainers,
         granted,
         warrant,

@@ -58,7 +58,7 @@ class Expecting:
     def by(self, session: Session, event: Operation) -> Expected:
         """What is expected of whoever acts, as the event says.
 
-        Where the session says the same, it is asked for in its words: their hashes are known, an event's words
+        Where the session says the same, it is asked for in its words: their hashes are known, while an event's
         are new each time.
         """
         if event is self._event:
