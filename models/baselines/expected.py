@@ -58,8 +58,8 @@ class Expecting:
     def by(self, session: Session, event: Operation) -> Expected:
         """What is expected of whoever acts, as the event says.
 
-        Where the session says the same, it is asked for in its words: their hashes are known, while an event's
-        are new each time.
+        Where the session says the same, it is asked for in its words: their hashes are known, and an event's
+        are not.
         """
         if event is self._event:
             return self._last
