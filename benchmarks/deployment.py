@@ -47,6 +47,9 @@ POLICY_NOTE = (
 )
 
 
+LARGE_PAGES = {"PYTHONMALLOC": "malloc", "GLIBC_TUNABLES": "glibc.malloc.hugetlb=1"}
+"""As the container image runs it; other machines than Linux know nothing of the second."""
+
 FIRST_CUT = (
     *("read_then_write_chain", "faster_than_human", "unusual_velocity", "unusual_transition"),
     "denied_then_elsewhere",
@@ -114,6 +117,7 @@ class Worker:
         self._log = ground.folder / f"worker-{state}.log"
         self._environment = {
             **{name: value for name, value in os.environ.items() if not name.startswith("CHAINBRAKE_")},
+            **LARGE_PAGES,
             "CHAINBRAKE_KAFKA": ground.kafka.bootstrap,
             "CHAINBRAKE_REDIS": ground.valkey.url,
             "CHAINBRAKE_TOPIC_PREFIX": topics,

@@ -9,6 +9,8 @@ import pytest
 import yaml
 from check_jsonschema.builtin_schemas import get_builtin_schema
 
+from benchmarks.deployment import LARGE_PAGES
+
 REPOSITORY = Path(__file__).parent.parent
 COMPOSE: dict[str, Any] = yaml.safe_load((REPOSITORY / "docker-compose.yml").read_text())
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
@@ -28,6 +30,14 @@ def pins(name: str) -> dict[str, str]:
     lines = (REPOSITORY / name).read_text().splitlines()
     found = (re.match(r"([a-z0-9-]+)==(\S+)", line) for line in lines)
     return {match[1]: match[2] for match in found if match}
+
+
+def test_the_image_asks_for_large_pages_as_the_page_says_and_the_benchmarks_do() -> None:
+    """What was measured is what runs."""
+    image, page = ((REPOSITORY / name).read_text() for name in ("Dockerfile", "docs/operating.md"))
+    told = " ".join(f"{name}={value}" for name, value in LARGE_PAGES.items())
+    assert f"\nENV {told}\n" in image
+    assert f"`{told}`" in page
 
 
 def test_the_file_follows_the_compose_specification() -> None:
