@@ -160,7 +160,12 @@ def _session_started(head: Head, data: bytes) -> Sightings:
             }
         ),
     )
-    held = (("conversation", session), ("pod", runtime.pod), ("pod_uid", runtime.pod_uid))
+    held = (
+        ("conversation", session),
+        ("pod", runtime.pod),
+        ("pod_uid", runtime.pod_uid),
+        ("trace", start.trace_id),
+    )
     brings = tuple(Handle(kind, name(value)) for kind, value in held if value)
     return (Sighting(event=event, settled=True, brings=brings),)
 

@@ -41,9 +41,9 @@ REQUESTS = frozenset(
     }
 )
 """Kinds that name one call."""
-SHAREABLE = CREDENTIALS | {"pod", "pod_uid"}
+SHAREABLE = CREDENTIALS | {"pod", "pod_uid", "trace"}
 """Kinds that can be several sessions' at a time: one that two live sessions hold names neither."""
-WORKLOADS = frozenset({"conversation", "pod", "pod_uid", "github.run"})
+WORKLOADS = frozenset({"conversation", "pod", "pod_uid", "github.run", "trace"})
 
 HELD_FOR_MS = {
     kind: 7 * DAY_MS if kind in WORKLOADS else 36 * HOUR_MS if kind in CREDENTIALS else REQUEST_MS
@@ -106,6 +106,9 @@ class Holdings:
         table = self.tables.get(handle.kind)
         if table is None:
             return False
+        then = self.holder(handle, new.from_ms)
+        if then is not None and then.session == new.session and then.sure >= new.sure:
+            return False  # late word of whoever held it at that time, whoever came after
         known = table.get(handle.value)
         if known is not None and known.until_ms >= new.from_ms:
             if known.session == new.session and known.sure >= new.sure:

@@ -68,6 +68,8 @@ DENIED_WORDS = (
     "access",
 )
 DENIED_CODES = frozenset({"401", "403"})
+OF_ITS_PROCESS = frozenset({"invoke_agent", "execute_tool"})
+"""What the agent's own process tells; its first tool call comes long before the span of the whole run."""
 MCP_NOT_A_CALL = frozenset({"initialize", "ping", "tools/list", "resources/list", "prompts/list"})
 
 _arguments = msgspec.json.Decoder()
@@ -129,11 +131,16 @@ def parent_handle(span: Span) -> Handle:
     return Handle("span", f"{span.trace}:{span.parent}")
 
 
+def trace_handle(span: Span) -> Handle:
+    """Its trace: the runs of one workflow share it, so it names one only where no other is known."""
+    return Handle("trace", span.trace)
+
+
 def _of_agent(span: Span, conversation: str) -> Sighting:
     tool = tool_of(span)
-    brings = (own_handle(span), *_requests(span))
+    brings = (own_handle(span), *_requests(span), *_pod(span), trace_handle(span))
     if not tool:
-        return Sighting(event=_running(span, conversation), settled=True, brings=(*brings, *_pod(span)))
+        return Sighting(event=_running(span, conversation), settled=True, brings=brings)
     workflow = text(span, ("workflow.id",)) or conversation
     return Sighting(event=_call(span, tool, conversation, workflow), settled=True, brings=brings)
 
@@ -168,8 +175,8 @@ def resource(span: Span, key: str) -> str:
 
 
 def _pod(span: Span) -> tuple[Handle, ...]:
-    """Where an agent runs: its pod is the session's."""
-    if span.attributes.get("gen_ai.operation.name") != "invoke_agent":
+    """Where an agent runs: its pod is the session's. A model's proxy or a tool server has one of its own."""
+    if span.kind == SERVER or span.attributes.get("gen_ai.operation.name") not in OF_ITS_PROCESS:
         return ()
     held = (("pod", resource(span, "k8s.pod.name")), ("pod_uid", resource(span, "k8s.pod.uid")))
     return tuple(Handle(kind, value) for kind, value in held if value)
@@ -243,7 +250,10 @@ def _unheld(span: Span) -> Sighting:
 
 
 def _of_server(span: Span) -> Sighting:
-    """A span below another one: whoever holds the parent, or else the conversation that a header names."""
+    """A span below another one: whoever holds the parent, or else the conversation that a header names.
+
+    Where the parent's own span never comes, the only run of the trace.
+    """
     session = f"span:{span.trace}:{span.parent}"
     headers = [value for key in CORRELATIONS if (value := text(span, (key,)))]
     follows = (parent_handle(span), *(Handle("conversation", value) for value in headers))
@@ -267,7 +277,7 @@ def _of_server(span: Span) -> Sighting:
             workflow=session,
             grade=Grade.OBSERVED,
         )
-    return Sighting(event=event, follows=follows, brings=tuple(brings))
+    return Sighting(event=event, follows=follows, brings=tuple(brings), at_last=(trace_handle(span),))
 
 
 def _http_call(span: Span) -> Call | None:

@@ -119,8 +119,19 @@ class Resolver:
         """
         out: list[AnyEvent] = [*self.one_sided.due(min(now_ms, self._newest_ms))]
         for entry in self.waiting.overdue(now_ms):
-            out += self._begin(entry.sighting, entry.seen_ms, self._place(entry.sighting), held_back=True)
+            out += self._unlinked(entry)
         return out
+
+    def _unlinked(self, entry: Provisional) -> list[AnyEvent]:
+        """What was held back in vain, by the last that can tell; and whatever that explains."""
+        sighting, explained = entry.sighting, deque[Handle]()
+        place = self._place(sighting)
+        if not place.sure and sighting.at_last:
+            place = self._place(sighting, (*sighting.follows, *sighting.at_last))
+            if place.sure:
+                explained += self._hold_all(sighting, place)
+        out = self._begin(sighting, entry.seen_ms, place, held_back=True)
+        return out + self._joined(explained)
 
     def _learn(self, event: AnyEvent, explained: deque[Handle]) -> bool:
         """What the record says of its session; whether that is worth an event."""
@@ -132,12 +143,12 @@ class Resolver:
         # Every span of an agent says that it runs: the first one is news.
         return not isinstance(event, SessionStart) or event.grade is Grade.ATTESTED or run != known
 
-    def _place(self, sighting: Sighting) -> Place:
+    def _place(self, sighting: Sighting, handles: tuple[Handle, ...] | None = None) -> Place:
         """Where the record says; else with the first known session, or else provisional one, it leads to."""
         event, unsure = sighting.event, ""
         if sighting.settled:
             return Place(event.session, sure=True, run=self.runs.of(event.session))
-        for handle in sighting.follows:
+        for handle in sighting.follows if handles is None else handles:
             if self._registry.is_shared(handle.value):
                 continue
             holding = self.holdings.holder(handle, event.at_ms)

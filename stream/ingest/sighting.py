@@ -23,6 +23,7 @@ class Handle(Struct, frozen=True, array_like=True, gc=False):
 HANDLES = {
     "conversation": "gen_ai.conversation.id, or the same id in a session name, header or subject",
     "span": "trace id and span id, `<trace>:<span>`",
+    "trace": "trace id of the spans of a run, and of the other runs of its workflow",
     "pod": "name of the pod a session runs in",
     "pod_uid": "uid of that pod",
     "aws.access_key": "AWS access key id (AKIA… or ASIA…)",
@@ -56,6 +57,8 @@ class Sighting(Struct, frozen=True, kw_only=True):
     looked up."""
     follows: tuple[Handle, ...] = ()
     """Whoever holds one of these did it; tried in order, the first that is held decides."""
+    at_last: tuple[Handle, ...] = ()
+    """Followed, too, once what it follows has not come in the time that is waited for that."""
     brings: tuple[Handle, ...] = ()
     """Handles that the session holds from now on: what was minted for it, and what others will know it by."""
     maker_of: tuple[Handle, ...] = ()

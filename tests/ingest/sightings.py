@@ -18,6 +18,7 @@ RUN, TREE = "conv-1", "wf-1"
 LONG_AFTER_MS = 1_000_000
 KEY = Handle("aws.access_key", "ASIA1")
 REQUEST = Handle("aws.request", "r-1")
+TRACED = Handle("trace", "t")
 
 
 def started(session: str = RUN, workflow: str = TREE, at_ms: int = 0, parent: str = "") -> Sighting:
@@ -94,7 +95,8 @@ def server(number: int, parent: int, request: Handle, at_ms: int = 0) -> Sightin
         agent="mcp-aws",
         operation="GET",
     )
-    return Sighting(event=event, follows=(Handle("span", f"t:{parent}"),), brings=(request,))
+    follows, at_last = (Handle("span", f"t:{parent}"),), (TRACED,)
+    return Sighting(event=event, follows=follows, brings=(request,), at_last=at_last)
 
 
 def told(sightings: list[Sighting], registry: Registry = EMPTY) -> list[AnyEvent]:

@@ -108,6 +108,7 @@ def test_a_session_that_starts_brings_the_handles_by_which_it_is_known() -> None
         Handle("conversation", SESSION),
         Handle("pod", "deployer-0"),
         Handle("pod_uid", "uid-1"),
+        Handle("trace", "0af7651916cd43dd8448eb211c80319c"),
     )
 
 

@@ -41,7 +41,7 @@ def test_a_tool_call_is_an_operation_of_its_conversation() -> None:
     """Observed, not attested: an agent's telemetry is its own word."""
     sighting = one(normalise, tool_call("iam_attach_role_policy"))
     assert sighting.settled
-    assert sighting.brings == (Handle("span", f"{TRACE}:{TOOL}"),)
+    assert sighting.brings[0] == Handle("span", f"{TRACE}:{TOOL}")
     assert sighting.event == Operation(
         id=f"{TRACE}:{TOOL}",
         source="otel.span",
@@ -99,7 +99,17 @@ def test_an_invoked_agent_is_a_session_that_starts() -> None:
         Handle("span", f"{TRACE}:{TOOL}"),
         Handle("pod", "deployer-0"),
         Handle("pod_uid", "uid-1"),
+        Handle("trace", TRACE),
     }
+
+
+def test_an_agents_first_tool_call_says_where_it_runs() -> None:
+    """The span of the whole run comes last; a tool server and a model's proxy run in pods of their own."""
+    pod = {Handle("pod", "deployer-0"), Handle("pod_uid", "uid-1")}
+    assert pod <= set(one(normalise, tool_call("iam_list_roles")).brings)
+    assert pod.isdisjoint(one(normalise, tool_call("iam_list_roles", kind=2)).brings)
+    chat = request(span(CONVERSATION | {"gen_ai.operation.name": "chat"}))
+    assert pod.isdisjoint(one(normalise, chat).brings)
 
 
 @pytest.mark.parametrize("kind", ["chat", "embeddings", "create_agent", "generate_content"])
