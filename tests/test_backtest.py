@@ -79,6 +79,8 @@ STOP_S1 = label("kill_session", earliest_fair=1, decide_by=1, act_on={"sessions"
         (label("kill_session", earliest_fair=2, decide_by=5), [(6, Action.KILL_SESSION)], Ending.LATE, 4),
         (label("step_up", earliest_fair=2, decide_by=5), [(5, Action.REVOKE_TOKEN)], Ending.RIGHT, 3),
         (label("revoke_token", earliest_fair=2), [(3, Action.KILL_SESSION)], Ending.TOO_WEAK, None),
+        (label("quarantine_workflow"), [(3, Action.REVOKE_TOKEN)], Ending.TOO_WEAK, None),
+        (label("quarantine_workflow", earliest_fair=2), [(3, Action.QUARANTINE_WORKFLOW)], Ending.RIGHT, 1),
         (label("kill_session", never={"sessions": ["s1"]}), [(3, Action.KILL_SESSION)], Ending.BYSTANDER, 3),
         (
             label("kill_session", act_on={"must_name": {"sessions": ["s2"]}}),

@@ -102,12 +102,14 @@ def test_unreadable_lines_are_counted_and_skipped(tmp_path: Path) -> None:
     """A broken line costs itself only."""
     trained = train([b"{", b"", *lines(honest(30)), b"{}"], Policy(), tmp_path / "b.json", SIGNER)
     assert trained.dead_letters == {"invalid": 1, "not_json": 1}
+    assert trained.first_refused is not None
+    assert (trained.first_refused.index, trained.first_refused.reason) == (0, "not_json")
     assert trained.roles == {SLOW: 30}
 
 
 def test_nothing_to_learn_from_says_why_and_writes_nothing(tmp_path: Path) -> None:
     """An empty baseline would be silence."""
-    with pytest.raises(InputError, match="not_json"):
+    with pytest.raises(InputError, match=r"1 not_json; line 0 \(from 0\): "):
         train([b"{"], Policy(), tmp_path / "b.json", SIGNER)
     assert list(tmp_path.iterdir()) == []
 

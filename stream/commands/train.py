@@ -12,10 +12,10 @@ from stream.collector import uncollected
 from stream.console import escape
 from stream.keys import own_key
 from stream.learning.scenarios import recordings
-from stream.learning.training import train, train_recorded, train_runs
+from stream.learning.training import Trained, train, train_recorded, train_runs
 from stream.progress import progress
 from stream.recordings.files import lines, require_place
-from stream.recordings.recorded import known_source
+from stream.recordings.recorded import known_source, told_of
 from stream.settings import Settings, load_policy, load_registry
 from stream.sources.known import EVENTS, RUNS, recorded_runs
 
@@ -60,10 +60,7 @@ def run_train(
     out.print(table)
     if len(trained.roles) > ROLES_SHOWN:
         out.print(f"and {len(trained.roles) - ROLES_SHOWN} more roles")
-    for reason, count in sorted(header.left_out.items()):
-        out.print(f"left out: {count} sessions ({escape(reason)})")
-    for reason, count in sorted(trained.dead_letters.items()):
-        out.print(f"not read: {count} lines ({reason})")
+    _tell_left_out(out, trained, source)
     for name, group in (("of jobs it knows", "known"), ("of jobs it does not know", "new")):
         if found := header.metrics.get(group):
             out.print(
@@ -79,6 +76,15 @@ def run_train(
             f"for {wrong:g} wrong stops in 1000 sessions takes at least {needed}"
         )
     return f"baseline@{header.checksum[:12]}"
+
+
+def _tell_left_out(out: Console, trained: Trained, source: str) -> None:
+    for reason, count in sorted(trained.header.left_out.items()):
+        out.print(f"left out: {count} sessions ({escape(reason)})")
+    for reason, count in sorted(trained.dead_letters.items()):
+        out.print(f"not read: {count} lines ({reason})")
+    if trained.first_refused is not None:
+        out.print(f"the first of them: {escape(told_of(trained.first_refused, source))}")
 
 
 def _tell_agents(out: Console, agents: list[Share]) -> None:

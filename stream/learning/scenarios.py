@@ -2,6 +2,8 @@
 
 from collections.abc import Iterator
 
+from msgspec.structs import replace
+
 from detectors.policy import Policy
 from models.baselines.baseline import Baseline
 from models.event import Join, Operation
@@ -31,7 +33,7 @@ def recordings(
             if isinstance(arrival, Arrival):
                 recorded.fold(arrival.event, arrival.seen_ms)
             else:
-                recorded.dead_letters[arrival.reason] += 1
+                recorded.refuse(replace(arrival, detail=f"{arrival.detail} (in {path})"))
         yield recorded
 
 

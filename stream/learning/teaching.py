@@ -29,6 +29,7 @@ from models.event import ERROR, SECRET_READ, AnyEvent, Approval, Join, Operation
 from models.finding import Finding, Verdict
 from models.registry import EMPTY, Registry
 from stream.learning.kept import Workflows, compact
+from stream.recordings.recorded import Refused
 from stream.sources.recorded_run import RecordedRun
 
 SESSION_EVENTS_MAX = 20_000
@@ -204,6 +205,7 @@ class Recorded:
     ) -> None:
         """`cut_ms`: a session that was silent for longer teaches as several; None for never."""
         self.dead_letters: Counter[str] = Counter()
+        self.first_refused: Refused | None = None
         self._judge = Judge(for_teaching(policy), None, registry)
         self._informed = Informed(policy, live, registry) if live is not None else None
         self._alert_min = policy.levels[0].risk_min
@@ -219,14 +221,19 @@ class Recorded:
         self._names: dict[str, str] = {}
         self._position = 0
 
-    def add(self, line: bytes) -> None:
-        """One line; what cannot be read is counted, what comes twice teaches once."""
+    def add(self, line: bytes, index: int = 0) -> None:
+        """One line, the so-manieth; what cannot be read is counted, what comes twice teaches once."""
         try:
             event = read_line(line)
         except UnreadableEventError as error:
-            self.dead_letters[error.reason] += 1
+            self.refuse(Refused(index, error.reason, error.detail, line))
             return
         self.fold(event, event.at_ms)
+
+    def refuse(self, refused: Refused) -> None:
+        """A line that cannot be used."""
+        self.dead_letters[refused.reason] += 1
+        self.first_refused = self.first_refused or refused
 
     def fold(self, event: AnyEvent, seen_ms: int) -> None:
         """One event."""

@@ -15,6 +15,7 @@ from models.errors import InputError
 from stream.learning.teaching import NOBODY, LeftOut, Recorded, Teachers, Told, teachers
 from stream.offline.scoring import Scorer
 from stream.recordings.files import write_whole
+from stream.recordings.recorded import Refused
 from stream.sources.recorded_run import RecordedRun
 
 DAY_MS = 24 * 3_600_000
@@ -46,6 +47,8 @@ class Trained(Struct, frozen=True):
     roles: dict[str, int]
     """Role: sessions that taught."""
     dead_letters: dict[str, int]
+    first_refused: Refused | None = None
+    """Of these the first."""
 
 
 def train(
@@ -56,9 +59,9 @@ def train(
     Raises `InputError` if nothing is left to learn, or the artifact cannot be written.
     """
     recorded = Recorded(policy, live=live)
-    for line in lines:
+    for index, line in enumerate(lines):
         if line:
-            recorded.add(line)
+            recorded.add(line, index)
     return train_recorded([recorded], policy, out, signer)
 
 
@@ -66,11 +69,13 @@ def train_recorded(recordings: Iterable[Recorded], policy: Policy, out: Path, si
     """Learn from recordings that know nothing of each other. Raises as `train` does."""
     told: list[Told] = []
     dead_letters: Counter[str] = Counter()
+    first: Refused | None = None
     for recorded in recordings:
         told += recorded.told()
         dead_letters.update(recorded.dead_letters)
+        first = first or recorded.first_refused
     teaching = teachers(told, policy.learning.usual_share_min, policy.detectors.mass_secret_read)
-    return _learned(teaching, dict(dead_letters), policy, out, signer)
+    return _learned(teaching, dict(dead_letters), policy, out, signer, first)
 
 
 def train_runs(
@@ -93,19 +98,25 @@ def train_runs(
 
 
 def _learned(
-    teaching: Teachers, dead_letters: dict[str, int], policy: Policy, out: Path, signer: Signer
+    teaching: Teachers,
+    dead_letters: dict[str, int],
+    policy: Policy,
+    out: Path,
+    signer: Signer,
+    refused: Refused | None = None,
 ) -> Trained:
     taught, capped_off = capped(teaching.runs, policy.learning)
     left_out = teaching.left_out
     left_out.update(capped_off)
     reasons = by_reason(left_out)
     if not taught:
-        refused = {**reasons, **dead_letters}
+        counted = {**reasons, **dead_letters}
         told = (
-            ", ".join(f"{count} {reason}" for reason, count in refused.items())
+            ", ".join(f"{count} {reason}" for reason, count in counted.items())
             or "there is no operation in it"
         )
-        raise InputError(f"no session to learn from: {told}")
+        first = f"; line {refused.index} (from 0): {refused.detail}" if refused is not None else ""
+        raise InputError(f"no session to learn from: {told}{first}")
     variants = [run.variant for run in taught]
     header, payload = learn(
         [run.operations for run in taught],
@@ -120,7 +131,7 @@ def _learned(
     del payload  # as large as the file
     write_whole(out, *signed_parts(header, content, signer))
     roles = Counter(run.operations[0].agent_role for run in taught)
-    return Trained(header, roles, dead_letters)
+    return Trained(header, roles, dead_letters, refused)
 
 
 def by_reason(left_out: LeftOut) -> dict[str, int]:

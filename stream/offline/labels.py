@@ -24,7 +24,7 @@ FORCE = {
     Action.READ_ONLY: 1,
     Action.KILL_SESSION: 2,
     Action.REVOKE_TOKEN: 3,
-    Action.QUARANTINE_WORKFLOW: 3,
+    Action.QUARANTINE_WORKFLOW: 4,
 }
 """Which action is weaker than which, where a label asks for at least one."""
 
@@ -61,7 +61,9 @@ class Targets(Named, frozen=True):
 class Expected(Struct, frozen=True):
     """The right answer."""
 
-    action: Literal["none", "observe", "step_up", "read_only", "kill_session", "revoke_token"]
+    action: Literal[
+        "none", "observe", "step_up", "read_only", "kill_session", "revoke_token", "quarantine_workflow"
+    ]
     """The weakest that will do; `none` if nobody may be stopped."""
     step_up_ok: bool = True
     """Of `none`: whether asking a human is no mistake."""
