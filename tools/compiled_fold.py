@@ -128,7 +128,8 @@ def _in_place() -> None:
     )
     for extension in extensions:
         extension.include_dirs.append(include_dir())
-        extension.extra_compile_args += ["-include", str(SLOTS.resolve()), "-Wno-unused-function"]
+        flags = ["-include", str(SLOTS.resolve()), "-Wno-unused-function"]
+        extension.extra_compile_args = [*extension.extra_compile_args, *flags]  # one list is all of theirs
     setup(name=GROUP, packages=[], ext_modules=extensions, script_args=["build_ext", "--inplace"])
 
 
