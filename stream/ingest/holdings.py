@@ -88,12 +88,7 @@ class Holdings:
         if handle.kind == "keycloak.call":
             return self._caller(handle.value, at_ms)
         table = self.tables.get(handle.kind)
-        holding = table.get(handle.value) if table is not None else None
-        while holding is not None and holding.before is not None and at_ms < holding.from_ms:
-            holding = holding.before
-        if holding is None or at_ms > holding.until_ms or not holding.session:
-            return None
-        return holding
+        return _at(table.get(handle.value), at_ms) if table is not None else None
 
     def names_nobody(self, handle: Handle) -> bool:
         """Whether two live sessions hold it."""
@@ -106,10 +101,10 @@ class Holdings:
         table = self.tables.get(handle.kind)
         if table is None:
             return False
-        then = self.holder(handle, new.from_ms)
+        known = table.get(handle.value)
+        then = _at(known, new.from_ms)
         if then is not None and then.session == new.session and then.sure >= new.sure:
             return False  # late word of whoever held it at that time, whoever came after
-        known = table.get(handle.value)
         if known is not None and known.until_ms >= new.from_ms:
             if known.session == new.session and known.sure >= new.sure:
                 return False
@@ -145,3 +140,12 @@ class Holdings:
             return None
         _, called_ms, session = min(near)
         return Holding(session, called_ms, called_ms + CALL_WITHIN_MS, sure=True)
+
+
+def _at(holding: Holding | None, at_ms: int) -> Holding | None:
+    """Who of those that held it one after the other did so at that time."""
+    while holding is not None and holding.before is not None and at_ms < holding.from_ms:
+        holding = holding.before
+    if holding is None or at_ms > holding.until_ms or not holding.session:
+        return None
+    return holding
