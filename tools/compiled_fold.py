@@ -126,9 +126,9 @@ def _in_place() -> None:
     extensions = mypycify(
         ["--ignore-missing-imports", *paths], opt_level="3", debug_level="0", group_name=GROUP
     )
+    flags = ["-include", str(SLOTS.resolve()), "-Wno-unused-function"]
     for extension in extensions:
         extension.include_dirs.append(include_dir())
-        flags = ["-include", str(SLOTS.resolve()), "-Wno-unused-function"]
         extension.extra_compile_args = [*extension.extra_compile_args, *flags]  # one list is all of theirs
     setup(name=GROUP, packages=[], ext_modules=extensions, script_args=["build_ext", "--inplace"])
 

@@ -74,9 +74,8 @@ def tests_of(condition: Condition, approvals: ApprovalSettings) -> tuple[Test, .
 
 def is_fact(condition: Condition) -> Callable[[Event], bool]:
     """Whether an event that is no operation is as the condition says."""
-    names = [name for name in TOLD if listed_texts(getattr(condition, name))]
-    asked = [(told_of(name), matching(getattr(condition, name))) for name in names]
-    asked += [(told_of(name), matching(patterns)) for name, patterns in condition.facts.items()]
+    said = {name: getattr(condition, name) for name in TOLD} | condition.facts
+    asked = [(told_of(name), matching(texts)) for name, texts in said.items() if listed_texts(texts)]
     return lambda event: all(matches(read(cast("Operation", event))) for read, matches in asked)
 
 

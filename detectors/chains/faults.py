@@ -41,13 +41,12 @@ CEILING = "a match that rests on more than one asks for a step-up at most, whate
 TOO_MANY = f"it counts to more than {COUNTED_MAX}, and so much is not noted over several"
 
 KEYS = {"op_class": "class"}
-OF_OPERATIONS = {
-    **dict.fromkeys(("op_class", "system_kind", "target_kind", "credential_kind"), ()),
-    **dict.fromkeys(("effects", "some", "without"), ()),
-    **dict.fromkeys(("proven", "vouched", "own", "habit")),
-    "outcome": "ok",
-}
-"""Keys that only operations have, and what they are where nothing is said."""
+OF_OPERATIONS = (
+    *("op_class", "system_kind", "target_kind", "credential_kind", "effects", "some", "without"),
+    *("proven", "vouched", "own", "habit", "outcome"),
+)
+"""Keys that only operations have."""
+UNSAID = Condition()
 CONDITIONS = frozenset(Condition.__struct_fields__) - {"kind", "outcome", "vouched", "own", "proven", "habit"}
 
 
@@ -137,7 +136,7 @@ def _of_kind(here: Place, condition: Condition) -> Iterator[Fault]:
     known = fields.fields_of(kind)
     asked = [key for key in TOLD if _texts(condition, key) and key not in known]
     if kind != fields.OPERATION:
-        asked += [key for key, unsaid in OF_OPERATIONS.items() if getattr(condition, key) != unsaid]
+        asked += [key for key in OF_OPERATIONS if getattr(condition, key) != getattr(UNSAID, key)]
         asked += ["facts"] if condition.facts and fields.FACTS[0] not in known else []
     for key in asked:
         name = KEYS.get(key, key)

@@ -24,7 +24,6 @@ COUNTED_MAX = 1024
 """A chain that counts to many follows fewer, so that a workflow stays small."""
 
 WEIGHT_MAX = 64
-NO_FACTS: dict[str, str] = {}
 COUNT = Fact.COUNT.value  # a plain text: hashing an enum is slow
 
 
@@ -162,8 +161,7 @@ def _kept(stage: Stage, told_apart: bool) -> int:  # noqa: FBT001 - whether anyt
 
 def _weight(event: Operation) -> int:
     """How many things the call touched."""
-    facts = event.facts if type(event) is Operation else NO_FACTS
-    count = facts.get(COUNT, "")
+    count = event.facts.get(COUNT, "") if type(event) is Operation else ""
     return min(int(count), WEIGHT_MAX) if count.isdecimal() else 1
 
 
