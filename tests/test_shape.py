@@ -15,10 +15,16 @@ from models.baselines.cohorts import EVERYBODY, agent_key, role_key
 from models.baselines.forest import Forest, faults
 from models.baselines.forest_learning import exported, fitted
 from models.baselines.shape import (
+    COUNTED,
+    DENIED,
     FEATURE_MAX,
     FEATURES,
+    GAINED,
+    KINDS,
+    LOOKED_MS,
     STAGES,
     TARGET_BITS,
+    TARGETS,
     Figures,
     different,
     mark_of,
@@ -53,6 +59,12 @@ from tests.test_baseline import PATH, changed
 LAW = settings(max_examples=60, deadline=None, derandomize=True)
 SHAPE = msgspec.structs.replace(only("unusual_shape"), wrong_stops_per_1000_sessions=20.0)
 ODD = told("S@30 C@31 L@32 T@33", agent_role=FAST)
+
+
+def test_further_places_lie_behind_those_of_the_classes() -> None:
+    """They are numbers in the source, for the compiled fold's sake: one more class would lie on the first."""
+    places = (DENIED, GAINED, KINDS, TARGETS, LOOKED_MS)
+    assert places == tuple(range(len(COUNTED), len(COUNTED) + len(places)))
 
 
 def points(seed: int, count: int = 400) -> Any:

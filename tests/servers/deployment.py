@@ -128,27 +128,25 @@ class Deployment:
 
     def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """One `chainbrake …` to its end."""
+        done = self._ended(*arguments, within_s=120)
+        done.check_returncode()
+        return done
+
+    def refused(self, *arguments: str) -> str:
+        """What one `chainbrake …` says on standard error that ends with exit code 2."""
+        done = self._ended(*arguments, within_s=60)
+        assert done.returncode == 2
+        return done.stderr
+
+    def _ended(self, *arguments: str, within_s: float) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             [CHAINBRAKE, *arguments],
             env=self.environment,
             capture_output=True,
             text=True,
-            check=True,
-            timeout=120,
-        )
-
-    def refused(self, *arguments: str) -> str:
-        """What one `chainbrake …` says on standard error that ends with exit code 2."""
-        done = subprocess.run(
-            [CHAINBRAKE, *arguments],
-            env=self.environment,
-            capture_output=True,
-            text=True,
             check=False,
-            timeout=60,
+            timeout=within_s,
         )
-        assert done.returncode == 2
-        return done.stderr
 
     def worker(self, *options: str) -> Worker:
         """Start one more worker; it is not ready yet."""
