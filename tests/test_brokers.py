@@ -23,6 +23,7 @@ def descriptors() -> int:
     return len(list(Path("/dev/fd").iterdir()))
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")
 @pytest.mark.parametrize("kind", [KafkaAdminClient, KafkaConsumer, KafkaProducer])
 def test_no_thread_and_no_descriptor(kind: Any, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -40,6 +41,7 @@ def test_no_thread_and_no_descriptor(kind: Any, monkeypatch: pytest.MonkeyPatch)
         assert not [thread.name for thread in threading.enumerate() if "kafka" in thread.name]
 
 
+@pytest.mark.slow
 def test_who_reads_files_does_not_wait_for_a_client_of_kafka() -> None:
     """Loading one takes a good part of what a small replay does."""
     commands = ", ".join(

@@ -76,6 +76,7 @@ def test_thresholds_let_no_more_through_than_they_say() -> None:
     assert interval_of(0, 0).share is None
 
 
+@pytest.mark.slow
 def test_without_labels_it_still_tells_alarms_and_drift() -> None:
     """And no figure that would need them."""
     runs, _ = sessions()

@@ -30,6 +30,7 @@ def test_nobody_held_out_tells_nothing() -> None:
     assert metrics(held_out([], [])) == {}
 
 
+@pytest.mark.slow
 def test_what_is_learned_says_how_odd_the_honest_look() -> None:
     """Of jobs that it does not know it says nothing: these are too few to hold one out."""
     header, _ = learn([operations(run) for run in recorded(40)], {})

@@ -182,6 +182,7 @@ def test_a_worker_starts_with_its_copy_of_what_is_announced(settings: Settings) 
     assert copy.read_bytes() == artifact(40)
 
 
+@pytest.mark.slow
 def test_a_worker_starts_with_what_was_live_last_until_it_has_the_announced_one(settings: Settings) -> None:
     """Behind, and it says so; then as announced."""
     old, new = promoted(settings, artifact(40), artifact(60))

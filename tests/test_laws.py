@@ -155,6 +155,7 @@ def test_a_flush_that_a_crash_tore_apart_loses_and_doubles_nothing(
     assert ids == {message.id for message in run(log).heard}
 
 
+@pytest.mark.slow
 @LAW
 @given(logs, st.data())
 def test_a_worker_that_takes_over_goes_on_as_if_nothing_happened(

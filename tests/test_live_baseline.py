@@ -219,6 +219,7 @@ def test_a_shadow_that_fails_stops_nothing_and_does_not_flood_the_log() -> None:
     ]
 
 
+@pytest.mark.slow
 def test_a_baseline_that_breaks_our_own_code_leaves_what_ran_at_work(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever is raised while it is fetched, read or put to work: it is refused, said, and tried again."""
     said = Announcement(

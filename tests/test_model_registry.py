@@ -327,6 +327,7 @@ def test_what_stands_in_the_history_was_told_though_the_next_step_fails(
     assert [(entry.slot, entry.version) for entry in announced] == [(Slot.LIVE, version)]
 
 
+@pytest.mark.slow
 def test_every_command_takes_a_baseline_of_the_registry(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """By the name that commands and findings give it, and by its slot; a file of that name comes first."""
     registry = ModelRegistry(Objects(str(place / "models")), TRUSTED)

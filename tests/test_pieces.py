@@ -96,6 +96,7 @@ def payload(content: bytes) -> dict[str, msgspec.Raw]:
     return msgspec.json.decode(content[begin:-1], type=dict[str, msgspec.Raw])
 
 
+@pytest.mark.slow
 def test_no_piece_is_long(monkeypatch: pytest.MonkeyPatch, odd: bytes) -> None:
     """None is longer than its measure and one cohort, or one job."""
     sizes: list[int] = []
@@ -131,6 +132,7 @@ def test_a_file_that_is_put_together_otherwise_is_read_in_one_call(odd: bytes) -
         assert read.surprise.counts.sessions == read_artifact(odd, PATH, TRUSTED).surprise.counts.sessions
 
 
+@pytest.mark.slow
 def test_what_looks_like_an_end_and_is_none_is_read_in_one_call(monkeypatch: pytest.MonkeyPatch) -> None:
     """The same once more: a cut in the midst of a job leaves brackets open."""
     content = file_of(("most_secrets", "sessions"))

@@ -59,6 +59,7 @@ def test_on_a_terminal_there_is_a_bar_and_it_stays_out_of_what_is_piped(chain: P
     assert piped.stderr == b""
 
 
+@pytest.mark.slow
 def test_where_a_program_reads_there_is_none(chain: Path) -> None:
     """Not even on a terminal."""
     out, seen = at_a_terminal("replay", "--json", chain)

@@ -129,6 +129,7 @@ def test_an_intact_forest_has_no_fault() -> None:
     assert leaf.oddness([0] * len(FEATURES)) == 50.0
 
 
+@pytest.mark.slow
 def test_what_was_learned_is_what_is_read() -> None:
     """Forest, and what is usual."""
     shapes = learned(recorded(40))

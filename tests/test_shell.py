@@ -44,6 +44,7 @@ def test_closed_streams_are_no_traceback(chain: Path) -> None:
     assert (code, json.loads(said.splitlines()[-1])["events"]) == (0, 4)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not FULL.exists(), reason="no /dev/full here")
 @pytest.mark.parametrize("words", ["replay CHAIN", "replay CHAIN --json", "schema", "check --print"])
 def test_a_full_disk_behind_standard_output_is_told_in_one_line(chain: Path, words: str) -> None:
@@ -52,6 +53,7 @@ def test_a_full_disk_behind_standard_output_is_told_in_one_line(chain: Path, wor
     assert (code, said) == (2, "error: standard output: No space left on device\n")
 
 
+@pytest.mark.slow
 def test_a_reader_that_has_seen_enough_is_no_error(chain: Path) -> None:
     """`| head`: nothing is said."""
     _, said, errors = shell(f"CB replay {chain} {chain} {chain} | head -1")

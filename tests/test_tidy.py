@@ -193,6 +193,7 @@ def test_only_reports_and_parquet_need_the_extra(path: Path) -> None:
         assert not imports(path) & REPORTING_IMPORTS
 
 
+@pytest.mark.slow
 def test_a_worker_starts_without_what_only_scientists_need() -> None:
     """Neither the command line nor the worker pulls it in, by whatever way."""
     unwanted = LEARNING_IMPORTS | REPORTING_IMPORTS

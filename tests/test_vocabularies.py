@@ -26,6 +26,7 @@ def test_every_file_is_without_fault(provider: str) -> None:
     assert check_vocabulary(provider).content.provider == provider
 
 
+@pytest.mark.slow
 def test_check_looks_through_every_file() -> None:
     """And says how much each one knows."""
     result = CliRunner().invoke(app, ["check"])

@@ -135,6 +135,7 @@ def test_a_count_among_which_others_may_come_is_refused_where_it_cannot_be_follo
             list(declarations("mine.yaml", f"{start}{more}steps: [{', '.join(steps_)}]".encode()))
 
 
+@pytest.mark.slow
 def test_files_that_would_eat_the_loader_are_refused() -> None:
     """Aliases of aliases, depth, size, bytes that are no text."""
     laughs = "a: &a [x, x, x, x, x, x, x, x, x]\n" + "".join(
