@@ -29,8 +29,14 @@ def folder(path: Path, calls: list[dict[str, Any]], **session: Any) -> str:
 
 def told_of(path: Path, prov: dict[str, Any], **call: Any) -> tuple[Provenance, ...]:
     """The origins of a call with this `prov`."""
-    (run,) = agent_runs(folder(path, [{"prov": prov} | call]))
-    return run.operations[0].provenance
+    (told,) = told_of_all(path, {"prov": prov} | call)
+    return told
+
+
+def told_of_all(path: Path, *calls: dict[str, Any]) -> list[tuple[Provenance, ...]]:
+    """The origins of each call of a session."""
+    (run,) = agent_runs(folder(path, list(calls)))
+    return [operation.provenance for operation in run.operations]
 
 
 def test_a_run_is_a_session_of_its_suite_and_task(tmp_path: Path) -> None:
@@ -133,6 +139,19 @@ def test_an_origin_nobody_knows_is_an_error_that_names_the_session(tmp_path: Pat
     """A file in another format must not be learned from as if nothing had been told."""
     with pytest.raises(InputError, match="r/1"):
         told_of(tmp_path / "r", prov)
+
+
+def test_a_line_that_is_none_is_named(tmp_path: Path) -> None:
+    """Of a hundred thousand lines nobody finds the one."""
+    with pytest.raises(InputError, match=rf"{EVENTS}:2: .*\$\.op"):
+        told_of_all(tmp_path / "r", {}, {"op": None})
+
+
+def test_what_has_nothing_to_say_may_say_so(tmp_path: Path) -> None:
+    """No origins, as nothing or as null; and events of a session that is not listed are no part of it."""
+    path = tmp_path / "r"
+    told = told_of_all(path, {"prov": None, "op_words": None, "err": None}, {"s": "r/2"})
+    assert told == [()]
 
 
 @pytest.mark.parametrize("broken", [SESSIONS, EVENTS])

@@ -2,8 +2,9 @@
 
 `sessions.ndjson.gz`: `s` (session), `suite`, `user_task`, `pipeline` (which model ran it).
 `events.ndjson.gz`: `s`, `i` (place in the session), `op`, `prov` (argument: origin), `op_words`, `err`. Job
-= suite and user task, agent = suite. Whatever else stands in them is not read, least of all truth. There are
-no times, so every event has the same.
+= suite and user task, agent = suite. Whatever else stands in them is not read, least of all truth; nor are
+events of sessions that are not listed, so that a part of the sessions is a list of its own. There are no
+times, so every event has the same.
 """
 
 from collections import defaultdict
@@ -42,7 +43,7 @@ class EventLine(Struct):
     s: Name
     i: int
     op: Name
-    prov: dict[str, Any] = {}
+    prov: dict[str, Any] | None = None
     op_words: tuple[int, int, int] | None = None
     err: bool | None = None
 
@@ -69,16 +70,18 @@ def agent_runs(folder: str, bar: Bar = SILENT) -> Iterator[RecordedRun]:
 
 def _lines(path: Path, kind: type[Line], bar: Bar) -> Iterator[Line]:
     decoder = msgspec.json.Decoder(kind)
-    try:
-        for line in lines([str(path)], WIDE_BYTES_MAX, bar):
-            if line.strip():
-                yield decoder.decode(line)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: {error}") from error
+    for number, line in enumerate(lines([str(path)], WIDE_BYTES_MAX, bar), 1):
+        if not line.strip():
+            continue
+        try:
+            told = decoder.decode(line)
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            raise InputError(f"{path}:{number}: {error}") from error
+        yield told
 
 
 def _operation(session: SessionLine, call: EventLine) -> Operation:
-    told = [origin for name, value in call.prov.items() for origin in _origins(name, value)]
+    told = [origin for name, value in (call.prov or {}).items() for origin in _origins(name, value)]
     if call.op_words is not None:
         _, by_user, by_tool = call.op_words
         spoken = Origin.USER if by_user else Origin.TOOL if by_tool else Origin.UNSEEN
