@@ -124,6 +124,7 @@ class Screen:
         """Where everything is."""
         self.say(f"Kafka    {parts.kafka.bootstrap}\nValkey   {parts.valkey.url}")
         self.say(f"worker   {parts.worker.url}/metrics, /readyz\ngateway  {parts.gateway.url}/v1/sessions/…")
+        self.say(f"look     .venv/bin/chainbrake stops --kafka {parts.kafka.bootstrap}")
 
     def _flush(self, name: str) -> None:
         self._line(name, _bundled(self._bundles.pop(name)))

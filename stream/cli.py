@@ -18,6 +18,7 @@ from stream.commands.evaluate import evaluate
 from stream.commands.ingest import ingest
 from stream.commands.models import models
 from stream.commands.replay import replay
+from stream.commands.standing import stops
 from stream.commands.stops import dispose, release
 from stream.console import errors, escape, out
 from stream.options import (
@@ -314,6 +315,7 @@ def backtest(
 
 
 app.command()(ingest)
+app.command()(stops)
 app.command()(release)
 app.command()(dispose)
 

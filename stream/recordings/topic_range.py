@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from heapq import heapify, heappop, heappush
 from typing import Any
-from urllib.parse import parse_qsl, unquote, urlsplit
+from urllib.parse import parse_qsl, quote, unquote, urlsplit
 
 import msgspec
 from msgspec import Struct
@@ -22,7 +22,7 @@ from msgspec.structs import replace
 
 from models.cloudevent import read_event
 from models.errors import InputError, StateError, UnreadableEventError
-from stream.settings import read_settings
+from stream.settings import Settings, read_settings
 
 SCHEME = "kafka://"
 AHEAD_MAX = 2_000
@@ -30,6 +30,10 @@ AHEAD_MAX = 2_000
 POLL_MS = 200
 SILENT_S_MAX = 30.0
 """The broker has the records: if none comes for so long, something is broken."""
+
+
+class EmptyRangeError(InputError):
+    """There is such a topic, and no record in this range of it."""
 
 
 class Range(Struct, frozen=True):
@@ -67,6 +71,21 @@ def asked(path: str) -> Range:
     if unknown or len(given) < len(told):
         raise InputError(f"{path}: {', '.join(unknown) or 'something'} is not known here, or told twice")
     return Range(parts.netloc, topic, given.get("from", ""), given.get("to", ""))
+
+
+def since(settings: Settings, topic: str, since_ms: int) -> Iterator[bytes]:
+    """Values of a topic from a time (ms since the epoch) on, by their records' times, to where it ends now.
+
+    Raises `InputError` for a topic that is not there, `StateError` for no broker.
+    """
+    from stream.topics import RECORD_BYTES_MAX  # noqa: PLC0415 - imports the client
+
+    begin = quote(datetime.fromtimestamp(since_ms / 1000, UTC).isoformat())
+    try:
+        with opened(f"{SCHEME}{settings.kafka}/{topic}?from={begin}", RECORD_BYTES_MAX) as records:
+            yield from records
+    except EmptyRangeError:
+        return
 
 
 @contextmanager
@@ -109,7 +128,7 @@ def bounds(consumer: Any, parts: list[Any], wanted: Range, path: str) -> dict[An
     found = {part: (low, high) for part, (low, high) in found.items() if low < high}
     if not found:
         there = ", ".join(f"{begins[part]} to {ends[part]}" for part in parts)
-        raise InputError(f"{path}: no record in this range; the topic holds the offsets {there}")
+        raise EmptyRangeError(f"{path}: no record in this range; the topic holds the offsets {there}")
     return found
 
 
@@ -120,17 +139,18 @@ def _places(
         return default
     if told.isascii() and told.isdigit():
         return dict.fromkeys(parts, int(told))
-    found = consumer.offsets_for_times(dict.fromkeys(parts, _millis(told, path)))
+    found = consumer.offsets_for_times(dict.fromkeys(parts, millis(told, path, "no offset and no time")))
     return {part: ends[part] if found.get(part) is None else found[part].offset for part in parts}
 
 
-def _millis(told: str, path: str) -> int:
+def millis(told: str, where: str, otherwise: str) -> int:
+    """A time in ISO 8601, UTC if it does not say, in ms since the epoch. Raises `InputError`."""
     try:
         moment = datetime.fromisoformat(told.replace(" ", "+"))  # what a shell's user leaves unescaped
         moment = moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
         return max(0, round(moment.timestamp() * 1000))
     except (ValueError, OverflowError) as error:
-        raise InputError(f"{path}: {told!r} is no offset and no time such as 2026-11-16T05:00:00Z") from error
+        raise InputError(f"{where}: {told!r} is {otherwise} such as 2026-11-16T05:00:00Z") from error
 
 
 class Records:

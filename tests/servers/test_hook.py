@@ -86,11 +86,17 @@ def test_a_rogue_chain_is_refused_its_next_call_and_a_release_lifts_that(
     for certainty in Certainty:
         assert f'chainbrake_acks_total{{certainty="{certainty}",outcome="done"}} 1.0' in counted
     assert not refused(gateway, "bystander")
+    stands = deployment.run("stops", command, "--in-force").stdout
+    assert "kill_session: gateway done, verified" in stands
+    assert "chainbrake release rogue --workflow wf-rogue" in stands
 
     deployment.run(
         "release", "rogue", "--workflow", "wf-rogue", "--by", "ann@example.org", "--reason", "a drill"
     )
     until(lambda: not refused(gateway, "rogue"), SOON_S, "the released session may go on")
+    rows = [json.loads(line) for line in deployment.run("stops", "rogue", "--json").stdout.splitlines()]
+    assert {row["standing"] for row in rows} == {"lifted", "release"}
+    assert "0 in force" in deployment.run("stops", "rogue", "--in-force").stdout
 
     by = ("--workflow", "wf-rogue", "--by", "ann@example.org")
     deployment.run("dispose", "rogue", *by, "--about", command, "--false-positive")
