@@ -82,9 +82,10 @@ def test_a_rogue_chain_is_refused_its_next_call_and_a_release_lifts_that(
 
     until(verified, SOON_S, "the ledger knows that the stop holds")
     assert answers(deployment, command)["gateway"]["outcome"] == "done"
-    counted = worker.get("/metrics")[1]
-    for certainty in Certainty:
-        assert f'chainbrake_acks_total{{certainty="{certainty}",outcome="done"}} 1.0' in counted
+    rows = [f'chainbrake_acks_total{{certainty="{certainty}",outcome="done"}} 1.0' for certainty in Certainty]
+    until(  # what is kept is counted a moment later
+        lambda: all(row in worker.get("/metrics")[1] for row in rows), SOON_S, "both answers are counted"
+    )
     assert not refused(gateway, "bystander")
     stands = deployment.run("stops", command, "--in-force").stdout
     assert "kill_session: gateway done, verified" in stands
@@ -94,8 +95,8 @@ def test_a_rogue_chain_is_refused_its_next_call_and_a_release_lifts_that(
         "release", "rogue", "--workflow", "wf-rogue", "--by", "ann@example.org", "--reason", "a drill"
     )
     until(lambda: not refused(gateway, "rogue"), SOON_S, "the released session may go on")
-    rows = [json.loads(line) for line in deployment.run("stops", "rogue", "--json").stdout.splitlines()]
-    assert {row["standing"] for row in rows} == {"lifted", "release"}
+    told = [json.loads(line) for line in deployment.run("stops", "rogue", "--json").stdout.splitlines()]
+    assert {row["standing"] for row in told} == {"lifted", "release"}
     assert "0 in force" in deployment.run("stops", "rogue", "--in-force").stdout
 
     by = ("--workflow", "wf-rogue", "--by", "ann@example.org")
@@ -107,7 +108,7 @@ def test_a_rogue_chain_is_refused_its_next_call_and_a_release_lifts_that(
 
     until(on_record, SOON_S, "the word that it was a false alarm is on record")
     wrong = 'chainbrake_dispositions_total{detector="read_then_write_chain",verdict="false_positive"} 1.0'
-    assert wrong in worker.get("/metrics")[1]
+    until(lambda: wrong in worker.get("/metrics")[1], SOON_S, "it is counted")
 
 
 def test_a_refused_call_is_on_the_log_as_denied(deployment: Deployment, gateway: Gateway) -> None:
