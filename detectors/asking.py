@@ -8,6 +8,7 @@ from collections.abc import Hashable, Iterable
 from typing import Final
 
 from detectors.detector import Detector, Inspect
+from detectors.witnesses import FIRST, NAMED
 from models.event import Grade, OpClass, Operation
 
 LOOKS_MAX = 8_192
@@ -45,26 +46,26 @@ class Asking:
         self._weighed = weighed
         self._known: dict[tuple[Hashable, ...], Asked] = {}
 
-    def about(self, event: Operation, *, again: bool) -> Asked:
-        """Whom to ask: an act told `again` counts once, and a claim may lack what the platform will say."""
-        look = (look_of(event), again, not event.target)
+    def about(self, event: Operation, told: int = FIRST) -> Asked:
+        """Whom to ask: an act `told` before counts once, and a claim may lack what the platform will say."""
+        look = (look_of(event), told, not event.target)
         asked = self._known.get(look)
         if asked is None:
             if len(self._known) >= LOOKS_MAX:
                 self._known.clear()
-            asked = self._known[look] = tuple(self._listening(event, again=again))
+            asked = self._known[look] = tuple(self._listening(event, told))
         return asked
 
-    def _listening(self, event: Operation, *, again: bool) -> Iterable[Inspect]:
+    def _listening(self, event: Operation, told: int) -> Iterable[Inspect]:
         claim = event.grade is OBSERVED and not event.target and event.op_class in self._weighed
-        if claim and again:
+        if claim and told != FIRST:
             return
         for detector in self._active:
             if event.op_class not in detector.listens_to:
                 continue
             if claim and not (detector.counts or detector.takes_claims):
                 continue
-            if again and detector.counts:
+            if detector.counts and told != FIRST and not (told == NAMED and detector.counts_names):
                 continue
             inspect = detector.inspector(event)
             if inspect is not None:

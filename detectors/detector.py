@@ -21,6 +21,9 @@ class Detector(ABC):
     counts: ClassVar[bool] = False
     """Whether it counts operations, and does not weigh them: then a claim without a target will do, and a
     second witness of the same act is none of its business."""
+    counts_names: ClassVar[bool] = False
+    """Whether it counts what acts are on: one that was told of without a name counts when somebody names it.
+    Not those whose limits were learned from acts by their first witness."""
     takes_claims: ClassVar[bool] = False
     """Whether it is asked about a claim without a target, too, although it weighs operations."""
     by_habit: ClassVar[bool] = False

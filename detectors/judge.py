@@ -22,6 +22,7 @@ from detectors.severity import JUDGED, Severity, severity
 from detectors.steps import shared, step_of, strengthened
 from detectors.tally import Tally
 from detectors.warrants import Warrants
+from detectors.witnesses import FIRST, told_before
 from models.attested import Effect
 from models.baselines.baseline import Baseline
 from models.baselines.drift import Drift
@@ -44,7 +45,6 @@ from models.event import (
 from models.finding import Noticed
 from models.registry import EMPTY, Registry
 from models.session import (
-    ACTS_MAX,
     CREDENTIALS_MAX,
     RECENT_IDS_MAX,
     SESSIONS_MAX,
@@ -129,8 +129,10 @@ class Judge:
         else:
             step = step_of(event, session)
         noticed: list[Noticed] | None = None
-        again = bool(event.act) and self._witnessed(session, event.act)
-        for inspect in self._asking.about(event, again=again):
+        told = told_before(session, event) if event.act else FIRST
+        if told != FIRST:
+            self.tally.witnessed += 1
+        for inspect in self._asking.about(event, told):
             word = inspect(session, workflow, event, step)
             if word is not None:
                 noticed = [*(noticed or ()), word, *word.also]
@@ -173,16 +175,6 @@ class Judge:
         recent[key] = act
         self.tally.ids_reused += 1
         return (str(act),)
-
-    def _witnessed(self, session: Session, act: str) -> bool:
-        """Whether another source has told of the act before: one operation, two witnesses."""
-        if act in session.acts:
-            self.tally.witnessed += 1
-            return True
-        session.acts.append(act)
-        if len(session.acts) > ACTS_MAX:
-            del session.acts[0]
-        return False
 
     def _weighed(self, workflow: Workflow, event: Operation, session: Session) -> tuple[Step, Grant | None]:
         """The step of a change, with whom it strengthens and what vouches for it, or whose it is.

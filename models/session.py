@@ -310,6 +310,8 @@ class Session(Struct, array_like=True, gc=False):
     """Id of a finding or command against it: the detectors it rests on, for whoever says it was wrong."""
     unmeasured: int = 0
     """Operations that it had done before that baseline began to measure it."""
+    unnamed: list[str] = field(default_factory=list)
+    """Of `acts`, those of which nobody has said yet what they were, and on what."""
 
     def answer(self, name: str, detectors: tuple[str, ...]) -> None:
         """Remember on whom a finding or a command rests."""

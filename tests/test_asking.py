@@ -15,6 +15,7 @@ from detectors.detector import Detector
 from detectors.policy import Policy
 from detectors.severity import JUDGED
 from detectors.steps import step_of
+from detectors.witnesses import AGAIN, FIRST, NAMED
 from models.attested import Effect, Fact
 from models.event import CredentialKind, Grade, OpClass, Outcome, SystemKind
 from models.registry import EMPTY, Client, Content, Job, Registry
@@ -134,31 +135,33 @@ def test_those_that_look_alike_are_asked_about_alike(
             assert (detector.inspector(first) is None) == (detector.inspector(second) is None), detector.name
 
 
-@given(looks=fields, rest=others, again=st.booleans())
+@given(looks=fields, rest=others, before=st.sampled_from([FIRST, NAMED, AGAIN]))
 def test_what_is_kept_is_what_would_be_found_anew(
     looks: dict[str, Any],
     rest: dict[str, Any],
-    again: bool,  # noqa: FBT001 - drawn
+    before: int,
 ) -> None:
     """Whatever was asked about before."""
     event = op("V", 0.0, **{**looks, **rest})
     everybody = active(EMPTY)
     kept, anew = Asking(everybody, JUDGED), Asking(everybody, JUDGED)
     for other_grade in Grade:
-        kept.about(msgspec.structs.replace(event, grade=other_grade, target=""), again=not again)
-    kept.about(event, again=again)
-    assert names(kept.about(event, again=again)) == names(anew.about(event, again=again))
+        kept.about(msgspec.structs.replace(event, grade=other_grade, target=""), AGAIN - before)
+    kept.about(event, before)
+    assert names(kept.about(event, before)) == names(anew.about(event, before))
 
 
 def test_a_claim_without_a_target_is_only_counted() -> None:
     """And an act that was told of before is not counted again."""
     asking = Asking(active(EMPTY), JUDGED)
     whole, claim = op("V", 0.0), op("V", 0.0, target="")
-    assert "read_then_write_chain" in names(asking.about(whole, again=False))
+    assert "read_then_write_chain" in names(asking.about(whole))
     learned = {"unusual_velocity", "unusual_transition", "unusual_shape"}
-    assert set(names(asking.about(claim, again=False))) == learned
-    assert not asking.about(claim, again=True)
-    assert learned.isdisjoint(names(asking.about(whole, again=True))), "folded in twice it would be odd"
+    assert set(names(asking.about(claim))) == learned
+    assert not asking.about(claim, AGAIN)
+    named, repeated = (set(names(asking.about(op("S", 0.0), before))) for before in (NAMED, AGAIN))
+    assert named - repeated == {"mass_secret_read"}, "it counts what was read, whoever names it first"
+    assert learned.isdisjoint(names(asking.about(whole, AGAIN))), "folded in twice it would be odd"
 
 
 @pytest.mark.slow
@@ -166,7 +169,7 @@ def test_what_is_kept_is_bounded() -> None:
     """Whoever acts can call operations as they like."""
     asking = Asking(active(EMPTY), JUDGED)
     for number in range(LOOKS_MAX + 2):
-        asking.about(op("X", 0.0, operation=f"made-up-{number}"), again=False)
+        asking.about(op("X", 0.0, operation=f"made-up-{number}"))
     assert len(asking._known) <= LOOKS_MAX  # noqa: SLF001 - what is kept is tested
 
 
@@ -183,4 +186,4 @@ def test_a_chain_that_cannot_care_costs_nothing() -> None:
     )
     asking = Asking(detectors(policy, Knowledge(None, EMPTY, many)), JUDGED)
     read = op("D", 0.0)
-    assert set(names(asking.about(read, again=False))) <= set(NAMES)
+    assert set(names(asking.about(read))) <= set(NAMES)

@@ -39,6 +39,7 @@ COMPILED = (
     "detectors/risk.py",
     "detectors/steps.py",
     "detectors/warrants.py",
+    "detectors/witnesses.py",
     "detectors/chains/absences.py",
     "detectors/chains/binding.py",
     "detectors/chains/counting.py",

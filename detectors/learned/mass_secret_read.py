@@ -24,6 +24,7 @@ class MassSecretRead(Detector):
     name = "mass_secret_read"
     by_habit = True
     counts = True
+    counts_names = True
     listens_to = frozenset({SECRET_READ})
     tags = ("T1555", "T1555.006", "T1552.007", "AML.T0098", "ASI02", "ASI03")
 
@@ -41,7 +42,8 @@ class MassSecretRead(Detector):
         """See `Detector.inspect`."""
         if event.outcome is ERROR or step.own:
             return None
-        remembered(session.secrets, f"{event.target_kind}:{event.target}", SECRETS_MAX)
+        if event.target:
+            remembered(session.secrets, f"{event.target_kind}:{event.target}", SECRETS_MAX)
         if event.facts:
             session.secrets_batched += batch(event)
         count = len(session.secrets) + session.secrets_batched

@@ -65,7 +65,7 @@ class Done(Struct):
             self.issuers.update(dict.fromkeys(issuers_of(event)))
         if Effect.LONG_LIVED in event.effects:
             self.lasting[event.operation] = None
-        if event.op_class is OpClass.SECRET_READ:
+        if event.op_class is OpClass.SECRET_READ and event.target:
             self.secrets.add(event.target)
 
 

@@ -1,10 +1,26 @@
 """Stories of conduct: what a session reads, where it is, whose account it uses, and when it stops."""
 
+from typing import Any
+
 from models.acknowledgement import LEDGER
 from models.attested import Effect
-from models.event import CredentialKind, Grade
+from models.event import AnyEvent, CredentialKind, Grade, OpClass
 from tests.builders import ROTATOR, Stories, approval, op, registered, rotation, told
 from tests.detectors.stories_of_changes import ADMIN, COMMENT, GRANT, KEY, LOGIN, TICKET
+
+
+def read_twice(secrets: range, **told_first: Any) -> list[AnyEvent]:
+    """A rotation job reads secrets: the agent tells of each, then the platform, which says which it was."""
+    first = {"source": "otel", "grade": Grade.OBSERVED, **told_first}
+    return [
+        each
+        for k in secrets
+        for each in (
+            op("S", k, agent_role=ROTATOR, id=f"t{k}", act=f"a{k}", **first),
+            op("S", k, agent_role=ROTATOR, id=f"r{k}", act=f"a{k}", target=f"secret/app{k}/db"),
+        )
+    ]
+
 
 FIRES: Stories = {
     "three_systems": {
@@ -72,6 +88,10 @@ FIRES: Stories = {
             op("S", k, agent_role=ROTATOR, target=f"secret/{k}", facts={"count": "10"}) for k in range(2)
         ],
         "nobody knows the job": [op("S", k, target=f"secret/{k}") for k in range(14)],
+        "the agent told of each first, and not which": read_twice(range(9), target=""),
+        "the agent's words for it were understood by nobody": read_twice(
+            range(9), target="", op_class=OpClass.UNCLASSIFIED, operation="peek"
+        ),
     },
     "shared_account": {
         "its own rights first, then the shared account's": [
@@ -193,6 +213,15 @@ MUST_NOT: Stories = {
         "the rotation job at work": rotation("s1"),
         "the same secret again and again": [op("S", k, agent_role=ROTATOR) for k in range(40)],
         "a dozen, and nobody knows the job": [op("S", k, target=f"secret/{k}") for k in range(12)],
+        "the agent spells what it reads in its own way": read_twice(range(4), target="/v1/secret"),
+        "the platform knows better than the agent what was read": [
+            each
+            for k in range(9)
+            for each in (
+                op("U", k, id=f"r{k}", act=f"a{k}", op_class=OpClass.OTHER, grade=Grade.ATTESTED),
+                op("S", k, agent_role=ROTATOR, id=f"t{k}", act=f"a{k}", source="otel", target=f"secret/{k}"),
+            )
+        ],
     },
     "shared_account": {
         "the shared account from start to end": [
