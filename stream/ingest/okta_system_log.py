@@ -56,6 +56,14 @@ WEAKER = {
 RULES = {"policy", "policy_rule", "network_zone", "factor_type", "guard"}
 """What such settings are of; of a user, `INACTIVE` is a removal."""
 
+PROVIDERS = {"identity_provider"}
+TRUSTED = {"issuer", "trust", "endpoints", "jwks", "kid", "certificate", "ssourl", "x5c"}
+"""Settings of a provider that say whose word is taken, and with which key it has to be signed; what it is
+called, and what becomes of those who log in, are others."""
+OWN_KEY = "signing"
+"""Below it stands with which key Okta itself signs what it asks a provider."""
+SETTINGS_DEPTH_MAX = 8
+
 PROVIDER_PAGE = "/sso/saml2/"
 """Where log-ins through a provider arrive; its id follows."""
 SELF_SERVICE = {"factor", "password"}
@@ -227,6 +235,8 @@ class _Call:
         rules = entry.target_kind in RULES
         if rules and any(_weaker(who.changeDetails) for who in self.targets):
             found.append(Effect.WEAKENS)
+        if entry.target_kind in PROVIDERS and any(_trusts_another(who.changeDetails) for who in self.targets):
+            found.append(Effect.TRUST_PATH)
         return effects_of(found)
 
     def minted(self, entry: Entry) -> str:
@@ -273,6 +283,27 @@ class _Call:
 
 def _text(value: Any) -> str:
     return value if isinstance(value, str) else ""
+
+
+def _trusts_another(details: Any) -> bool:
+    """Whether a target's `changeDetails` show another issuer, another place to ask it, or another key."""
+    if not isinstance(details, dict):
+        return False
+    return bool(_trusted(details.get("to")) - _trusted(details.get("from")))
+
+
+def _trusted(setting: Any, *, told: bool = False, depth: int = 0) -> set[str]:
+    """Values of settings of trust, wherever they stand."""
+    if depth > SETTINGS_DEPTH_MAX:
+        return set()
+    if isinstance(setting, dict):
+        known = {name(key).lower(): value for key, value in setting.items()}
+        inner = ((told or key in TRUSTED, value) for key, value in known.items() if key != OWN_KEY)
+    elif isinstance(setting, list):
+        inner = ((told, value) for value in setting)
+    else:
+        return {setting} if told and isinstance(setting, str) and setting else set()
+    return set().union(*(_trusted(value, told=said, depth=depth + 1) for said, value in inner))
 
 
 def _weaker(details: Any) -> bool:
