@@ -19,6 +19,7 @@ PAIRS = re.compile(r"->|[,:;|]+")
 PARTS = re.compile(r"->|[,:;|\s]+")
 PLAN_OPERATION = "pipeline.apply"
 """What an approval of a whole plan names as its operation; its target is the plan's hash."""
+BRANCHES = re.compile(r"@refs/heads/")
 OPAQUE = re.compile(r"(?<=/)[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}(?=/|$)")
 """An id in a path, which nobody who approves would write."""
 WORDS = re.compile(r"[a-z]{6,}")
@@ -145,9 +146,13 @@ def _may_be(operation: str, resource: str, path: str) -> bool:
 def _names(resource: str, step: Step) -> bool:
     """Whether an approval's resource names the target and what is granted, or else who gains.
 
-    Approval services write a pair in one text: `role:policy`, `user->group`, `project:role`.
+    Approval services write a pair in one text: `role:policy`, `user->group`, `project:role`. Or the one id of
+    an assignment, which says whom it gives what; or a branch behind its repository, as `owner/name@main`.
     """
-    if resource.casefold() == step.target.casefold():
+    said = resource.casefold()
+    if said == step.target.casefold():
+        return True
+    if step.thing and BRANCHES.sub("@", said) == step.thing.casefold():
         return True
     return bool(step.target) and all(
         _stands_in(resource, wanted) for wanted in (step.target, *(step.granted or step.gainers))

@@ -185,13 +185,13 @@ class Judge:
             made(session, event)
         if event.op_class not in JUDGED:
             return step_of(event, session, own=is_written(session, event)), None
-        gainers, granted = strengthened(event)
-        step = step_of(event, session, gainers, granted)
+        gainers, granted, thing = strengthened(event)
+        step = step_of(event, session, gainers, granted, thing)
         grant = covering(workflow, step, self.policy.approvals) if workflow.grants else None
         warrant = self._warrants.find(workflow, event, grant)
         own = self._makes(workflow, event, session)
         if warrant or own:
-            step = step_of(event, session, gainers, granted, warrant, own=own)
+            step = step_of(event, session, gainers, granted, thing, warrant, own=own)
         return step, grant
 
     def _makes(self, workflow: Workflow, event: Operation, session: Session) -> bool:

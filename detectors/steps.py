@@ -20,12 +20,13 @@ def shared(text: str) -> str:
     return _names.setdefault(text, text)
 
 
-def strengthened(event: Operation) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Who gains by an operation, and what they gain, as its record says."""
+def strengthened(event: Operation) -> tuple[tuple[str, ...], tuple[str, ...], str]:
+    """Who gains by an operation, what they gain, and the full id of what gives it, as its record says."""
     facts = event.facts
     if not facts:
-        return (), ()
-    return listed(facts.get(Fact.BENEFICIARY, "")), listed(facts.get(Fact.GRANTED, ""))
+        return (), (), ""
+    gainers, granted = listed(facts.get(Fact.BENEFICIARY, "")), listed(facts.get(Fact.GRANTED, ""))
+    return gainers, granted, facts.get(Fact.THING, "")
 
 
 def step_of(
@@ -33,6 +34,7 @@ def step_of(
     session: Session,
     gainers: tuple[str, ...] = (),
     granted: tuple[str, ...] = (),
+    thing: str = "",
     warrant: str = "",
     *,
     own: bool = False,
@@ -65,4 +67,5 @@ def step_of(
         warrant,
         told.act,
         own,
+        thing,
     )

@@ -76,6 +76,8 @@ class Step(Struct, frozen=True, array_like=True, gc=False):
     """Key of the act, as in the event."""
     own: bool = False
     """Whether its session made what it reaches, and took nothing from others (`detectors/making.py`)."""
+    thing: str = ""
+    """Full id of what was written, where that only says something about the target."""
 
 
 def pause_ms(earlier: Step, later: Step) -> int:

@@ -35,6 +35,7 @@ KINDS = {
 """What `programmatic_access_type` says of how long a token lives."""
 REFUSED = ("rejected", "failed", "_denied", ".deny")
 """Endings and parts of actions that tell of something that was not let through."""
+HEADS = "refs/heads/"
 ENFORCED = {"active", "enabled"}
 """Values of a ruleset's enforcement under which it holds; `evaluate` only looks on."""
 ADMIN_GRANTS = {"admin", "owner", "administrator", "enterprise_owner", "all-repository admin"}
@@ -253,8 +254,16 @@ class _Call:
         keys = ("user_programmatic_access_name", "fingerprint", "title", "oauth_application_name", "name")
         return next(filter(None, map(self.text, keys)), "")
 
+    def of_repository(self, branch: str) -> str:
+        """The branch that it is about, behind its repository."""
+        told = branch or self.text("name")
+        if not told or not self.repository or self.entry.target_kind != "branch":
+            return ""
+        return name(f"{self.repository}@{told.removeprefix(HEADS)}")
+
     def facts(self) -> dict[str, str]:
         org = self.text("org") or self.text("business")
+        branch = self.text("branch") or self.text("head_branch")
         return stated(
             {
                 Fact.BENEFICIARY: self.beneficiary(),
@@ -262,7 +271,8 @@ class _Call:
                 Fact.ACCOUNT: org,
                 Fact.ADDRESS: self.one.actor_ip,
                 Fact.REPOSITORY: self.repository,
-                Fact.REF: self.text("branch") or self.text("head_branch"),
+                Fact.REF: branch,
+                Fact.THING: self.of_repository(branch),
                 Fact.PIPELINE: self.text("name") if self.run else "",
                 Fact.CHANGE: listed((self.text("head_sha"), self.text("pull_request_id"))),
                 Fact.SCOPE: self.repository or ("*" if org else ""),

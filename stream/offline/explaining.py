@@ -15,10 +15,9 @@ from detectors.decision import Decision
 from detectors.explain import Weighing, weighed
 from detectors.judge import Judge
 from detectors.policy import Level, Policy
-from detectors.severity import JUDGED, listed
-from detectors.steps import step_of
+from detectors.severity import JUDGED
+from detectors.steps import step_of, strengthened
 from detectors.warrants import Warrants
-from models.attested import Fact
 from models.baselines.baseline import Baseline
 from models.command import RANK, STOPS, Action, Command
 from models.errors import InputError
@@ -299,8 +298,7 @@ def _step_row(step: Step) -> dict[str, Any]:
 
 
 def _step(event: Operation, session: Session) -> Any:
-    gainers = listed(event.facts.get(Fact.BENEFICIARY, ""))
-    return step_of(event, session, gainers, listed(event.facts.get(Fact.GRANTED, "")))
+    return step_of(event, session, *strengthened(event))
 
 
 def _concerns(event: AnyEvent, session: str) -> bool:

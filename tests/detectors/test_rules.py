@@ -148,6 +148,39 @@ def test_a_permission_that_somebody_fixed_is_no_detour_even_after_many_tries() -
     assert judged([*tries, op("V", 50), op("V", 51)], DENIED).findings == []
 
 
+ASSIGNED = "/subscriptions/sub-1/providers/Microsoft.Authorization/roleAssignments/a1"
+
+
+@pytest.mark.parametrize(
+    ("thing", "target", "approved", "fine"),
+    [
+        (ASSIGNED, "sub-1", ASSIGNED, True),
+        (ASSIGNED, "sub-1", ASSIGNED.upper(), True),
+        (ASSIGNED, "sub-1", ASSIGNED.replace("a1", "a2"), False),
+        (ASSIGNED, "sub-1", "a1", False),
+        ("org/infra@main", "org/infra", "org/infra@main", True),
+        ("org/infra@main", "org/infra", "org/infra@refs/heads/main", True),
+        ("org/infra@main", "org/infra", "org/infra@release", False),
+        ("", "org/infra", "org/infra@main", False),
+    ],
+)
+def test_the_whole_id_of_what_is_written_names_it(
+    thing: str, target: str, approved: str, *, fine: bool
+) -> None:
+    """An assignment says whom it gives what: who allows its id allows that, and no other assignment."""
+    change = op(
+        "R",
+        0,
+        target=target,
+        effects=(Effect.EXPANDS, Effect.ADMIN),
+        facts={"beneficiary": "sp-9", "granted": "Owner", **({"thing": thing} if thing else {})},
+    )
+    heard = judged(
+        [approval(-10, operation=change.operation, target=approved), change], only("unapproved_change")
+    )
+    assert (heard.findings == []) is fine
+
+
 def test_a_guessed_denial_never_stops() -> None:
     """A detour is as certain as both of its halves."""
     events: list[AnyEvent] = [

@@ -137,6 +137,13 @@ def test_guard_rails_and_rights_are_told_apart(action: str, op_class: OpClass, e
     assert effect in found.effects
 
 
+@pytest.mark.parametrize("field", ["branch", "name"])
+def test_a_branch_is_named_behind_its_repository(field: str) -> None:
+    """As people write it who allow that its rules are passed over."""
+    found = read(entry("protected_branch.policy_override", **{field: "refs/heads/main"}))
+    assert found.facts[Fact.THING] == f"{found.target}@main"
+
+
 def test_everyday_work_is_known_and_no_gain() -> None:
     """A review bot does little else."""
     for action in (

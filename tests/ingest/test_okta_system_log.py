@@ -239,31 +239,6 @@ def test_a_login_source_keeps_one_name_from_its_making_to_its_use() -> None:
 
 
 @pytest.mark.parametrize(
-    ("before", "after", "opens"),
-    [
-        ({"issuer": "https://idp.example.org"}, {"issuer": "https://elsewhere.example"}, True),
-        ({"credentials": {"trust": {"kid": "k1"}}}, {"credentials": {"trust": {"kid": "k2"}}}, True),
-        ({"credentials": {"signing": {"kid": "k1"}}}, {"credentials": {"signing": {"kid": "k2"}}}, False),
-        ({"endpoints": {"sso": {"url": "a"}}}, {"endpoints": {"sso": {"url": "b"}}}, True),
-        ({"name": "partner"}, {"name": "partner of ours"}, False),
-        ({"issuer": "a", "policy": {"x": "AUTO"}}, {"issuer": "a", "policy": {"x": "OFF"}}, False),
-        ({"issuer": "a", "trust": {"kid": "k"}}, {"trust": {"kid": ""}}, False),
-        ("a", ["b"], False),
-        (None, {"issuer": ["https://elsewhere.example"]}, True),
-    ],
-)
-def test_a_login_source_is_another_one_where_old_and_new_values_say_so(
-    before: Any, after: Any, *, opens: bool
-) -> None:
-    """C11: whose word it takes, where it asks and with which key, is only in changeDetails."""
-    provider = {"id": "0oapartner", "type": "IdentityProvider", "displayName": "partner-sso"}
-    change = {**provider, "changeDetails": {"from": before, "to": after}}
-    found = operation(only(normalise(encoded(event("system.idp.lifecycle.update", change)))))
-    assert (Effect.TRUST_PATH in found.effects) is opens
-    assert found.facts[Fact.ISSUER] == "0oapartner"
-
-
-@pytest.mark.parametrize(
     ("outcome", "said"),
     [
         ({"result": "SUCCESS"}, Outcome.OK),
