@@ -18,15 +18,18 @@ from detectors.decision import Decision, Decisions
 from detectors.facts import take_in
 from detectors.making import given_much, is_own, is_written, made
 from detectors.policy import Policy
+from detectors.served import Served, opened
 from detectors.severity import JUDGED, Severity, severity
 from detectors.steps import shared, step_of, strengthened
 from detectors.tally import Tally
 from detectors.warrants import Warrants
-from detectors.witnesses import FIRST, told_before
+from detectors.witnesses import told_before
 from models.attested import Effect
 from models.baselines.baseline import Baseline
 from models.baselines.drift import Drift
+from models.baselines.habits import Habits
 from models.event import (
+    EXCHANGE,
     OK,
     READS,
     SECRET_READ,
@@ -85,6 +88,8 @@ class Judge:
         self._warrants = Warrants(policy.approvals, registry)
         self._decisions = Decisions(policy, baseline.version if baseline is not None else "", declared)
         self._may_stop = self._decisions.may_stop
+        habits = baseline.habits if baseline is not None else Habits({})
+        self._served = Served(habits, registry, self._may_stop)
         self.crossing = Crossing(active, self._decisions)
         self._expected = baseline.expected if baseline is not None else None
         share = policy.wrong_stops_per_1000_sessions / 1000
@@ -129,9 +134,7 @@ class Judge:
         else:
             step = step_of(event, session)
         noticed: list[Noticed] | None = None
-        told = told_before(session, event) if event.act else FIRST
-        if told != FIRST:
-            self.tally.witnessed += 1
+        told = told_before(session, event, self.tally)
         for inspect in self._asking.about(event, told):
             word = inspect(session, workflow, event, step)
             if word is not None:
@@ -140,8 +143,10 @@ class Judge:
             self._use_up(workflow, step, grant)
         if noticed is None:
             return None
-        if workflow.questions and not step.warrant:
-            noticed = on_credit(workflow, step, noticed, self._may_stop, self.policy.approvals, seen_ms)
+        if not step.warrant:
+            noticed = self._served.eased(workflow, session, event, noticed)
+            if workflow.questions:
+                noticed = on_credit(workflow, step, noticed, self._may_stop, self.policy.approvals, seen_ms)
         self._recall(workflow, session, noticed)
         return self._decisions.due(workflow, session, event, noticed, seen_ms, apart)
 
@@ -233,6 +238,8 @@ class Judge:
             session.attested_agent, session.attested_principal = event.agent, event.principal
         if event.op_class is UNCLASSIFIED:
             self.tally.unclassified += 1
+        elif event.op_class is EXCHANGE and event.facts:
+            opened(session, event)
         if self._expected is None or self._expected.by(session, event).pace is None:
             self.tally.not_enough_seen += 1
 

@@ -6,6 +6,7 @@ who count by name hear the act when somebody names it; whoever counts acts has h
 
 from typing import Final
 
+from detectors.tally import Tally
 from models.event import Grade, OpClass, Operation
 from models.session import ACTS_MAX, Session
 
@@ -20,10 +21,13 @@ ATTESTED: Final = Grade.ATTESTED
 SAY_NOTHING: Final = frozenset({OpClass.UNCLASSIFIED, OpClass.OTHER})
 
 
-def told_before(session: Session, event: Operation) -> int:
+def told_before(session: Session, event: Operation, tally: Tally) -> int:
     """Whether another source has told of the act, and as plainly."""
     act, acts = event.act, session.acts
+    if not act:
+        return FIRST
     if act in acts:
+        tally.witnessed += 1
         if session.unnamed and act in session.unnamed and _names(event):
             session.unnamed.remove(act)
             return NAMED

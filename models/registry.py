@@ -302,6 +302,10 @@ class Registry:
             )
         return person not in self._by_id
 
+    def is_approver(self, person: str) -> bool:
+        """Whether somebody is listed as one whose word vouches for changes."""
+        return bool(self._approvers) and self.may_approve(person)
+
     def _searched(self, address: str) -> Network | None:
         try:
             parsed = ip_address(address)

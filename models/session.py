@@ -314,6 +314,8 @@ class Session(Struct, array_like=True, gc=False):
     """Operations that it had done before that baseline began to measure it."""
     unnamed: list[str] = field(default_factory=list)
     """Of `acts`, those of which nobody has said yet what they were, and on what."""
+    author: str = ""
+    """What kind of person wrote the newest ticket or mail that it opened (`detectors/served.py`)."""
 
     def answer(self, name: str, detectors: tuple[str, ...]) -> None:
         """Remember on whom a finding or a command rests."""

@@ -87,6 +87,14 @@ class Habits:
             return not _lasts_for_once(habit, event)
         return _same_end(habit, event)
 
+    def serves(self, event: Operation) -> bool:
+        """Whether the job takes away on this platform, in this class, from one such target after another."""
+        habit = self._of(event.agent_role)
+        if habit is None:
+            return False
+        removed = habit.ends.get(f"{event.system} {event.op_class} {Effect.REMOVES}", {})
+        return sum(("@" in key) is ("@" in event.target) for key in removed) >= SIBLINGS_MIN
+
     def most_secrets(self, job: str) -> int | None:
         """The most different secrets that one session of the job read; None if too little was seen."""
         habit = self._of(job)

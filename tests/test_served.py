@@ -1,0 +1,117 @@
+"""A help desk that once does more for one login than it is used to: asked, and its evil twins stopped."""
+
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from detectors.judge import Judge
+from detectors.policy import Policy
+from models.attested import Effect
+from models.baselines.baseline import Baseline, read_artifact, write_artifact
+from models.baselines.learning import learn
+from models.command import Action
+from models.event import Grade, Operation
+from models.registry import Content, Registry
+from models.session import Workflow
+from tests.builders import SIGNER, TRUSTED, op
+
+DESK = "desk"
+APPROVER = "ann@example.org"
+OFFICE = Registry(Content(approvers=(APPROVER,)))
+RESET = "user.mfa.factor.reset_all"
+
+
+def act(letter: str, seconds: float, **changed: Any) -> Operation:
+    """Of the help desk, as the platform recorded it."""
+    fields = {"system": "okta", "agent_role": DESK, "grade": Grade.ATTESTED, "source": "okta"}
+    return op(letter, seconds, **(fields | changed))
+
+
+def ticket(seconds: float, author: str = "employee") -> Operation:
+    """One that it opens."""
+    return act("X", seconds, system="tickets", facts={"author": author})
+
+
+def factor(seconds: float, user: str, **changed: Any) -> Operation:
+    """It takes one of a user's factors away."""
+    fields = {"operation": "user.mfa.factor.deactivate", "effects": (Effect.REMOVES,), "target": user}
+    return act("V", seconds, **(fields | {"target_kind": "factor"} | changed))
+
+
+def reset(seconds: float, user: str = "eve@example.org", **changed: Any) -> Operation:
+    """All of them."""
+    return factor(seconds, user, **({"operation": RESET, "effects": (Effect.WEAKENS,)} | changed))
+
+
+@cache
+def baseline() -> Baseline:
+    """Of a help desk that has taken away one factor in each of thirty sessions, of one user after another."""
+    runs = [
+        [
+            ticket(k * 9_000),
+            factor(k * 9_000 + 60, f"user{k % 9}@example.org", session=f"s{k}"),
+        ]
+        for k in range(30)
+    ]
+    return read_artifact(write_artifact(*learn(runs, {}), SIGNER), Path("desk"), TRUSTED)
+
+
+def actions(*events: Operation) -> list[Action]:
+    """What is ordered."""
+    judge, workflow, told = Judge(Policy(), baseline(), OFFICE), Workflow("w1"), list[Action]()
+    for place, event in enumerate(events):
+        decision = judge.fold(workflow, event, place, event.at_ms)
+        told += [command.action for command in decision.commands] if decision is not None else []
+    return told
+
+
+def test_a_help_desk_that_takes_all_factors_once_is_asked() -> None:
+    """For an employee's ticket, and one user: three doubts about one small act."""
+    assert actions(ticket(0), reset(60)) == [Action.STEP_UP]
+    assert actions(ticket(0, "external"), ticket(30), reset(60)) == [Action.STEP_UP]
+
+
+@pytest.mark.parametrize(
+    "events",
+    [
+        (ticket(0), reset(60, APPROVER)),
+        (reset(60),),
+        (ticket(0, "external"), reset(60)),
+        (ticket(0, "unauthenticated"), ticket(30), reset(60)),
+        (ticket(0), reset(60), reset(120, "bob@example.org")),
+        (ticket(0), act("V", 30, operation="policy.rule.update", effects=(Effect.WEAKENS,)), reset(60)),
+        (ticket(0), act("V", 30, outcome="denied", effects=(Effect.EXPANDS,)), reset(60)),
+        (ticket(0), reset(60, system="entra")),
+        (ticket(0), reset(60, effects=(Effect.WEAKENS, Effect.EXPANDS))),
+        (ticket(0), reset(60, "root")),
+    ],
+    ids=[
+        "an approver's login",
+        "no ticket",
+        "a ticket from outside",
+        "a ticket by nobody known before",
+        "a second login",
+        "a rule was loosened before",
+        "something was refused before",
+        "another platform",
+        "it gives more, too",
+        "no such target",
+    ],
+)
+def test_its_evil_twin_is_stopped(events: tuple[Operation, ...]) -> None:
+    """Where any of that is missing."""
+    assert Action.KILL_SESSION in actions(*events)
+
+
+def test_an_approvers_login_is_a_guard_rail() -> None:
+    """Whoever takes it over allows whatever they want; nobody has to know the job for that."""
+    judge, workflow = Judge(Policy(), None, OFFICE), Workflow("w1")
+    other = judge.fold(workflow, reset(0), 0, 0)
+    assert other is not None
+    assert Action.KILL_SESSION not in [command.action for command in other.commands]
+    for event, stopped in ((reset(0, APPROVER), True), (reset(0, APPROVER, principal=APPROVER), False)):
+        decision = judge.fold(Workflow("w2"), event, 0, 0)
+        assert decision is not None
+        assert (Action.KILL_SESSION in [command.action for command in decision.commands]) is stopped
