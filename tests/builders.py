@@ -35,7 +35,7 @@ from models.event import (
     SessionEnd,
 )
 from models.finding import Finding
-from models.registry import Agent, Client, Content, Job, Network, Pipeline, Registry
+from models.registry import Agent, Client, Content, Job, Network, Pipeline, Protected, Registry
 from models.session import Session, Workflow
 
 Stories = dict[str, dict[str, list[AnyEvent]]]
@@ -188,6 +188,7 @@ OFFICE = Registry(
             Client(provider="aws", client="app-1", scope="read"),
             Client(provider="aws", client="app-2", scope="users and ordinary groups"),
         ),
+        protected=(Protected(provider="aws", role="responder"),),
     )
 )
 """What the tests' deployment has registered."""

@@ -5,7 +5,7 @@ terms (`models/scope.py`), or one that is wider than the job.
 """
 
 from detectors.detector import Detector
-from detectors.severity import JUDGED, listed, takes_away
+from detectors.severity import JUDGED, lasting_for_another, listed, takes_away
 from detectors.thresholds import ScopeSettings
 from models.attested import Effect, Fact
 from models.event import CHANGES, OpClass, Operation, Outcome
@@ -31,14 +31,15 @@ class OutsideScope(Detector):
 
     def concerns(self, event: Operation) -> bool:
         """See `Detector.concerns`."""
-        return event.outcome is Outcome.OK and self._registry.has_scopes
+        registry = self._registry
+        return event.outcome is Outcome.OK and (registry.has_scopes or bool(registry.content.protected))
 
     def inspect(self, session: Session, workflow: Workflow, event: Operation, step: Step) -> Noticed | None:
         """See `Detector.inspect`."""
         if step.warrant or event.outcome is not Outcome.OK:
             return None
         scope = self._scope_of(event)
-        fault = _fault(scope, event) if scope is not None else ""
+        fault = _fault(scope, event) if scope is not None else self._fault_of_responder(event)
         if not fault:
             return None
         remembered(session.strayed, event.target or event.operation, STRAYED_MAX)
@@ -58,6 +59,14 @@ class OutsideScope(Detector):
             return settings.confidence_names
         removal = takes_away(event) and len(session.strayed) < settings.targets_min
         return settings.confidence_removal if removal else settings.confidence
+
+    def _fault_of_responder(self, event: Operation) -> str:
+        """Hooks and responders are for taking away: a lasting credential of somebody is the opposite."""
+        if not lasting_for_another(event):
+            return ""
+        client = event.facts.get(Fact.CLIENT, "")
+        known = self._registry.is_protected(event.source, event.principal, client)
+        return "it takes away, and makes nobody a lasting credential" if known else ""
 
     def _scope_of(self, event: Operation) -> Scope | None:
         facts = event.facts

@@ -8,6 +8,11 @@ from models.event import AnyEvent, CredentialKind, Grade, OpClass
 from tests.builders import ROTATOR, Stories, approval, op, registered, rotation, told
 from tests.detectors.stories_of_changes import ADMIN, COMMENT, GRANT, KEY, LOGIN, TICKET
 
+LASTING: dict[str, Any] = {
+    "effects": (Effect.MINTS, Effect.LONG_LIVED),
+    "facts": {"beneficiary": "user/app"},
+}
+
 
 def read_twice(secrets: range, **told_first: Any) -> list[AnyEvent]:
     """A rotation job reads secrets: the agent tells of each, then the platform, which says which it was."""
@@ -127,6 +132,7 @@ FIRES: Stories = {
         ],
     },
     "outside_scope": {
+        "a responder makes somebody a key": [op("C", 0, principal="responder", **LASTING)],
         "a scanner reads a secret's value": [op("S", 0, principal="scanner")],
         "a rotation job reads another kind of secret": [op("S", 0, principal="rotation", target="ca/root")],
         "a rotation job makes somebody else's key": [op("C", 0, principal="rotation", **KEY)],
@@ -254,6 +260,14 @@ MUST_NOT: Stories = {
         "a membership without rights": [op("S", 0), op("R", 60)],
     },
     "outside_scope": {
+        "a responder takes a key away": [op("C", 0, principal="responder", effects=(Effect.REMOVES,))],
+        "a responder makes itself a key": [
+            op("C", 0, principal="responder", **(LASTING | {"facts": {"beneficiary": "responder"}}))
+        ],
+        "a responder is allowed to make a key": [
+            approval(-10, operation="iam:CreateAccessKey", target="user/app"),
+            op("C", 0, principal="responder", **LASTING),
+        ],
         "a scanner looks": told("D@0 P@1", principal="scanner"),
         "a rotation job reads its secrets": [op("S", 0, principal="rotation", target="app/db")],
         "a rotation job makes its user's key": [
