@@ -20,6 +20,7 @@ from stream.commands.models import models
 from stream.commands.replay import replay
 from stream.commands.standing import stops
 from stream.commands.stops import dispose, release
+from stream.commands.trial import try_hook
 from stream.console import errors, escape, out
 from stream.options import (
     BaselinePath,
@@ -326,6 +327,9 @@ def schema() -> None:
     from stream.reference.schema import event_schema  # noqa: PLC0415 - only this command needs it
 
     sys.stdout.write(event_schema())
+
+
+hooks.command("try")(try_hook)
 
 
 @hooks.command()

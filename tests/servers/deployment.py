@@ -128,17 +128,18 @@ class Deployment:
 
     def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """One `chainbrake …` to its end."""
-        done = self._ended(*arguments, within_s=120)
+        done = self.ended(*arguments, within_s=120)
         done.check_returncode()
         return done
 
     def refused(self, *arguments: str) -> str:
         """What one `chainbrake …` says on standard error that ends with exit code 2."""
-        done = self._ended(*arguments, within_s=60)
+        done = self.ended(*arguments, within_s=60)
         assert done.returncode == 2
         return done.stderr
 
-    def _ended(self, *arguments: str, within_s: float) -> subprocess.CompletedProcess[str]:
+    def ended(self, *arguments: str, within_s: float) -> subprocess.CompletedProcess[str]:
+        """One `chainbrake …` to its end, however that is."""
         return subprocess.run(
             [CHAINBRAKE, *arguments],
             env=self.environment,

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -242,27 +243,38 @@ def test_under_a_step_up_a_change_goes_through_once_a_person_approved_it_and_no_
     assert refused(gateway, "asks", **change)
 
 
-def test_the_example_of_the_manual_is_a_hook_that_works(deployment: Deployment, tmp_path: Path) -> None:
-    """Whoever starts from it starts from something that was tried."""
+@contextmanager
+def example(deployment: Deployment, folder: Path, *edits: tuple[str, str]) -> Iterator[None]:
+    """The hook of the manual, as it stands there but for some edits, as long as the block lasts."""
     (code,) = re.findall(r"```python\n(.*?)```", MANUAL.read_text(), re.DOTALL)
     assert len(code.splitlines()) <= 60
+    for old, new in edits:
+        assert old in code
+        code = code.replace(old, new)
+    log = folder / "example.log"
+    with log.open("wb") as stream:
+        process = subprocess.Popen(
+            [sys.executable, "-c", code], env=deployment.environment, stdout=stream, stderr=stream
+        )
+    try:
+        yield
+        assert process.poll() is None, log.read_text()
+    finally:
+        process.kill()
+        process.wait()
+
+
+def test_the_example_of_the_manual_is_a_hook_that_works(deployment: Deployment, tmp_path: Path) -> None:
+    """Whoever starts from it starts from something that was tried."""
     kill, release = ordered(Action.KILL_SESSION, "by-example"), ordered(Action.RELEASE_SESSION, "by-example")
     late = ordered(Action.KILL_SESSION, "by-example", expires_ms=1)
     shadow = ordered(Action.KILL_SESSION, "by-example", shadow=True)
     revoke = ordered(Action.REVOKE_TOKEN, "by-example", credential="cred-1")
     send(deployment, *GARBAGE, kill, late, shadow, revoke, release)
-    with (tmp_path / "example.log").open("wb") as log:
-        process = subprocess.Popen(
-            [sys.executable, "-c", code], env=deployment.environment, stdout=log, stderr=log
-        )
-    try:
+    with example(deployment, tmp_path):
         until(
             lambda: acknowledged(deployment, release.id, "example") != {}, SOON_S, "the example's last answer"
         )
-        assert process.poll() is None, (tmp_path / "example.log").read_text()
-    finally:
-        process.kill()
-        process.wait()
     outcomes = [
         acknowledged(deployment, command.id, "example").get("outcome") for command in (kill, late, revoke)
     ]
@@ -287,3 +299,55 @@ def test_a_gateway_outlives_its_broker_and_allows_nothing_meanwhile(valkey: Valk
         send(deployed, ordered(Action.KILL_SESSION, "after"))
         until(lambda: refused(gateway, "after"), BACK_S, "commands are heard again")
         assert gateway.stop() == 0
+
+
+def test_hooks_that_keep_the_rules_pass_the_trial(
+    deployment: Deployment, gateway: Gateway, tmp_path: Path
+) -> None:
+    """The reference, and the one of the manual, which says what it cannot do; nobody else is concerned."""
+    told = deployment.run("hook", "try", "gateway").stdout
+    assert "gateway keeps what can be seen of the rules" in told
+    assert "note" not in told
+    with example(deployment, tmp_path):
+        told = deployment.run("hook", "try", "example").stdout
+    assert "example keeps what can be seen of the rules" in told
+    assert "note    200 is not dead: accepted only" in told
+    assert "kept    read_only is answered: unsupported, accepted: only sessions can be stopped here" in told
+    assert not refused(gateway, "bystander")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "broken"),
+    [
+        ('and not command.get("shadow")', "", "shadow: do nothing, answer nothing: done, accepted"),
+        ('return FAILED, "expired"', 'return DONE, ""', "expired: do nothing, answer failed: done, accepted"),
+        ('"time": now_ms', '"at": now_ms', "every answer can be read: "),
+        (
+            'return UNSUPPORTED, f"only',
+            'raise ValueError(f"only',
+            "read_only is answered: no answer: it will be sent again, then escalated",
+        ),
+    ],
+    ids=["shadow", "expired", "unreadable", "silent"],
+)
+def test_a_rule_that_is_broken_is_named(
+    deployment: Deployment, tmp_path: Path, old: str, new: str, broken: str
+) -> None:
+    """Each by an edit of the hook that keeps them all."""
+    edits = [(old, new)]
+    if new.startswith("raise"):
+        edits.append(("not {command['action']}\"", "not {command['action']}\")"))
+    with example(deployment, tmp_path, *edits):
+        done = deployment.ended("hook", "try", "example", "--within", "3", within_s=120)
+    assert done.returncode == 1, done.stderr
+    assert f"broken  {broken}" in done.stdout
+
+
+def test_a_hook_that_is_not_there_is_told_with_those_that_are(
+    deployment: Deployment, gateway: Gateway
+) -> None:
+    """The usual mistake is its name."""
+    assert gateway.get("/healthz")[0] == 200
+    done = deployment.ended("hook", "try", "gatevay", "--within", "3", within_s=60)
+    assert done.returncode == 1
+    assert "no answer of gatevay within 3 s; answers came of gateway" in done.stdout
