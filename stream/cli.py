@@ -16,6 +16,7 @@ from stream.baseline_files import load_baseline
 from stream.build import fold_build
 from stream.commands.evaluate import evaluate
 from stream.commands.ingest import ingest
+from stream.commands.letters import dead_letters
 from stream.commands.models import models
 from stream.commands.replay import replay
 from stream.commands.standing import stops
@@ -317,6 +318,7 @@ def backtest(
 
 app.command()(ingest)
 app.command()(stops)
+app.command()(dead_letters)
 app.command()(release)
 app.command()(dispose)
 

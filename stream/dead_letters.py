@@ -7,6 +7,7 @@ leave, and the position waits until the broker has the letter.
 from typing import Any
 
 from aiokafka import TopicPartition
+from msgspec import Struct
 
 from models.errors import Unreadable
 from stream import metrics
@@ -19,6 +20,57 @@ HEADER_BYTES_MAX = 4_096
 NAME_CHARS_MAX = 256
 KEY_BYTES_MAX = 65_536
 VALUE_BYTES_MAX = 3 * 1024 * 1024
+ORIGINAL = "original-"
+"""Before the names of the record's own headers."""
+DIGITS_MAX = 20
+
+
+class Letter(Struct, frozen=True):
+    """One that was read back."""
+
+    reason: str
+    detail: str
+    topic: str
+    """Where the record lay, with its place; empty for a line of a file."""
+    partition: int | None
+    offset: int | None
+    at_ms: int | None
+    """The record's own time."""
+    letter_ms: int
+    """When it was put away."""
+    key: str
+    headers: dict[str, str]
+    """The record's own."""
+    cut_from_bytes: int | None
+    """How long it was, where it was longer than a letter may be."""
+    value: bytes
+
+
+def read_letter(record: Any) -> Letter:
+    """What lies on the topic; whatever else does has no reason."""
+    told = {name: (content or b"").decode(errors="backslashreplace") for name, content in record.headers}
+    own = {name.removeprefix(ORIGINAL): text for name, text in told.items() if name.startswith(ORIGINAL)}
+    return Letter(
+        reason=told.get("reason", ""),
+        detail=told.get("detail", ""),
+        topic=told.get("topic", ""),
+        partition=_number(told.get("partition")),
+        offset=_number(told.get("offset")),
+        at_ms=_number(told.get("timestamp")),
+        letter_ms=record.timestamp,
+        key=(record.key or b"").decode(errors="backslashreplace"),
+        headers=own,
+        cut_from_bytes=_number(told.get("cut-from-bytes")),
+        value=record.value or b"",
+    )
+
+
+def _number(text: str | None) -> int | None:
+    return (
+        int(text)
+        if text is not None and text.isascii() and text.isdigit() and len(text) < DIGITS_MAX
+        else None
+    )
 
 
 def dead_letter(
@@ -41,7 +93,7 @@ def dead_letter(
     if len(value) > VALUE_BYTES_MAX:
         headers.append(("cut-from-bytes", str(len(value)).encode()))
     headers += [
-        (f"original-{name[:NAME_CHARS_MAX]}", content and content[:HEADER_BYTES_MAX])
+        (f"{ORIGINAL}{name[:NAME_CHARS_MAX]}", content and content[:HEADER_BYTES_MAX])
         for name, content in record.headers[:HEADERS_MAX]
     ]
     return Record(topic, key[:KEY_BYTES_MAX], value[:VALUE_BYTES_MAX], headers)

@@ -47,5 +47,9 @@ SourceName = Annotated[
     str,
     typer.Option("--source", help="format: events, scenario, a source; to learn: agent-runs, hdfs, too"),
 ]
+Since = Annotated[
+    str | None,
+    typer.Option("--since", help="90m, 12h, 7d, or a time; a day, where nothing else narrows it down"),
+]
 Kafka = Annotated[str | None, typer.Option("--kafka", help="bootstrap servers, host:port[,host:port]")]
 Redis = Annotated[str | None, typer.Option("--redis", help="redis://host:port/db")]

@@ -5,6 +5,7 @@ import shlex
 import sys
 import time
 from collections.abc import Iterable
+from types import SimpleNamespace
 from typing import Any
 
 import msgspec
@@ -151,8 +152,9 @@ def shown(
     One that asks a real broker is among the tests on servers.
     """
     values = [each if isinstance(each, bytes) else sent(each) for each in commands]
-    topics = {"chainbrake.commands.v1": values, "chainbrake.acks.v1": list(answers)}
-    monkeypatch.setattr(told, "since", lambda _settings, topic, _since_ms: topics[topic])
+    topics = {"chainbrake.commands.v1": values, "chainbrake.acks.v1": answers}
+    records = {name: [SimpleNamespace(value=value) for value in lying] for name, lying in topics.items()}
+    monkeypatch.setattr(told, "since", lambda _settings, topic, _since_ms: records[topic])
     monkeypatch.setattr(sys, "argv", ["chainbrake", "stops", *arguments])
     with pytest.raises(SystemExit) as ended:
         main()

@@ -19,6 +19,7 @@ from stream.console import escape, out
 from stream.model_registry.announcement import Act, Announcement, Slot
 from stream.model_registry.places import model_registry
 from stream.model_registry.registry import last_of
+from stream.moments import moment
 from stream.options import Kafka, PolicyPath, Recordings, RegistryPath, SourceName
 from stream.settings import Settings, load_policy, read_settings
 
@@ -336,11 +337,7 @@ def _told(entry: Announcement) -> str:
     }[entry.act]
     before = f", after {entry.previous}" if entry.previous else ""
     why = f": {entry.reason}" if entry.reason else ""
-    return f"{entry.number}  {_when(entry.at_ms)}  {did}{before} (by {entry.by}{why})"
-
-
-def _when(at_ms: int) -> str:
-    return datetime.fromtimestamp(at_ms / 1000, UTC).strftime("%Y-%m-%d %H:%M:%SZ")
+    return f"{entry.number}  {moment(entry.at_ms)}  {did}{before} (by {entry.by}{why})"
 
 
 def _day(at_ms: object) -> str:

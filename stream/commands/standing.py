@@ -1,27 +1,24 @@
 """`chainbrake stops`: what was ordered, what hooks made of it, and what stands; for a person, or as JSON."""
 
 import os
-import re
 import sys
 import time
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from shlex import quote
 from typing import Annotated
 
 import msgspec
 import typer
 
-from detectors.chains.declaration import milliseconds
 from models.acknowledgement import Acknowledgement
 from models.command import RANK, Action, Command
 from stream.console import errors, escape, out
 from stream.enforcement.standing import Account, Ordered, Standing
-from stream.options import Kafka
-from stream.recordings.topic_range import millis, since
+from stream.moments import begin_of, moment
+from stream.options import Kafka, Since
+from stream.recordings.topic_range import since
 from stream.settings import read_settings
 
-AGO = re.compile(r"[1-9][0-9]{0,5}(s|m|h|d)")
 DETECTORS_SHOWN_MAX = 3
 
 Decided = list[Ordered]
@@ -34,12 +31,7 @@ def stops(
     ] = None,
     workflow: Annotated[str | None, typer.Option(help="of that workflow")] = None,
     agent: Annotated[str | None, typer.Option(help="of that agent")] = None,
-    begin: Annotated[
-        str | None,
-        typer.Option(
-            "--since", help="90m, 12h, 7d, or a time; without, a day, or all that is narrowed otherwise"
-        ),
-    ] = None,
+    begin: Since = None,
     kafka: Kafka = None,
     *,
     in_force: Annotated[bool, typer.Option("--in-force", help="only what stands now")] = False,
@@ -56,12 +48,12 @@ def stops(
     settings = read_settings(os.environ, kafka=kafka)
     topics = topics_of(settings)
     now_ms = int(time.time() * 1000)
-    begin_ms = _begin_ms(begin or ("7d" if about or in_force or unanswered else "1d"), now_ms)
+    begin_ms = begin_of(begin or ("7d" if about or in_force or unanswered else "1d"), now_ms)
     account = Account()
-    for value in since(settings, topics.commands, begin_ms):
-        account.hear(value)
-    for value in since(settings, topics.acks, begin_ms):
-        account.answered(value)
+    for record in since(settings, topics.commands, begin_ms):
+        account.hear(record.value or b"")
+    for record in since(settings, topics.acks, begin_ms):
+        account.answered(record.value or b"")
     shown = [
         decided
         for decided in _decisions(account)
@@ -76,7 +68,7 @@ def stops(
             out.print(line)
         orders = [decided for decided in shown if not _is_release(decided)]
         standing = sum(_standing(decided, now_ms) is Standing.IN_FORCE for decided in orders)
-        out.print(f"{len(orders)} ordered since {_moment(begin_ms)}, {standing} in force")
+        out.print(f"{len(orders)} ordered since {moment(begin_ms)}, {standing} in force")
         if orders and about:
             story = f"kafka://{settings.kafka}/{topics.actions}"
             for line in _to_do(orders[-1][0].command, story, kafka, lift=standing > 0):
@@ -85,12 +77,6 @@ def stops(
             out.print("all of one, and what can be done about it: chainbrake stops SESSION")
     if account.unreadable:
         errors.print(f"[yellow]note:[/yellow] {account.unreadable} records are no commands and no answers")
-
-
-def _begin_ms(told: str, now_ms: int) -> int:
-    if AGO.fullmatch(told):
-        return max(0, now_ms - milliseconds(told))
-    return millis(told, "--since", "no span such as 90m, 12h or 7d, and no time")
 
 
 def _decisions(account: Account) -> list[Decided]:
@@ -151,7 +137,7 @@ def _in_short(decided: Decided, now_ms: int) -> Iterator[str]:
     """Who, what, whether it stands, and what the hooks said."""
     command = decided[0].command
     asked = ", ".join(each.command.action for each in decided)
-    yield f"[bold]{_moment(command.seen_ms)}  {asked}[/bold]  {_became(decided, now_ms)}"
+    yield f"[bold]{moment(command.seen_ms)}  {asked}[/bold]  {_became(decided, now_ms)}"
     who = f"agent {command.agent or 'unknown'}, session {command.session}, workflow {command.workflow}"
     yield f"  {escape(who)}"
     weights = sorted(command.contributions, key=lambda each: -each.share)[:DETECTORS_SHOWN_MAX]
@@ -165,12 +151,12 @@ def _in_short(decided: Decided, now_ms: int) -> Iterator[str]:
 
 def _became(decided: Decided, now_ms: int) -> str:
     standing = _standing(decided, now_ms)
-    until = _moment(max(each.command.expires_ms for each in decided))
+    until = moment(max(each.command.expires_ms for each in decided))
     release = next((each.lifted_by for each in decided if each.lifted_by is not None), None)
     if standing is Standing.IN_FORCE:
         return f"[red]in force until {until}[/red]"
     if release is not None:
-        return f"[green]lifted {_moment(release.seen_ms)}[/green], {escape(release.reason)}"
+        return f"[green]lifted {moment(release.seen_ms)}[/green], {escape(release.reason)}"
     if standing is Standing.EXPIRED:
         return f"ended by itself {until}"
     return "shadow: nobody acts on it" if standing is Standing.SHADOW else escape(decided[0].command.reason)
@@ -188,7 +174,7 @@ def _answer(answer: Acknowledgement) -> str:
     if answer.detail:
         said += f" ({answer.detail})"
     if answer.residual:
-        until = f", until {_moment(answer.residual_until_ms)}" if answer.residual_until_ms is not None else ""
+        until = f", until {moment(answer.residual_until_ms)}" if answer.residual_until_ms is not None else ""
         said += f"; stays open: {answer.residual}{until}"
     return said
 
@@ -221,7 +207,3 @@ def _to_do(last: Command, story: str, kafka: str | None, *, lift: bool) -> Itera
         yield escape(f'  chainbrake release {of} --by YOU --reason "…"{at}')
     yield "say that the last one was right, or a false alarm (--false-positive):"
     yield escape(f"  chainbrake dispose {of} --about {quote(last.id)} --by YOU --true-positive{at}")
-
-
-def _moment(at_ms: int) -> str:
-    return datetime.fromtimestamp(at_ms / 1000, UTC).strftime("%Y-%m-%d %H:%M:%SZ")

@@ -22,6 +22,7 @@ from msgspec.structs import replace
 
 from models.cloudevent import read_event
 from models.errors import InputError, StateError, UnreadableEventError
+from stream.moments import millis
 from stream.settings import Settings, read_settings
 
 SCHEME = "kafka://"
@@ -73,8 +74,8 @@ def asked(path: str) -> Range:
     return Range(parts.netloc, topic, given.get("from", ""), given.get("to", ""))
 
 
-def since(settings: Settings, topic: str, since_ms: int) -> Iterator[bytes]:
-    """Values of a topic from a time (ms since the epoch) on, by their records' times, to where it ends now.
+def since(settings: Settings, topic: str, since_ms: int) -> Iterator[Any]:
+    """Records of a topic from a time (ms since the epoch) on, by their records' times, to where it ends now.
 
     Raises `InputError` for a topic that is not there, `StateError` for no broker.
     """
@@ -83,7 +84,7 @@ def since(settings: Settings, topic: str, since_ms: int) -> Iterator[bytes]:
     begin = quote(datetime.fromtimestamp(since_ms / 1000, UTC).isoformat())
     try:
         with opened(f"{SCHEME}{settings.kafka}/{topic}?from={begin}", RECORD_BYTES_MAX) as records:
-            yield from records
+            yield from records.whole()
     except EmptyRangeError:
         return
 
@@ -143,16 +144,6 @@ def _places(
     return {part: ends[part] if found.get(part) is None else found[part].offset for part in parts}
 
 
-def millis(told: str, where: str, otherwise: str) -> int:
-    """A time in ISO 8601, UTC if it does not say, in ms since the epoch. Raises `InputError`."""
-    try:
-        moment = datetime.fromisoformat(told.replace(" ", "+"))  # what a shell's user leaves unescaped
-        moment = moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
-        return max(0, round(moment.timestamp() * 1000))
-    except (ValueError, OverflowError) as error:
-        raise InputError(f"{where}: {told!r} is {otherwise} such as 2026-11-16T05:00:00Z") from error
-
-
 class Records:
     """The records of a range, by time, partition and offset; memory holds a few thousand of a partition."""
 
@@ -169,12 +160,17 @@ class Records:
             consumer.seek(part, low)
 
     def __iter__(self) -> Iterator[bytes]:
+        for record in self.whole():
+            yield line_of(record)[: self._bytes_max + 1]
+
+    def whole(self) -> Iterator[Any]:
+        """As the client has them."""
         heads = [head for part in self._ahead if (head := self._next(part)) is not None]
         heapify(heads)
         while heads:
             _, _, part, record = heappop(heads)
             self.done += 1
-            yield line_of(record)[: self._bytes_max + 1]
+            yield record
             head = self._next(part)
             if head is not None:
                 heappush(heads, head)

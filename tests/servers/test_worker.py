@@ -101,6 +101,8 @@ def test_bad_input_is_kept_counted_and_does_not_stop_the_stream(
         assert kept == {number: value or b"" for number, (_, value) in enumerate(bad)}
         assert {h["topic"].decode() for h in headers} == {topic}
         assert all(h["detail"] and h["offset"] and h["partition"] for h in headers)
+        told = [json.loads(line) for line in deployment.run("dead-letters", "--json").stdout.splitlines()]
+        assert Counter(row["reason"] for row in told) == Counter(reason for reason, _ in bad)
         assert worker.metric("chainbrake_dead_letters_total") == len(bad)
         assert actions(deployment) == [Action.KILL_SESSION, Action.REVOKE_TOKEN]
         assert worker.stop() == 0
