@@ -3,7 +3,9 @@
 from typing import Any
 
 import msgspec
+from msgspec import Struct
 
+from models.errors import InputError
 from models.finding import Finding, Verdict
 
 VERSION = "1.8.0"
@@ -16,6 +18,21 @@ VERDICTS = {Verdict.FALSE_POSITIVE: (1, "False Positive"), Verdict.TRUE_POSITIVE
 RULE, LEARNED = (1, "Rule"), (4, "Learning (ML/DL)")
 SEVERITY_HIGH = 4
 LEARNED_PREFIX = "unusual_"
+
+
+class Unmapped(Struct, frozen=True):
+    """OCSF's place for what it has no words for."""
+
+    chainbrake: Finding
+
+
+class Event(Struct, frozen=True):
+    """As far as it is read back."""
+
+    unmapped: Unmapped
+
+
+_own = msgspec.json.Decoder(Event)
 
 
 def to_ocsf(finding: Finding) -> dict[str, Any]:
@@ -71,6 +88,14 @@ def to_ocsf(finding: Finding) -> dict[str, Any]:
         "unmapped": {"chainbrake": msgspec.to_builtins(finding)},
         **_verdict(finding),
     }
+
+
+def from_ocsf(value: bytes) -> Finding:
+    """The finding in a record's value. Raises `InputError` for anything else."""
+    try:
+        return _own.decode(value).unmapped.chainbrake
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise InputError(f"not a finding of ours: {error}") from error
 
 
 def _verdict(finding: Finding) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from models.errors import ChainbrakeError, RuleError
 from stream.baseline_files import load_baseline
 from stream.build import fold_build
 from stream.commands.evaluate import evaluate
+from stream.commands.findings import findings
 from stream.commands.ingest import ingest
 from stream.commands.letters import dead_letters
 from stream.commands.models import models
@@ -318,6 +319,7 @@ def backtest(
 
 app.command()(ingest)
 app.command()(stops)
+app.command()(findings)
 app.command()(dead_letters)
 app.command()(release)
 app.command()(dispose)

@@ -27,5 +27,8 @@ def millis(told: str, where: str, otherwise: str) -> int:
 
 
 def moment(at_ms: int) -> str:
-    """To the second, in UTC."""
-    return datetime.fromtimestamp(at_ms / 1000, UTC).strftime("%Y-%m-%d %H:%M:%SZ")
+    """To the second, in UTC; a number that no calendar has stays one."""
+    try:
+        return datetime.fromtimestamp(at_ms / 1000, UTC).strftime("%Y-%m-%d %H:%M:%SZ")
+    except (OverflowError, ValueError, OSError):
+        return f"{at_ms} ms"

@@ -17,6 +17,8 @@ from models.acknowledgement import Acknowledgement, Certainty, Hit
 from models.caep import to_caep
 from models.command import Action, Command, Contribution, stable_id
 from models.event import Grade
+from models.finding import Finding, Verdict
+from models.ocsf import to_ocsf
 from models.remediation import to_remediation
 from stream.cli import main
 from stream.enforcement.ledger import escalated
@@ -133,26 +135,24 @@ def test_garbage_is_counted_and_never_the_end(garbage: bytes) -> None:
     assert (len(list(account)), account.unreadable) == (1, 2)
 
 
-def test_a_time_that_cannot_be_shown_is_garbage() -> None:
-    """No date has so many digits."""
-    account = Account()
-    account.hear(sent(ordered(expires_ms=10**18)))
-    assert (list(account), account.unreadable) == ([], 1)
-
-
 def shown(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
     *arguments: str,
     commands: Iterable[Command | bytes] = (),
     answers: Iterable[bytes] = (),
+    findings: Iterable[bytes] = (),
 ) -> str:
     """What `chainbrake stops …` prints where these lie on the topics.
 
     One that asks a real broker is among the tests on servers.
     """
     values = [each if isinstance(each, bytes) else sent(each) for each in commands]
-    topics = {"chainbrake.commands.v1": values, "chainbrake.acks.v1": answers}
+    topics = {
+        "chainbrake.commands.v1": values,
+        "chainbrake.acks.v1": answers,
+        "chainbrake.findings.v1": findings,
+    }
     records = {name: [SimpleNamespace(value=value) for value in lying] for name, lying in topics.items()}
     monkeypatch.setattr(told, "since", lambda _settings, topic, _since_ms: records[topic])
     monkeypatch.setattr(sys, "argv", ["chainbrake", "stops", *arguments])
@@ -244,6 +244,49 @@ def test_a_release_is_told_with_what_it_lifted(
     assert "0 in force" in said
     assert "chainbrake release" not in shown(monkeypatch, capsys, "s", commands=commands)
     assert "0 ordered since " in shown(monkeypatch, capsys, "--in-force", commands=commands)
+
+
+def test_what_people_said_of_it_is_told(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], kill: Command
+) -> None:
+    """The last word counts; what detectors noticed is no word on a command."""
+    noticed = Finding(
+        id="f",
+        detector="read_then_write_chain",
+        confidence=0.9,
+        reason="noticed",
+        evidence=("e",),
+        grade=Grade.ATTESTED,
+        session="s",
+        workflow="wf",
+        agent="agent",
+        at_ms=NOW_MS,
+        event_id="e",
+        event_source="test",
+        risk=0.9,
+    )
+    words = [
+        replace(
+            noticed, detector="disposition", about=kill.id, verdict=verdict, reason=said, decided_by="ann"
+        )
+        for verdict, said in (
+            (Verdict.TRUE_POSITIVE, "it was right, says ann"),
+            (Verdict.FALSE_POSITIVE, "it was a false alarm, says ann"),
+        )
+    ]
+    findings = [msgspec.json.encode(to_ocsf(each)) for each in (noticed, *words)]
+    said = shown(monkeypatch, capsys, commands=[kill], findings=[b"{", *findings])
+    assert "\n  it was a false alarm, says ann\n" in said
+    assert "noticed" not in said
+    assert "right" not in said
+
+
+def test_a_time_that_no_calendar_has_is_shown_as_it_is(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], kill: Command
+) -> None:
+    """Whoever can write there can write that."""
+    said = shown(monkeypatch, capsys, commands=[replace(kill, expires_ms=10**18)])
+    assert f"in force until {10**18} ms" in said
 
 
 def test_those_of_an_agent_or_a_workflow_alone(

@@ -54,6 +54,8 @@ def stops(
         account.hear(record.value or b"")
     for record in since(settings, topics.acks, begin_ms):
         account.answered(record.value or b"")
+    for record in since(settings, topics.findings, begin_ms):
+        account.judged(record.value or b"")
     shown = [
         decided
         for decided in _decisions(account)
@@ -76,7 +78,7 @@ def stops(
         elif orders:
             out.print("all of one, and what can be done about it: chainbrake stops SESSION")
     if account.unreadable:
-        errors.print(f"[yellow]note:[/yellow] {account.unreadable} records are no commands and no answers")
+        errors.print(f"[yellow]note:[/yellow] {account.unreadable} records are not what they should be")
 
 
 def _decisions(account: Account) -> list[Decided]:
@@ -115,6 +117,7 @@ def _write(shown: list[Decided], now_ms: int) -> None:
             "lifted_by": ordered.lifted_by.id if ordered.lifted_by is not None else None,
             "command": ordered.command,
             "answers": list(ordered.answers.values()),
+            "disposition": ordered.disposition,
         }
         sys.stdout.write(msgspec.json.encode(row).decode() + "\n")
 
@@ -147,6 +150,8 @@ def _in_short(decided: Decided, now_ms: int) -> Iterator[str]:
     for each in decided:
         if not each.is_shadow:
             yield f"  {each.command.action}: {_answers(each)}"
+    for word in (each.disposition for each in decided if each.disposition is not None):
+        yield f"  [bold]{escape(word.reason)}[/bold]"
 
 
 def _became(decided: Decided, now_ms: int) -> str:

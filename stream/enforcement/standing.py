@@ -6,14 +6,14 @@ Nothing here needs the store: whoever may read the commands and their answers ma
 from collections.abc import Iterator
 from enum import StrEnum
 
-import msgspec
 from msgspec import Struct, field
 
 from models.acknowledgement import Acknowledgement
 from models.caep import from_caep
 from models.command import Action, Command
 from models.errors import InputError
-from models.event import Millis
+from models.finding import Finding
+from models.ocsf import from_ocsf
 from models.remediation import read_acknowledgement
 
 
@@ -37,6 +37,8 @@ class Ordered(Struct):
     lifted_by: Command | None = None
     answers: dict[str, Acknowledgement] = field(default_factory=dict)
     """By hook: its newest."""
+    disposition: Finding | None = None
+    """An analyst's last word on it."""
 
     @property
     def is_shadow(self) -> bool:
@@ -59,20 +61,12 @@ class Ordered(Struct):
         return Standing.IN_FORCE if now_ms < self.command.expires_ms else Standing.EXPIRED
 
 
-class Dated(Struct, frozen=True):
-    """The times of a command, none of which is beyond what can be shown."""
-
-    at_ms: Millis
-    seen_ms: Millis
-    expires_ms: Millis
-
-
 class Account:
-    """Hears a commands topic from some time on, then the answers."""
+    """Hears a commands topic from some time on, then what is said of commands."""
 
     def __init__(self) -> None:
         self.unreadable = 0
-        """Records of either topic that are not what they should be."""
+        """Records that are not what they should be."""
         self._ordered: dict[str, Ordered] = {}
         self._by_session: dict[tuple[str, str], list[Ordered]] = {}
         self._lifting: dict[str, Command] = {}
@@ -85,8 +79,7 @@ class Account:
         """One record of the commands topic, in its order."""
         try:
             command = from_caep(value)
-            msgspec.convert(msgspec.to_builtins(command), Dated)
-        except (InputError, msgspec.ValidationError):
+        except InputError:
             self.unreadable += 1
             return
         known = self._ordered.get(command.id)
@@ -114,3 +107,14 @@ class Account:
         about = self._ordered.get(answer.command)
         if about is not None:
             about.answers[answer.hook] = answer
+
+    def judged(self, value: bytes) -> None:
+        """One record of the findings, in its order: what people say of a command is among them."""
+        try:
+            finding = from_ocsf(value)
+        except InputError:
+            self.unreadable += 1
+            return
+        about = self._ordered.get(finding.about) if finding.verdict is not None else None
+        if about is not None:
+            about.disposition = finding

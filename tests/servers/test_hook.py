@@ -110,6 +110,9 @@ def test_a_rogue_chain_is_refused_its_next_call_and_a_release_lifts_that(
     until(on_record, SOON_S, "the word that it was a false alarm is on record")
     wrong = 'chainbrake_dispositions_total{detector="read_then_write_chain",verdict="false_positive"} 1.0'
     until(lambda: wrong in worker.get("/metrics")[1], SOON_S, "it is counted")
+    assert f"{command} was a false alarm, says ann@example.org" in deployment.run("stops", "rogue").stdout
+    noticed = [json.loads(line) for line in deployment.run("findings", "rogue", "--json").stdout.splitlines()]
+    assert {"read_then_write_chain", "disposition"} <= {row["detector"] for row in noticed}
 
 
 def test_a_refused_call_is_on_the_log_as_denied(deployment: Deployment, gateway: Gateway) -> None:
