@@ -14,14 +14,14 @@ from detectors.policy import write_policy
 from models.errors import ChainbrakeError, RuleError
 from stream.baseline_files import load_baseline
 from stream.build import fold_build
+from stream.commands.dispositions import dispose, release
 from stream.commands.evaluate import evaluate
 from stream.commands.findings import findings
 from stream.commands.ingest import ingest
 from stream.commands.letters import dead_letters
 from stream.commands.models import models
 from stream.commands.replay import replay
-from stream.commands.standing import stops
-from stream.commands.stops import dispose, release
+from stream.commands.stops import stops
 from stream.commands.trial import try_hook
 from stream.console import errors, escape, out
 from stream.options import (

@@ -12,7 +12,7 @@ import msgspec
 import pytest
 from msgspec.structs import replace
 
-import stream.commands.standing as told
+import stream.commands.stops as told
 from models.acknowledgement import Acknowledgement, Certainty, Hit
 from models.caep import to_caep
 from models.command import Action, Command, Contribution, stable_id
