@@ -131,6 +131,17 @@ def test_a_score_that_does_not_exist_costs_nothing() -> None:
         assert joint.p_value({"score": max(peaks) + 1}) == pytest.approx(1 / 501)
 
 
+def test_a_score_that_others_lend_has_a_p_value_though_the_job_never_had_it() -> None:
+    """Approvals that nobody of the job gave, or labels of other agents in the role."""
+    draw = np.random.default_rng(3)
+    few, many = joint_of({"score": told(alike(draw, 120))["score"]}), joint_of(told(alike(draw, 1_500)))
+    backed = speaking({"": many, "job": few}, ("", "job"), 0.013)
+    assert backed is not None
+    assert backed.limits().haste is not None
+    p_value = backed.p_value({"haste": 99.0})
+    assert 1 / 121 < p_value <= 0.013
+
+
 def test_the_narrowest_cohort_that_was_seen_enough_has_the_word() -> None:
     """A job of 120 sessions backs one in a hundred, and leaves one in a thousand to whoever can."""
     draw = np.random.default_rng(3)

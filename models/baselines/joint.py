@@ -101,11 +101,12 @@ class Joint(Struct, array_like=True, weakref=True):
     def p_value(self, peaks: Mapping[str, float]) -> float:
         """Chance of an honest session to go as far in any score; conservative below what was kept."""
         scores = self._scores()
-        earliest = min(
+        told = [
             (self._rank(name, peaks[name]) - 1) * len(scores) + place + 1
             for place, name in enumerate(scores)
             if name in peaks
-        )
+        ]
+        earliest = min([*told, NEVER])  # none where the cohort never had such a score, and others lend it
         k = bisect_left(self.turns, earliest) + 1
         if k > len(self.turns):
             return 1.0
