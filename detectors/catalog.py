@@ -13,6 +13,7 @@ from detectors.chains.hosting import DeclaredChain
 from detectors.chains.read_then_write import ReadThenWriteChain
 from detectors.detector import Detector
 from detectors.learned.mass_secret_read import MassSecretRead
+from detectors.learned.resembles_hijack import ResemblesHijack
 from detectors.learned.unfamiliar_act import UnfamiliarAct
 from detectors.learned.unfamiliar_system import UnfamiliarSystem
 from detectors.learned.unusual_approval import UnusualApproval
@@ -105,6 +106,12 @@ def _learned(policy: Policy, knowledge: Knowledge) -> tuple[Detector, ...]:
         UnusualTransition(settings.unusual_transition, share, baseline),
         UnusualProvenance(
             settings.unusual_provenance, share, baseline, alone=not settings.unusual_transition.enabled
+        ),
+        ResemblesHijack(
+            settings.resembles_hijack,
+            share,
+            baseline,
+            alone=not (settings.unusual_transition.enabled or settings.unusual_provenance.enabled),
         ),
         UnusualShape(settings.unusual_shape, share, baseline),
         UnusualApproval(settings.unusual_approval, share, baseline),

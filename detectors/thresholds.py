@@ -80,6 +80,16 @@ class ProvenanceSettings(Struct, frozen=True, kw_only=True, forbid_unknown_field
     """Where no honest session went so far."""
 
 
+class ResemblanceSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`resembles_hijack`, see `docs/detectors/resembles_hijack.md`."""
+
+    enabled: bool = True
+    confidence: Share = 0.5
+    """At the limit: on its own a finding to watch; with another learned one it reaches step-up."""
+    confidence_sure: Share = 0.54
+    """Where no honest session went so far."""
+
+
 class ShapeSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """`unusual_shape`, see `docs/detectors/unusual_shape.md`."""
 
@@ -356,6 +366,7 @@ class DetectorSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     unusual_velocity: VelocitySettings = VelocitySettings()
     unusual_transition: TransitionSettings = TransitionSettings()
     unusual_provenance: ProvenanceSettings = ProvenanceSettings()
+    resembles_hijack: ResemblanceSettings = ResemblanceSettings()
     unusual_shape: ShapeSettings = ShapeSettings()
     unusual_approval: UnusualApprovalSettings = UnusualApprovalSettings()
     unfamiliar_system: UnfamiliarSystemSettings = UnfamiliarSystemSettings()

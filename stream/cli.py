@@ -29,6 +29,7 @@ from stream.options import (
     ChainsPath,
     Files,
     Kafka,
+    LabelsPath,
     PolicyPath,
     Recordings,
     Redis,
@@ -219,6 +220,7 @@ def train(
     baseline: Annotated[
         str | None, typer.Option("--baseline", help="the live one: sessions that it alarms on do not teach")
     ] = None,
+    labels: LabelsPath = None,
 ) -> None:
     """Learn what normal looks like from recorded sessions."""
     from stream.commands.train import run_train  # noqa: PLC0415 - scipy takes a second to import
@@ -227,7 +229,7 @@ def train(
     live = load_baseline(settings) if baseline is not None else None
     if baseline is not None and live is None:
         raise typer.BadParameter("names no file", param_hint="--baseline")
-    version = run_train(out, files, source, to, settings, live)
+    version = run_train(out, files, source, to, settings, live, labels)
     out.print(f"written: {escape(str(to))} ({version})")
 
 

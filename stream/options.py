@@ -1,6 +1,7 @@
 """Options that several commands share, as Typer reads them; how each is called is decided here alone."""
 
 import os
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -50,6 +51,14 @@ SourceName = Annotated[
 Since = Annotated[
     str | None,
     typer.Option("--since", help="90m, 12h, 7d, or a time; a day, where nothing else narrows it down"),
+]
+LabelsPath = Annotated[
+    Path | None,
+    typer.Option(
+        "--labels",
+        help="what is known of the sessions, as for evaluate (JSON or NDJSON; or a folder of agent-runs): "
+        "those labelled malicious teach what resembles a hijack",
+    ),
 ]
 Kafka = Annotated[str | None, typer.Option("--kafka", help="bootstrap servers, host:port[,host:port]")]
 Redis = Annotated[str | None, typer.Option("--redis", help="redis://host:port/db")]

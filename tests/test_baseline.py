@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from models.baselines import unpacking
-from models.baselines.baseline import FORMAT_VERSION, read_artifact
+from models.baselines.baseline import LABELLED_VERSION, read_artifact
 from models.baselines.calibration import peaks_of
 from models.baselines.cohorts import EVERYBODY, agent_key, role_key
 from models.baselines.learning import learn
@@ -252,7 +252,7 @@ def test_the_same_sessions_give_the_same_file() -> None:
         artifact().replace(b'"sessions":120', b'"sessions":121', 1),
         changed(lambda file: role(file).update(sessions=9999), checked=False),
         changed(lambda file: file["header"].update(format="pickle")),
-        changed(lambda file: file["header"].update(version=FORMAT_VERSION + 1)),
+        changed(lambda file: file["header"].update(version=LABELLED_VERSION + 1)),
         changed(lambda file: file["header"].update(feature_set="1-0123456789ab")),
         changed(lambda file: file["header"].update(version=1, feature_set=1)),
         changed(lambda file: file["payload"]["pace"][EVERYBODY]["rate_limits"]["discovery"].pop()),

@@ -304,7 +304,7 @@ def test_each_score_is_told_of_by_a_detector_and_counts_where_it_has_a_limit() -
     """And surprise, of which a session keeps its maximum, needs none."""
     assert {"score", *(score for score, _ in TOLD_BY)} == set(SCORES)
     alarm = Alarm(0.5, START_MS, Grade.OBSERVED, ())
-    every = Limits(score=4.0, shape=60.0, pace=2.0, haste=20.0)
+    every = Limits(score=4.0, resemblance=3.0, shape=60.0, pace=2.0, haste=20.0)
     for score, name in TOLD_BY:
         assert name in BY_HABIT
         held = Session(id="s", alarms={name: alarm})

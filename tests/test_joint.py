@@ -118,7 +118,7 @@ def test_few_sessions_back_the_first_score_and_nothing_else() -> None:
     limits = joint_of(told(opposed(draw, 99))).limits(0.01)
     assert limits.score is not None
     assert limits[1:] == (None,) * (len(SCORES) - 1)
-    assert None not in joint_of(told(opposed(draw, 399))).limits(0.01)
+    assert None not in joint_of(told(opposed(draw, 499))).limits(0.01)
     assert joint_of(told(opposed(draw, 98))).limits(0.01) == NO_LIMITS
 
 
@@ -167,7 +167,7 @@ def test_what_rounding_leaves_is_lent_and_the_budget_is_kept(
     """A job too small for limits of all scores borrows the others, and still alarms as seldom as promised."""
     draw, odd, lent = np.random.default_rng(7), 0, 0
     for _ in range(SEEDS):
-        everybody = world(draw, 1_000)
+        everybody = world(draw, 1_300)  # a rank for each of the four that are lent
         joints = {"": joint_of(told(everybody)), "job": joint_of(told(everybody[:, :sessions]))}
         found = speaking(joints, ("", "job"), share)
         assert found is not None

@@ -46,7 +46,9 @@ PURE_IMPORTS = {
 }
 """All that models and detectors may import: no clock, no network, no chance. Errors name files: pathlib."""
 LEARNING_IMPORTS = {"scipy", "sklearn"}
-LEARNING = ("models/baselines/pace_learning.py", "models/baselines/forest_learning.py")
+LEARNING = tuple(
+    f"models/baselines/{name}.py" for name in ("pace_learning", "forest_learning", "resemblance_fit")
+)
 SIGNING_IMPORTS = {"cryptography"}
 MORE_IMPORTS = {**dict.fromkeys(LEARNING, LEARNING_IMPORTS), "models/baselines/signing.py": SIGNING_IMPORTS}
 """A signature depends on its input alone: no chance in Ed25519."""

@@ -25,6 +25,7 @@ COMPILED = (
     "models/baselines/habits.py",
     "models/baselines/origins.py",
     "models/baselines/rates.py",
+    "models/baselines/resemblance.py",
     "models/baselines/sequences.py",
     "models/baselines/shape.py",
     "models/baselines/shape_model.py",

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Annotated
 
 import msgspec
-from msgspec import Meta, Raw, Struct
+from msgspec import UNSET, Meta, Raw, Struct, UnsetType
 from msgspec.structs import asdict
 
 from models.baselines.cohorts import EVERYBODY
@@ -24,6 +24,9 @@ from models.baselines.pace import CohortPace, PaceModel
 from models.baselines.pace_file import Paces
 from models.baselines.pieces import pieces_of
 from models.baselines.rates import HORIZONS_MS
+from models.baselines.resemblance import ResemblanceModel
+from models.baselines.resemblance_counts import Labelled, ResemblanceCounts
+from models.baselines.resemblance_counts import faults as resemblance_faults
 from models.baselines.sequences import MEMORY
 from models.baselines.shape import FEATURES as SHAPE_FEATURES
 from models.baselines.shape import STAGES, STEPS
@@ -37,6 +40,8 @@ from models.errors import ArtifactError
 
 FORMAT = "chainbrake-baseline"
 FORMAT_VERSION = 5
+LABELLED_VERSION = 6
+"""Of a file that labels taught, too: whoever reads version 5 alone would misread what it promises."""
 FEATURES = 3
 """Raised when rates, symbols, origins, gaps or shapes are computed in another way than before."""
 
@@ -61,6 +66,8 @@ class Payload(Struct, kw_only=True):
     """Job: what it is used to."""
     shape: PackedShape | None = None
     """Shapes of sessions; None is "not enough seen"."""
+    resemblance: ResemblanceCounts | UnsetType = UNSET
+    """What hijacked sessions do; left out where no labels were given, or too few."""
 
 
 class _Parts(Payload, kw_only=True):
@@ -100,6 +107,8 @@ class Header(Struct, kw_only=True):
     """How odd honest sessions look to a baseline of the others; see `fit`."""
     agents: list[Share] = []
     """Who taught how much; of very many agents those of which something was left out, and the busiest."""
+    labelled: Labelled | UnsetType = UNSET
+    """What labels taught; left out where none were asked for."""
 
 
 class _Heading(Struct, kw_only=True):
@@ -130,6 +139,9 @@ class Baseline:
         self.habits = Habits(payload.habits)
         self.shape = ShapeModel(unpacked_shape(payload.shape)) if payload.shape is not None else None
         """None is "not enough seen"."""
+        told = payload.resemblance
+        self.resemblance = ResemblanceModel(told) if told is not UNSET else None
+        """None where no labels taught it."""
 
     @property
     def unreadable(self) -> int:
@@ -234,6 +246,9 @@ _habit = msgspec.json.Decoder(Habit).decode
 _shape = msgspec.json.Decoder(PackedShape | None).decode
 
 
+_resemblance = msgspec.json.Decoder(ResemblanceCounts).decode
+
+
 def _piecewise(content: bytes) -> Payload | None:
     """Of a file as we write it: in one call nothing else of a worker would get a turn for 0.3 s.
 
@@ -249,6 +264,7 @@ def _piecewise(content: bytes) -> Payload | None:
             surprise=pieces.surprise,
             habits=Lazy(pieces.habits, _habit),
             shape=_shape(pieces.shape),
+            resemblance=_resemblance(pieces.resemblance) if pieces.resemblance else UNSET,
         )
     except (msgspec.DecodeError, UnicodeDecodeError):
         return None
@@ -268,10 +284,10 @@ class _Named(Struct, kw_only=True):
 
 
 def _check_version(told: _Named, path: Path) -> None:
-    if told.format != FORMAT or told.version != FORMAT_VERSION:
+    if told.format != FORMAT or told.version not in {FORMAT_VERSION, LABELLED_VERSION}:
         raise ArtifactError(
             f"{path}: {told.format} version {told.version}; "
-            f"this build reads {FORMAT} version {FORMAT_VERSION}. "
+            f"this build reads {FORMAT} versions {FORMAT_VERSION} and {LABELLED_VERSION}. "
             f"Retrain it with: chainbrake train FILE… --out {path}"
         )
 
@@ -292,3 +308,5 @@ def _wrong(payload: Payload, surprise: SurpriseCounts) -> Iterator[str]:
         yield "what everybody did cannot be read"
     if payload.shape is not None and (fault := forest_faults(payload.shape.forest, len(SHAPE_FEATURES))):
         yield f"its forest cannot be walked: {fault}"
+    if payload.resemblance is not UNSET:
+        yield from resemblance_faults(payload.resemblance)

@@ -29,7 +29,12 @@ WINDOW = 1_000
 WINDOW_MIN = 200
 """Fewer say nothing: of so many, chance alone gives an index of about 0.025."""
 
-TOLD_BY = (("shape", "unusual_shape"), ("pace", "unusual_velocity"), ("haste", "unusual_approval"))
+TOLD_BY = (
+    ("resemblance", "resembles_hijack"),
+    ("shape", "unusual_shape"),
+    ("pace", "unusual_velocity"),
+    ("haste", "unusual_approval"),
+)
 """Scores whose running maximum a session does not keep, and who tells of it once it is beyond its limit."""
 
 FOLLOWED_BY = ("unusual_transition", "unusual_provenance")

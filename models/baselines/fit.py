@@ -17,8 +17,8 @@ def metrics(held_out: HeldOut) -> Metrics:
     """Sessions, and of each score the median and the 99th percentile of what they reached.
 
     `known`: held out with their agent's variant or their stretch of time; `new`: held out with their whole
-    job. A group without sessions is not there. The percentile is the least value that so many do not exceed:
-    of fewer than a hundred sessions, their highest.
+    job. A group without sessions is not there, nor, without labels, what labels tell. The percentile is the
+    least value that so many do not exceed: of fewer than a hundred sessions, their highest.
     """
     groups = {"known": held_out.known, "new": held_out.new}
     return {name: _of([peak for _, peak in found]) for name, found in groups.items() if found}
@@ -26,8 +26,10 @@ def metrics(held_out: HeldOut) -> Metrics:
 
 def _of(reached: Sequence[Reached]) -> dict[str, float]:
     told: dict[str, float] = {"sessions": len(reached)}
-    for score in SCORES:
-        peaks = sorted(getattr(peak, score) for peak in reached)
+    for score in (*SCORES, "resemblance"):
+        peaks = sorted(found for peak in reached if (found := getattr(peak, score)) is not None)
+        if not peaks:
+            continue
         told[f"{score}_median"] = round(peaks[ceil(0.5 * len(peaks)) - 1], DIGITS)
         told[f"{score}_p99"] = round(peaks[ceil(RARE * len(peaks)) - 1], DIGITS)
     return told

@@ -47,6 +47,8 @@ class Reached(Struct):
     """Its pace, in times its limit; filled in by `pace_held_out`."""
     haste: float | None = None
     """Of its fastest approval; None for a session without one."""
+    resemblance: float | None = None
+    """How much it looks like hijacked ones; None where no labels tell; by `resemblance_learning`."""
 
 
 class Trail:

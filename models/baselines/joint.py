@@ -24,9 +24,15 @@ from models.baselines.shape_model import ODD_MIN
 HASTE_MS_MAX = 60_000
 """Whoever took longer to answer thought about it, however long others take."""
 
-FLOORS = {"score": 0.0, "shape": ODD_MIN, "pace": 1.0, "haste": haste_bits(HASTE_MS_MAX)}
-"""By score, in the order of turns: what is not above it is never odd. Bits of surprise; oddness of the shape;
-pace in times its limit; bits of the fastest approval."""
+FLOORS = {
+    "score": 0.0,
+    "resemblance": 0.0,
+    "shape": ODD_MIN,
+    "pace": 1.0,
+    "haste": haste_bits(HASTE_MS_MAX),
+}
+"""By score, in the order of turns: what is not above it is never odd. Bits of surprise; bits of odds that it
+is hijacked; oddness of the shape; pace in times its limit; bits of the fastest approval."""
 
 SCORES = tuple(FLOORS)
 
@@ -38,6 +44,7 @@ class Limits(NamedTuple):
     """By score: above it, a session is odd; None is "not enough seen"."""
 
     score: float | None = None
+    resemblance: float | None = None
     shape: float | None = None
     pace: float | None = None
     haste: float | None = None

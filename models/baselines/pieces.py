@@ -24,7 +24,8 @@ COHORTS = b',"cohorts":'
 TOGETHER = b',"together":'
 HABITS = b',"habits":'
 SHAPE = b',"shape":'
-"""In the order in which they stand there."""
+RESEMBLANCE = b',"resemblance":{"agents":{'
+"""In the order in which they stand there, the last one where labels taught."""
 
 COHORT = (b',"role\\u001f', b',"pair\\u001f', b',"agent\\u001f')
 """How every cohort begins but the first, everybody."""
@@ -44,6 +45,8 @@ class Pieces(NamedTuple):
     surprise: PackedSurprise
     habits: dict[str, Raw]
     shape: bytes
+    resemblance: bytes
+    """Empty for none."""
 
 
 def pieces_of(content: bytes, begin: int, end: int) -> Pieces | None:
@@ -55,7 +58,9 @@ def pieces_of(content: bytes, begin: int, end: int) -> Pieces | None:
     cohorts = _found(content, COHORTS, surprise, end)
     together = _found(content, TOGETHER, cohorts, end)
     habits = _found(content, HABITS, together, end)
-    shape = content.rfind(SHAPE, habits, end)  # a job may have an operation that is called so
+    labels = content.rfind(RESEMBLANCE, max(habits, begin), end)
+    last = labels if labels >= 0 else end - 1
+    shape = content.rfind(SHAPE, habits, last)  # a job may have an operation that is called so
     if not content.startswith(BEGINS, begin) or not begin < surprise < cohorts < together < habits < shape:
         return None
     rest = content[surprise + len(SURPRISE) : cohorts] + COHORTS + b"{}" + content[together:habits]
@@ -65,7 +70,8 @@ def pieces_of(content: bytes, begin: int, end: int) -> Pieces | None:
         pace=_read(content, begin + len(BEGINS), surprise, _cohort_after),
         surprise=told,
         habits=_read(content, habits + len(HABITS), shape, _job_after),
-        shape=content[shape + len(SHAPE) : end - 1],
+        shape=content[shape + len(SHAPE) : last],
+        resemblance=content[last + RESEMBLANCE.index(b"{") : end - 1] if last == labels else b"",
     )
 
 

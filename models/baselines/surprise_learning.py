@@ -88,12 +88,17 @@ def learn_held_out(
 def together(held_out: HeldOut, scores: Sequence[str]) -> Together:
     """The peaks of these scores by cohort, once all are filled in.
 
-    How fast approvals come counts where `SESSIONS_MIN` sessions of a cohort had one.
+    How fast approvals come counts where `SESSIONS_MIN` sessions of a cohort had one, and what labels tell
+    where they tell of so many.
     """
 
     def joint(reached: Sequence[Reached], beyond: int) -> Joint:
-        answered = sum(peak.haste is not None for peak in reached)
-        told = [name for name in scores if name != "haste" or answered >= SESSIONS_MIN]
+        few = {
+            name
+            for name in ("haste", "resemblance")
+            if sum(getattr(peak, name) is not None for peak in reached) < SESSIONS_MIN
+        }
+        told = [name for name in scores if name not in few]
         return joint_of({name: [getattr(peak, name) or 0.0 for peak in reached] for name in told}, beyond)
 
     return Together(*_by_cohort(held_out, joint))

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import msgspec
 import typer
+from msgspec import UNSET
 from rich.table import Column, Table
 
 from models.errors import ArtifactError, ChainbrakeError, ModelRegistryError
@@ -20,7 +21,7 @@ from stream.model_registry.announcement import Act, Announcement, Slot
 from stream.model_registry.places import model_registry
 from stream.model_registry.registry import last_of
 from stream.moments import moment
-from stream.options import Kafka, PolicyPath, Recordings, RegistryPath, SourceName
+from stream.options import Kafka, LabelsPath, PolicyPath, Recordings, RegistryPath, SourceName
 from stream.settings import Settings, load_policy, read_settings
 
 if TYPE_CHECKING:
@@ -114,6 +115,7 @@ def train(
     source: SourceName = "events",
     registry: RegistryPath = None,
     place: Place = None,
+    labels: LabelsPath = None,
     *,
     ignore_live: Annotated[
         bool, typer.Option("--ignore-live", help="learn from what the live baseline alarms on, too")
@@ -129,7 +131,7 @@ def train(
     folder = Path(tempfile.mkdtemp(prefix="chainbrake-"))
     path, version = folder / "baseline.json", ""
     try:
-        run_train(out, files, source, path, settings, live)
+        run_train(out, files, source, path, settings, live, labels)
         version = into.put(path.read_bytes(), path).version
     except ChainbrakeError as error:
         if not path.exists():
@@ -326,6 +328,7 @@ def _rows(
             "to_ms": header.to_ms,
             "left_out": header.left_out,
             "metrics": header.metrics,
+            **({"labelled": header.labelled} if header.labelled is not UNSET else {}),
         }
 
 

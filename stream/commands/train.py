@@ -3,13 +3,16 @@
 from math import ceil
 from pathlib import Path
 
+from msgspec import UNSET, UnsetType
 from rich.console import Console
 from rich.table import Table
 
 from models.baselines.baseline import Baseline, Share
+from models.baselines.resemblance_counts import Labelled
 from models.baselines.signing import Signer
 from stream.collector import uncollected
 from stream.console import escape
+from stream.evaluation.truth import labels_of
 from stream.keys import own_key
 from stream.learning.scenarios import recordings
 from stream.learning.training import Trained, train, train_recorded, train_runs
@@ -39,20 +42,22 @@ def run_train(
     to: Path,
     settings: Settings,
     live: Baseline | None,
+    labelled: Path | None = None,
 ) -> str:
     """Learn, sign, write, and tell what was learned; returns the version. Raises `InputError`."""
     policy, registry = load_policy(settings.policy), load_registry(settings.registry)
     require_place(to)
     known_source(source, RUNS)
     signer = signing(out, settings)  # first: nobody should learn for an hour that it cannot be signed
+    labels = labels_of(source, files, labelled) if labelled is not None else None
     with progress(files) as bar, uncollected():
         if source == EVENTS:
-            trained = train(lines(files, bar=bar), policy, to, signer, live)
+            trained = train(lines(files, bar=bar), policy, to, signer, live, labels)
         elif source in RUNS:
-            trained = train_runs(recorded_runs(source, files, bar), policy, to, signer, live)
+            trained = train_runs(recorded_runs(source, files, bar), policy, to, signer, live, labels)
         else:
             recorded = recordings(source, files, policy, registry, bar, live)
-            trained = train_recorded(recorded, policy, to, signer)
+            trained = train_recorded(recorded, policy, to, signer, labels)
     header = trained.header
     table = Table("role", "sessions", title=f"learned from {header.events} events")
     for role, sessions in sorted(trained.roles.items())[:ROLES_SHOWN]:
@@ -68,6 +73,7 @@ def run_train(
                 f"{found['score_median']:.1f} bits (median), {found['score_p99']:.1f} (99th percentile)"
             )
     _tell_agents(out, header.agents)
+    _tell_labels(out, header.labelled)
     wrong = policy.wrong_stops_per_1000_sessions
     needed = ceil(1000 / wrong) - 1  # the smallest p-value of n sessions is 1 / (n + 1)
     if header.sessions < needed:
@@ -76,6 +82,22 @@ def run_train(
             f"for {wrong:g} wrong stops in 1000 sessions takes at least {needed}"
         )
     return f"baseline@{header.checksum[:12]}"
+
+
+def _tell_labels(out: Console, labelled: Labelled | UnsetType) -> None:
+    """What they taught, and of whom they were too few."""
+    if labelled is UNSET:
+        return
+    where = f"{labelled.sessions} hijacked sessions, in {labelled.jobs} jobs and with {labelled.goals} goals"
+    if labelled.agents:
+        out.print(
+            f"learned from labels what hijacks look like: {where}, of {escape(', '.join(labelled.agents))} "
+            f"(AUC {labelled.auc:.3f} with their jobs and goals held out)"
+        )
+    else:
+        out.print(f"[yellow]note:[/yellow] labels taught nothing: {where}")
+    for sentence in labelled.lacking:
+        out.print(f"[yellow]note:[/yellow] labels: {escape(sentence)}")
 
 
 def _tell_left_out(out: Console, trained: Trained, source: str) -> None:

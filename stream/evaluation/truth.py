@@ -42,6 +42,8 @@ class Truth(Struct, frozen=True):
     """0-based operation of the session from which on it was under attack, or attacked; None for unknown."""
     first_bad_line: int | None = None
     """The same as a line of the file."""
+    goal: str = ""
+    """What whoever attacked it wanted: one name for all sessions of one attack. Empty for unknown."""
 
 
 WORDS = {
@@ -59,6 +61,7 @@ class SessionLabel(Struct, frozen=True):
     label: str
     workflow: str = ""
     first_bad: Annotated[int, Meta(ge=0)] | None = None
+    goal: Annotated[str, Meta(max_length=256)] = ""
 
 
 class Labels:
@@ -67,6 +70,8 @@ class Labels:
     def __init__(self) -> None:
         self._known: dict[tuple[str, str, str], Truth] = {}
         self._benign_files: set[str] = set()
+        self.complete = False
+        """Whether the recordings tell it themselves: then one of which they do not is no honest one."""
         self._said: dict[tuple[str, str], dict[str, Disposition]] = {}
         """Workflow and session: the last word of analysts, by what it is about."""
 
@@ -120,22 +125,32 @@ def _placed(truth: Truth, run: RecordedRun) -> Truth:
     if truth.first_bad_line is None:
         return truth
     later = [place for place, line in enumerate(run.lines) if line >= truth.first_bad_line]
-    return Truth(truth.kind, min(later, default=None), truth.first_bad_line)
+    return Truth(truth.kind, min(later, default=None), truth.first_bad_line, truth.goal)
 
 
 def labels_of(source: str, paths: list[str], given: Path | None) -> Labels:
-    """What the recordings say of themselves, and then what the file of labels says."""
+    """What the recordings say of themselves, and then what the file of labels says.
+
+    In its place may stand a folder of agent runs, for what that says of itself.
+    """
     labels = Labels()
     for path in paths:
-        for session, truth in _told(source, path):
-            labels.add(session, truth)
+        _add(labels, source, path)
     if source == "scenario":
         beside = dict.fromkeys(Path(path).with_name(INDEX) for path in paths)
         for index in (each for each in beside if each.is_file() and given is None):
             _read(index, labels)
-    if given is not None:
+    if given is not None and given.is_dir():
+        _add(labels, "agent-runs", str(given))
+    elif given is not None:
         _read(given, labels)
     return labels
+
+
+def _add(labels: Labels, source: str, path: str) -> None:
+    for session, truth in _told(source, path):
+        labels.add(session, truth)
+        labels.complete = True
 
 
 def _told(source: str, path: str) -> Iterator[tuple[str, Truth]]:
@@ -148,7 +163,10 @@ def _told(source: str, path: str) -> Iterator[tuple[str, Truth]]:
             if kind == "injected_failed" and exposed is not None:
                 yield str(row.get("s")), Truth(Kind.RESISTED, exposed)
             elif kind in {"benign", "injected_success"}:
-                yield str(row.get("s")), Truth(WORDS[kind], exposed)
+                yield (
+                    str(row.get("s")),
+                    Truth(WORDS[kind], exposed, goal=str(row.get("injection_task") or "")),
+                )
     elif source == "hdfs":
         for row in _objects(path):
             if row.get("label") in WORDS:
@@ -165,7 +183,7 @@ def _read(path: Path, labels: Labels) -> None:
                     labels.add_disposition(msgspec.convert(entry, Disposition))
                 elif "session" in entry:
                     told = msgspec.convert(entry, SessionLabel)
-                    truth = Truth(WORDS[told.label.lower()], told.first_bad)
+                    truth = Truth(WORDS[told.label.lower()], told.first_bad, goal=told.goal)
                     labels.add(told.session, truth, workflow=told.workflow)
                 else:
                     labels.add_file(msgspec.convert(entry, Label))

@@ -28,7 +28,7 @@ def recordings(
     """One recording a file. Accounts and keys that run for weeks teach as one session for each busy spell."""
     known_source(source, RUNS)
     for path in paths:
-        recorded = Recorded(policy, cut_ms=policy.idle_ms, registry=registry, live=live)
+        recorded = Recorded(policy, cut_ms=policy.idle_ms, registry=registry, live=live, file=path)
         for arrival in arrivals(source, lines([path], bytes_max(source), bar), Pipeline(registry)):
             if isinstance(arrival, Arrival):
                 recorded.fold(arrival.event, arrival.seen_ms)

@@ -202,8 +202,13 @@ class Recorded:
         cut_ms: int | None = None,
         registry: Registry = EMPTY,
         live: Baseline | None = None,
+        file: str = "",
     ) -> None:
-        """`cut_ms`: a session that was silent for longer teaches as several; None for never."""
+        """`cut_ms`: a session that was silent for longer teaches as several; None for never.
+
+        `file`: where it was recorded, if names mean something in their file only.
+        """
+        self._file = file
         self.dead_letters: Counter[str] = Counter()
         self.first_refused: Refused | None = None
         self._judge = Judge(for_teaching(policy), None, registry)
@@ -307,7 +312,7 @@ class Recorded:
         first, last = run[0], run[-1]
         answers = self._answered.get((first.workflow, first.session), ())
         took_ms = (took_ms for at_ms, took_ms in answers if first.at_ms <= at_ms <= last.at_ms)
-        return RecordedRun(first.session, run, answered_ms=tuple(took_ms))
+        return RecordedRun(first.session, run, file=self._file, answered_ms=tuple(took_ms))
 
     def _said(self, key: Key) -> list[Word]:
         """What analysts said; nobody's own word counts who turned out, later, to act in the workflow."""

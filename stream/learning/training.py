@@ -10,8 +10,11 @@ from msgspec import Struct
 from detectors.policy import LearningSettings, Policy
 from models.baselines.baseline import Baseline, Header, Share, encoded, signed_parts
 from models.baselines.learning import learn
+from models.baselines.resemblance_learning import Hijacked
 from models.baselines.signing import Signer
 from models.errors import InputError
+from stream.evaluation.truth import Labels
+from stream.learning.labelling import sorted_out
 from stream.learning.teaching import NOBODY, LeftOut, Recorded, Teachers, Told, teachers
 from stream.offline.scoring import Scorer
 from stream.recordings.files import write_whole
@@ -27,6 +30,7 @@ ODD = {"": NOBODY} | {
     score: frozenset({detector})
     for score, detector in (
         ("score", "unusual_provenance"),
+        ("resemblance", "resembles_hijack"),
         ("shape", "unusual_shape"),
         ("pace", "unusual_velocity"),
     )
@@ -52,20 +56,32 @@ class Trained(Struct, frozen=True):
 
 
 def train(
-    lines: Iterable[bytes], policy: Policy, out: Path, signer: Signer, live: Baseline | None = None
+    lines: Iterable[bytes],
+    policy: Policy,
+    out: Path,
+    signer: Signer,
+    live: Baseline | None = None,
+    labels: Labels | None = None,
 ) -> Trained:
     """Learn from lines of events, write the artifact. What `live` alarms on does not teach.
 
+    `labels`: what is known of the sessions, to learn what resembles a hijack; None where nobody asked for it.
     Raises `InputError` if nothing is left to learn, or the artifact cannot be written.
     """
     recorded = Recorded(policy, live=live)
     for index, line in enumerate(lines):
         if line:
             recorded.add(line, index)
-    return train_recorded([recorded], policy, out, signer)
+    return train_recorded([recorded], policy, out, signer, labels)
 
 
-def train_recorded(recordings: Iterable[Recorded], policy: Policy, out: Path, signer: Signer) -> Trained:
+def train_recorded(
+    recordings: Iterable[Recorded],
+    policy: Policy,
+    out: Path,
+    signer: Signer,
+    labels: Labels | None = None,
+) -> Trained:
     """Learn from recordings that know nothing of each other. Raises as `train` does."""
     told: list[Told] = []
     dead_letters: Counter[str] = Counter()
@@ -74,12 +90,18 @@ def train_recorded(recordings: Iterable[Recorded], policy: Policy, out: Path, si
         told += recorded.told()
         dead_letters.update(recorded.dead_letters)
         first = first or recorded.first_refused
-    teaching = teachers(told, policy.learning.usual_share_min, policy.detectors.mass_secret_read)
-    return _learned(teaching, dict(dead_letters), policy, out, signer, first)
+    known = sorted_out(told, labels)
+    teaching = teachers(known.told, policy.learning.usual_share_min, policy.detectors.mass_secret_read)
+    return _learned(teaching, dict(dead_letters), policy, out, signer, known.hijacked, first)
 
 
 def train_runs(
-    runs: Iterable[RecordedRun], policy: Policy, out: Path, signer: Signer, live: Baseline | None = None
+    runs: Iterable[RecordedRun],
+    policy: Policy,
+    out: Path,
+    signer: Signer,
+    live: Baseline | None = None,
+    labels: Labels | None = None,
 ) -> Trained:
     """Learn from whole sessions of another format, taken to be honest if `live` is not surprised by them.
 
@@ -92,9 +114,10 @@ def train_runs(
             told.append(Told(run, weak=ODD[scorer.run(run).alarm_by] if scorer is not None else NOBODY))
         else:
             empty += 1
-    teaching = teachers(told, policy.learning.usual_share_min)
+    known = sorted_out(told, labels)
+    teaching = teachers(known.told, policy.learning.usual_share_min)
     teaching.left_out.update({("", "empty"): empty} if empty else {})
-    return _learned(teaching, {}, policy, out, signer)
+    return _learned(teaching, {}, policy, out, signer, known.hijacked)
 
 
 def _learned(
@@ -103,6 +126,7 @@ def _learned(
     policy: Policy,
     out: Path,
     signer: Signer,
+    hijacked: Sequence[Hijacked] | None = None,
     refused: Refused | None = None,
 ) -> Trained:
     taught, capped_off = capped(teaching.runs, policy.learning)
@@ -125,6 +149,7 @@ def _learned(
         [run.answered_ms for run in taught],
         teaching.beyond,
         teaching.hasty,
+        hijacked,
     )
     header.agents = shares(taught, left_out)
     content = encoded(payload)

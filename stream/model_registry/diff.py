@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from msgspec import Struct
+from msgspec import UNSET, Struct
 
 from models.baselines.baseline import Baseline
 from models.baselines.cohorts import named
@@ -10,7 +10,7 @@ from models.baselines.joint import Joint
 from models.baselines.pace import TAILS, level_of
 from models.baselines.rates import HORIZONS_MS
 
-UNITS = {"score": "bits", "shape": "oddness", "pace": "times", "haste": "bits"}
+UNITS = {"score": "bits", "shape": "oddness", "pace": "times", "haste": "bits", "resemblance": "bits"}
 """What limits are told in."""
 
 MOVED_MIN = 0.1
@@ -86,13 +86,26 @@ def _figures(baseline: Baseline) -> dict[str, float]:
         f"metrics {group} {name}": value
         for group, figures in baseline.header.metrics.items()
         for name, value in figures.items()
-    }
+    } | _labelled(baseline)
+
+
+def _labelled(baseline: Baseline) -> dict[str, float]:
+    """What labels taught."""
+    told = baseline.header.labelled
+    if told is UNSET:
+        return {}
+    counts = {"sessions": told.sessions, "jobs": told.jobs, "goals": told.goals, "agents": len(told.agents)}
+    auc = {} if told.auc is None else {"auc": told.auc}
+    return {f"labelled {name}": value for name, value in {**counts, **auc}.items()}
 
 
 def _limits(old: Baseline, new: Baseline, share: float) -> list[Change]:
     both = (old.surprise.counts.together, new.surprise.counts.together)
     changes = []
+    labelled = any(each.resemblance is not None for each in (old, new))
     for name, unit in UNITS.items():
+        if name == "resemblance" and not labelled:
+            continue
         for part, seen in (("known", ""), ("new", ", jobs never seen")):
             mine, theirs = (getattr(each, part) for each in both)
             changes += [

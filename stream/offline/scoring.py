@@ -19,7 +19,7 @@ from stream.sources.recorded_run import RecordedRun
 
 DIGITS = 6
 
-TOLD = ("score", "shape", "pace")
+TOLD = ("score", "resemblance", "shape", "pace")
 """Scores that operations tell of."""
 
 
@@ -65,6 +65,9 @@ class Scored(Struct):
         self.session.events += 1
         self.expectation.follow(self.session, event)
         self._reach("score", score_of(self.session, event), event)
+        if self.baseline.resemblance is not None:
+            found = self.baseline.resemblance.likeness(event, self.session.results)
+            self._reach("resemblance", found.score, event)
         if event.op_class is not OpClass.UNCLASSIFIED:
             self._reach("pace", self._pace(event), event)
             self._reach("shape", self._oddness(event), event)

@@ -26,7 +26,7 @@ from tests.builders import (
     slow_run,
     told,
 )
-from tests.detectors import stories_of_changes, stories_of_conduct, stories_of_workloads
+from tests.detectors import stories_of_changes, stories_of_conduct, stories_of_labels, stories_of_workloads
 
 _LOOKED = told("D@0 P@30 S@60")
 _WRITE = told("V@90")
@@ -184,6 +184,7 @@ FIRES: Stories = {
     },
     **stories_of_changes.FIRES,
     **stories_of_conduct.FIRES,
+    **stories_of_labels.FIRES,
 }
 
 MUST_NOT: Stories = {
@@ -337,6 +338,7 @@ MUST_NOT: Stories = {
     },
     **stories_of_changes.MUST_NOT,
     **stories_of_conduct.MUST_NOT,
+    **stories_of_labels.MUST_NOT,
 }
 
 for _stories, _more in ((FIRES, stories_of_workloads.FIRES), (MUST_NOT, stories_of_workloads.MUST_NOT)):
