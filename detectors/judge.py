@@ -146,7 +146,10 @@ class Judge:
         if not step.warrant:
             noticed = self._served.eased(workflow, session, event, noticed)
             if workflow.questions:
-                noticed = on_credit(workflow, step, noticed, self._may_stop, self.policy.approvals, seen_ms)
+                plans = self._warrants.plans_of(workflow, event)
+                noticed = on_credit(
+                    workflow, step, noticed, self._may_stop, self.policy.approvals, seen_ms, plans
+                )
         self._recall(workflow, session, noticed)
         return self._decisions.due(workflow, session, event, noticed, seen_ms, apart)
 

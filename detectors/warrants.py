@@ -34,6 +34,18 @@ class Warrants:
                 return f"{vouched.what} {vouched.reference}"
         return ""
 
+    def plans_of(self, workflow: Workflow, event: Operation) -> tuple[str, ...]:
+        """Registered plans in which it stands, approved or not."""
+        return tuple(
+            vouched.reference.casefold()
+            for vouched in workflow.registrations
+            if vouched.what is Registered.PLAN
+            and vouched.grade is Grade.ATTESTED
+            and _in_time(vouched, event.at_ms)
+            and in_plan(event, vouched.targets)
+            and not self._own_word(vouched.decided_by, event)
+        )
+
     def _rotates(self, event: Operation) -> bool:
         """Whether the job is registered, by name, for the credentials of just this user."""
         job = self._registry.job_of(event.source, event.principal, event.agent)

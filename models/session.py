@@ -209,6 +209,10 @@ class Credit(Struct, frozen=True, array_like=True, gc=False):
     request: str
     """The question."""
     words: tuple[Noticed, ...]
+    plan: str = ""
+    """The plan that was asked for, where it is not this one act."""
+    acts: tuple[str, ...] = ()
+    """Ids of what was done of that plan meanwhile."""
 
 
 class Alarm(Struct, frozen=True, array_like=True, gc=False):

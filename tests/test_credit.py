@@ -164,3 +164,49 @@ def test_the_same_on_firmer_evidence_is_news() -> None:
     heard = Judged().fold([grave(0, grade=Grade.INFERRED)])
     assert heard.actions == [Action.STEP_UP]
     assert heard.fold([grave(1, grade=Grade.ATTESTED)]).actions == [Action.STEP_UP, *STOP]
+
+
+PLAN = "sha256:aa"
+
+
+def planned(*acts: AnyEvent) -> list[AnyEvent]:
+    """A run whose plan was registered and asked for, and what it does before the answer is heard."""
+    plan = registered("plan", ASKED - 1, PLAN, targets=("role/app", "role/other"))
+    return [plan, question(operation="pipeline.apply", target=PLAN), *acts]
+
+
+BOTH = (grave(), grave(ACT + 5, target="role/other"))
+
+
+def test_what_one_plan_lists_waits_for_its_one_answer() -> None:
+    """All of it was asked for at once; nothing stays, and what comes later is vouched for."""
+    heard = judged(planned(*BOTH))
+    assert heard.actions == [Action.STEP_UP]
+    heard.fold([answer(operation="pipeline.apply", target=PLAN), grave(ACT + 20), op("X", 600)])
+    assert heard.actions == [Action.STEP_UP]
+    assert heard.session().alarms == {}
+
+
+def test_the_time_of_a_plan_runs_from_the_first_act() -> None:
+    """Else a run that goes on and on would never be stopped."""
+    heard = judged(planned(*BOTH, op("X", ACT + 30)))
+    assert heard.actions == [Action.STEP_UP]
+    heard.fold([op("X", ACT + 30.001)])
+    assert heard.actions == [Action.STEP_UP, *STOP]
+
+
+@pytest.mark.parametrize(
+    "acts",
+    [
+        (grave(target="role/third"),),
+        (BOTH[0], grave(ACT + 5, target="role/third")),
+        (op("V", 30, outcome="denied", effects=(Effect.EXPANDS, Effect.ADMIN)), grave()),
+        (registered("refused", GRANTED, "r-1"), grave()),
+        (answer(operation="pipeline.apply", target=PLAN, decided_by=AGENT), grave()),
+        (question(request="r-2", operation="pipeline.apply", target="sha256:bb"), grave(target="role/x")),
+    ],
+    ids=["another", "another after one of it", "refused by record", "refused", "by itself", "another plan"],
+)
+def test_what_no_plan_lists_waits_for_nothing(acts: tuple[AnyEvent, ...]) -> None:
+    """The evil twin: one target beside the plan, or no answer that could still come."""
+    assert Action.KILL_SESSION in judged(planned(*acts)).actions
