@@ -183,6 +183,7 @@ def test_a_folder_tells_its_own_truth_where_that_is_asked_for(tmp_path: Path) ->
     assert (plain.sessions, plain.left_out, plain.labelled) == (len(runs), {}, UNSET)
 
 
+@pytest.mark.slow
 def test_the_judge_agrees_with_the_score() -> None:
     """The finding is where `score` sees the alarm, and says by which score."""
     policy = alone("resembles_hijack")

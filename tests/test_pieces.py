@@ -115,6 +115,7 @@ def test_no_piece_is_long(monkeypatch: pytest.MonkeyPatch, odd: bytes) -> None:
     assert max(sizes) < 2_000 + max(map(len, map(bytes, [*members, *habits]))) + 100
 
 
+@pytest.mark.slow
 def test_a_file_that_is_put_together_otherwise_is_read_in_one_call(odd: bytes) -> None:
     """Other writers may have another order, and blanks: what is in it counts."""
     parts = msgspec.json.decode(odd, type=dict[str, msgspec.Raw])
@@ -143,6 +144,7 @@ def test_what_looks_like_an_end_and_is_none_is_read_in_one_call(monkeypatch: pyt
     assert baseline.unreadable == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "change",
     [

@@ -225,6 +225,7 @@ def test_keys_say_which_workflows_to_ask_for_and_are_only_a_hint() -> None:
     assert expected(partition, records) == ["away", "\ufffd"]
 
 
+@pytest.mark.slow
 def test_state_holds_no_cycles() -> None:
     """The collector is told to leave what is old alone: what is dropped must be freed without it."""
     judge, workflows = Judge(Policy(), None), {}

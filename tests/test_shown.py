@@ -13,6 +13,7 @@ HOSTILE = "[/x]\x1b[2J\x1b]0;t\x07\r\n     0  command  \u202efake\x9b31m[red]"
 """Closes a mark-up nobody opened, clears a screen, begins a line, turns words round."""
 
 
+@pytest.mark.slow
 def test_names_are_shown_and_obeyed_by_no_terminal(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -251,6 +251,7 @@ def test_an_unseen_job_is_held_against_unseen_jobs() -> None:
     assert new > known
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("role", "make"), [(FAST, fast_run), (SLOW, slow_run)])
 @pytest.mark.parametrize("share", [0.02, 0.05, 0.1])
 def test_the_false_alarm_rate_is_the_one_that_was_asked_for(

@@ -32,6 +32,7 @@ def replayed(tmp_path: Path, *options: str) -> list[dict[str, object]]:
     return [json.loads(line) for line in result.stdout.splitlines()]
 
 
+@pytest.mark.slow
 def test_a_replay_executes_sigma_and_chains(tmp_path: Path) -> None:
     """From options and from the policy alike; and says so in the version of what it decided by."""
     rules, chains = tmp_path / "rules.yml", tmp_path / "chains.yaml"
@@ -73,6 +74,7 @@ def test_a_mistake_ends_the_program_with_one_line(tmp_path: Path, option: str, t
     assert len(ended.stderr.strip().splitlines()) == 1
 
 
+@pytest.mark.slow
 def test_the_ceiling_of_what_is_followed_over_workflows_is_remarked(tmp_path: Path) -> None:
     """With its place, of chains and of correlations: whoever writes `kill_session` may count on it."""
     path = tmp_path / "mine.yaml"
