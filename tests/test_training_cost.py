@@ -159,9 +159,13 @@ def test_a_million_events_are_learned_in_a_minute_and_two_gigabytes(tmp_path: Pa
     with told.open("wb") as file:
         file.writelines(line + b"\n" for line in history(50_000, 1_000, origins))
     command = [str(Path(sys.executable).with_name("chainbrake")), "train", str(told), "--out", str(out)]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+    plain = {name: value for name, value in os.environ.items() if not name.startswith("CHAINBRAKE_")}
+    process = subprocess.Popen(
+        command, stdout=subprocess.DEVNULL, env=plain
+    )  # what asks for figures is no setting
     _, status, usage = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)
     assert process.returncode == 0
+    print(f"{usage.ru_maxrss * 1024 / 1e9:.2f} GB, {usage.ru_utime + usage.ru_stime:.1f} s of CPU")  # noqa: T201
     assert usage.ru_maxrss * 1024 < 2e9
     assert usage.ru_utime + usage.ru_stime < 60
