@@ -1,7 +1,6 @@
 """Findings as a person or a program reads them back from their topic."""
 
 import json
-import sys
 from types import SimpleNamespace
 
 import msgspec
@@ -13,7 +12,7 @@ from models.errors import InputError
 from models.event import Grade
 from models.finding import Elsewhere, Finding, Verdict
 from models.ocsf import from_ocsf, to_ocsf
-from stream.cli import main
+from tests.printed import printed
 
 FOUND = Finding(
     id="f1",
@@ -43,18 +42,10 @@ OTHER = replace(
 def shown(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], *arguments: str, also: bytes = b""
 ) -> str:
-    """What `chainbrake findings …` prints where these lie on the topic.
-
-    One that asks a real broker is among the tests on servers.
-    """
+    """What `chainbrake findings …` prints where these lie on the topic."""
     values = [msgspec.json.encode(to_ocsf(each)) for each in (FOUND, WORD, OTHER)] + [also] * bool(also)
     topics = {"chainbrake.findings.v1": [SimpleNamespace(value=value) for value in values]}
-    monkeypatch.setattr(told, "since", lambda _settings, topic, _since_ms: topics[topic])
-    monkeypatch.setattr(sys, "argv", ["chainbrake", "findings", *arguments])
-    with pytest.raises(SystemExit) as ended:
-        main()
-    assert ended.value.code == 0
-    return capsys.readouterr().out
+    return printed(monkeypatch, capsys, told, topics, "findings", *arguments)
 
 
 @pytest.mark.parametrize("finding", [FOUND, WORD, OTHER], ids=lambda each: each.id)

@@ -1,7 +1,6 @@
 """Dead letters as a person or a program reads them back."""
 
 import json
-import sys
 from base64 import b64decode
 from types import SimpleNamespace
 from typing import Any
@@ -11,11 +10,11 @@ from aiokafka import TopicPartition
 
 import stream.commands.letters as told
 from models.errors import Unreadable
-from stream.cli import main
 from stream.dead_letters import dead_letter, read_letter, refused_line, unfetched
 from stream.messages import Record
 from stream.settings import Settings
 from stream.topics import topics_of
+from tests.printed import printed
 
 AT_MS = 1_790_000_000_000
 TOPICS = topics_of(Settings())
@@ -47,18 +46,8 @@ def put_away(
 def shown(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], records: list[Any], *arguments: str
 ) -> str:
-    """What `chainbrake dead-letters …` prints where these lie there.
-
-    One that asks a real broker is among the tests on servers.
-    """
-    monkeypatch.setattr(
-        told, "since", lambda _settings, topic, _ms: records if topic == TOPICS.dead_letters else []
-    )
-    monkeypatch.setattr(sys, "argv", ["chainbrake", "dead-letters", *arguments])
-    with pytest.raises(SystemExit) as ended:
-        main()
-    assert ended.value.code == 0
-    return capsys.readouterr().out
+    """What `chainbrake dead-letters …` prints where these lie there."""
+    return printed(monkeypatch, capsys, told, {TOPICS.dead_letters: records}, "dead-letters", *arguments)
 
 
 def test_what_was_put_away_is_read_back() -> None:

@@ -23,6 +23,7 @@ from models.remediation import to_remediation
 from stream.cli import main
 from stream.enforcement.ledger import escalated
 from stream.enforcement.standing import Account, Ordered, Standing
+from tests.printed import printed
 
 NOW_MS = 1_790_000_000_000
 HOUR_MS = 3_600_000
@@ -143,23 +144,14 @@ def shown(
     answers: Iterable[bytes] = (),
     findings: Iterable[bytes] = (),
 ) -> str:
-    """What `chainbrake stops …` prints where these lie on the topics.
-
-    One that asks a real broker is among the tests on servers.
-    """
-    values = [each if isinstance(each, bytes) else sent(each) for each in commands]
+    """What `chainbrake stops …` prints where these lie on the topics."""
+    ordered_ones = [each if isinstance(each, bytes) else sent(each) for each in commands]
+    lying = {"commands": ordered_ones, "acks": answers, "findings": findings}
     topics = {
-        "chainbrake.commands.v1": values,
-        "chainbrake.acks.v1": answers,
-        "chainbrake.findings.v1": findings,
+        f"chainbrake.{name}.v1": [SimpleNamespace(value=value) for value in each]
+        for name, each in lying.items()
     }
-    records = {name: [SimpleNamespace(value=value) for value in lying] for name, lying in topics.items()}
-    monkeypatch.setattr(told, "since", lambda _settings, topic, _since_ms: records[topic])
-    monkeypatch.setattr(sys, "argv", ["chainbrake", "stops", *arguments])
-    with pytest.raises(SystemExit) as ended:
-        main()
-    assert ended.value.code == 0
-    return capsys.readouterr().out
+    return printed(monkeypatch, capsys, told, topics, "stops", *arguments)
 
 
 @pytest.fixture
