@@ -13,7 +13,7 @@ from structlog.testing import capture_logs
 
 from detectors.judge import Judge
 from detectors.policy import Policy
-from models.baselines.baseline import write_artifact
+from models.baselines.baseline import Baseline, write_artifact
 from models.baselines.cohorts import EVERYBODY, role_key
 from models.baselines.learning import learn
 from models.baselines.surprise import score_of
@@ -263,7 +263,16 @@ def test_others_get_their_turn_while_a_large_baseline_is_read() -> None:
     everybody = payload.pace[EVERYBODY]
     payload.pace = {**payload.pace, **{role_key(f"job-{number}"): everybody for number in range(4_000)}}
     payload.habits = {**payload.habits, **{f"job-{number}": habit for number in range(4_000)}}
-    content, read = write_artifact(header, payload, SIGNER), []
+    content = write_artifact(header, payload, SIGNER)
+    shares = [longest_share(content) for _ in range(3)]
+    assert min(shares) < 0.4, (
+        shares
+    )  # what holds others up does so each time; what the machine does, does not
+
+
+def longest_share(content: bytes) -> float:
+    """Of the CPU time that a baseline is read in: in the longest step."""
+    read: list[Baseline] = []
     reading = threading.Thread(target=lambda: read.append(loaded(content)))
     longest_s = 0.0
     with collector.settled():  # as in a worker: else it is the collector that takes long
@@ -275,4 +284,4 @@ def test_others_get_their_turn_while_a_large_baseline_is_read() -> None:
             longest_s, last_s = max(longest_s, now_s - last_s), now_s
     whole_s = time.process_time() - began_s
     assert len(read[0].pace.cohorts) > 4_000
-    assert longest_s < 0.4 * whole_s, (longest_s, whole_s)
+    return longest_s / whole_s
