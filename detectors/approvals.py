@@ -19,7 +19,8 @@ PAIRS = re.compile(r"->|[,:;|]+")
 PARTS = re.compile(r"->|[,:;|\s]+")
 PLAN_OPERATION = "pipeline.apply"
 """What an approval of a whole plan names as its operation; its target is the plan's hash."""
-BRANCHES = re.compile(r"@refs/heads/")
+BRANCH = "@refs/heads/"
+"""Before a branch's name, where it is written in full behind its repository."""
 OPAQUE = re.compile(r"(?<=/)[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}(?=/|$)")
 """An id in a path, which nobody who approves would write."""
 WORDS = re.compile(r"[a-z]{6,}")
@@ -152,7 +153,7 @@ def _names(resource: str, step: Step) -> bool:
     said = resource.casefold()
     if said == step.target.casefold():
         return True
-    if step.thing and BRANCHES.sub("@", said) == step.thing.casefold():
+    if step.thing and said.replace(BRANCH, "@") == step.thing.casefold():
         return True
     return bool(step.target) and all(
         _stands_in(resource, wanted) for wanted in (step.target, *(step.granted or step.gainers))

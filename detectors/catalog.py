@@ -58,12 +58,17 @@ class Knowledge(Struct, frozen=True):
     registry: Registry
     declared: Declared = NOTHING
 
+    @property
+    def habits(self) -> Habits:
+        """What jobs are used to: of nobody without a baseline."""
+        return self.baseline.habits if self.baseline is not None else Habits({})
+
 
 def detectors(policy: Policy, knowledge: Knowledge) -> list[Detector]:
     """Those that the policy has switched on."""
     every = _every(policy, knowledge)
     built = [detector for detector in every if getattr(policy.detectors, detector.name).enabled]
-    is_habit = partial(_is_habit, _habits(knowledge), knowledge.registry)
+    is_habit = partial(_is_habit, knowledge.habits, knowledge.registry)
     late_ms = policy.lateness_ms
     return [*built, *(DeclaredChain(hosted, is_habit, late_ms) for hosted in knowledge.declared.chains)]
 
@@ -74,7 +79,7 @@ def _every(policy: Policy, knowledge: Knowledge) -> tuple[Detector, ...]:
 
 def _rules(policy: Policy, knowledge: Knowledge) -> tuple[Detector, ...]:
     settings, approvals, registry = policy.detectors, policy.approvals, knowledge.registry
-    habits = _habits(knowledge)
+    habits = knowledge.habits
     return (
         ReadThenWriteChain(settings.read_then_write_chain, approvals),
         FasterThanHuman(settings.faster_than_human, approvals, knowledge.baseline),
@@ -115,15 +120,11 @@ def _learned(policy: Policy, knowledge: Knowledge) -> tuple[Detector, ...]:
         ),
         UnusualShape(settings.unusual_shape, share, baseline),
         UnusualApproval(settings.unusual_approval, share, baseline),
-        UnfamiliarSystem(settings.unfamiliar_system, _habits(knowledge)),
-        UnfamiliarAct(settings.unfamiliar_act, _habits(knowledge)),
-        WorkloadElsewhere(settings.workload_elsewhere, knowledge.registry, _habits(knowledge)),
-        MassSecretRead(settings.mass_secret_read, _habits(knowledge)),
+        UnfamiliarSystem(settings.unfamiliar_system, knowledge.habits),
+        UnfamiliarAct(settings.unfamiliar_act, knowledge.habits),
+        WorkloadElsewhere(settings.workload_elsewhere, knowledge.registry, knowledge.habits),
+        MassSecretRead(settings.mass_secret_read, knowledge.habits),
     )
-
-
-def _habits(knowledge: Knowledge) -> Habits:
-    return knowledge.baseline.habits if knowledge.baseline is not None else Habits({})
 
 
 def _is_habit(habits: Habits, registry: Registry, event: Operation) -> bool:

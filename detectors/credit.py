@@ -25,6 +25,9 @@ from models.finding import Noticed
 from models.session import Credit, Step, Workflow
 from models.words import Question
 
+WAITS = "it was asked for, and the answer may be on its way"
+"""Silence may mean that nobody allowed it: that is a guess."""
+
 
 def on_credit(
     workflow: Workflow,
@@ -48,7 +51,7 @@ def on_credit(
     )
     if words:
         _keep(workflow, step, request, words)
-    return [_waiting(word) if word in words else word for word in noticed]
+    return [word.doubted(WAITS) if word in words else word for word in noticed]
 
 
 def _keep(workflow: Workflow, step: Step, request: str, words: tuple[Noticed, ...]) -> None:
@@ -140,12 +143,6 @@ def _same_again(question: Question, denied: Step, step: Step) -> bool:
 def _same_act(known: Step, step: Step) -> bool:
     """Told by another witness."""
     return known.session == step.session and bool(step.act) and known.act == step.act
-
-
-def _waiting(word: Noticed) -> Noticed:
-    """Silence may mean that nobody allowed it: that is a guess."""
-    reason = f"{word.reason} (it was asked for, and the answer may be on its way)"
-    return replace(word, grade=Grade.INFERRED, reason=reason)
 
 
 def _withdraw(workflow: Workflow, whose: str, acts: set[str]) -> None:

@@ -23,11 +23,10 @@ from detectors.severity import JUDGED, Severity, severity
 from detectors.steps import shared, step_of, strengthened
 from detectors.tally import Tally
 from detectors.warrants import Warrants
-from detectors.witnesses import told_before
+from detectors.witnesses import FIRST, told_before
 from models.attested import Effect
 from models.baselines.baseline import Baseline
 from models.baselines.drift import Drift
-from models.baselines.habits import Habits
 from models.event import (
     EXCHANGE,
     OK,
@@ -78,7 +77,8 @@ class Judge:
         self.policy = policy
         self.tally = Tally()
         self._idle_ms = policy.idle_ms
-        active = detectors(policy, Knowledge(baseline, registry, declared))
+        knowledge = Knowledge(baseline, registry, declared)
+        active = detectors(policy, knowledge)
         self._asking = Asking(active, WEIGHED)
         self._attendants = {
             kind: tuple(detector.attend for detector in attending)
@@ -88,8 +88,7 @@ class Judge:
         self._warrants = Warrants(policy.approvals, registry)
         self._decisions = Decisions(policy, baseline.version if baseline is not None else "", declared)
         self._may_stop = self._decisions.may_stop
-        habits = baseline.habits if baseline is not None else Habits({})
-        self._served = Served(habits, registry, self._may_stop)
+        self._served = Served(knowledge.habits, registry, self._may_stop)
         self.crossing = Crossing(active, self._decisions)
         self._expected = baseline.expected if baseline is not None else None
         share = policy.wrong_stops_per_1000_sessions / 1000
@@ -134,7 +133,7 @@ class Judge:
         else:
             step = step_of(event, session)
         noticed: list[Noticed] | None = None
-        told = told_before(session, event, self.tally)
+        told = told_before(session, event, self.tally) if event.act else FIRST
         for inspect in self._asking.about(event, told):
             word = inspect(session, workflow, event, step)
             if word is not None:

@@ -9,8 +9,6 @@ something else held against the session, or something refused.
 
 from collections.abc import Set as AbstractSet
 
-from msgspec.structs import replace
-
 from detectors.severity import ADDS, Severity, severity
 from models.attested import Effect, Fact
 from models.baselines.habits import Habits
@@ -21,6 +19,8 @@ from models.session import Session, Workflow
 
 EMPLOYEE, NOBODY_KNOWN = "employee", "unauthenticated"
 MORE = ADDS - {Effect.WEAKENS}
+WHY = "for one login, by a job that serves them: a human should look"
+"""That it was more than it should have been is a guess."""
 
 
 def opened(session: Session, event: Operation) -> None:
@@ -44,7 +44,7 @@ class Served:
         """What was noticed, and of such an act without the power to stop."""
         if Effect.WEAKENS not in event.effects or not self._is_small(workflow, session, event):
             return noticed
-        return [_asking(word) for word in noticed]
+        return [word.doubted(WHY) for word in noticed]
 
     def _is_small(self, workflow: Workflow, session: Session, event: Operation) -> bool:
         return (
@@ -61,9 +61,3 @@ class Served:
             and severity(event, self._registry) is Severity.SERIOUS
             and self._habits.serves(event)
         )
-
-
-def _asking(word: Noticed) -> Noticed:
-    """That it was more than it should have been is a guess."""
-    reason = f"{word.reason} (for one login, by a job that serves them: a human should look)"
-    return replace(word, grade=Grade.INFERRED, reason=reason)

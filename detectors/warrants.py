@@ -30,7 +30,7 @@ class Warrants:
         if Effect.MINTS in event.effects and self._rotates(event):
             return "registered for the credentials of this user"
         for vouched in workflow.registrations:
-            if _in_time(vouched, event.at_ms) and self._vouches(workflow, vouched, event):
+            if self._is_given(vouched, event) and self._vouches(workflow, vouched, event):
                 return f"{vouched.what} {vouched.reference}"
         return ""
 
@@ -40,10 +40,8 @@ class Warrants:
             vouched.reference.casefold()
             for vouched in workflow.registrations
             if vouched.what is Registered.PLAN
-            and vouched.grade is Grade.ATTESTED
-            and _in_time(vouched, event.at_ms)
+            and self._is_given(vouched, event)
             and in_plan(event, vouched.targets)
-            and not self._own_word(vouched.decided_by, event)
         )
 
     def _rotates(self, event: Operation) -> bool:
@@ -54,9 +52,16 @@ class Warrants:
         owner = called(event.facts.get(Fact.BENEFICIARY, "") or event.target)
         return owner in {user.casefold() for user in scope_of(job.scope).users}
 
+    def _is_given(self, vouched: Vouched, event: Operation) -> bool:
+        """Whether it is somebody else's word, on the record, of the time of the act."""
+        return (
+            _in_time(vouched, event.at_ms)
+            and vouched.grade is Grade.ATTESTED
+            and not self._own_word(vouched.decided_by, event)
+        )
+
     def _vouches(self, workflow: Workflow, vouched: Vouched, event: Operation) -> bool:
-        if vouched.grade is not Grade.ATTESTED or self._own_word(vouched.decided_by, event):
-            return False
+        """Whether a word that was given is about this act."""
         match vouched.what:
             case Registered.PLAN:
                 holds = in_plan(event, vouched.targets) and approved_plan(

@@ -8,7 +8,7 @@ from typing import Final
 
 from detectors.tally import Tally
 from models.event import Grade, OpClass, Operation
-from models.session import ACTS_MAX, Session
+from models.session import ACTS_MAX, Session, remembered
 
 FIRST: Final = 0
 """Nobody told of it before."""
@@ -22,19 +22,14 @@ SAY_NOTHING: Final = frozenset({OpClass.UNCLASSIFIED, OpClass.OTHER})
 
 
 def told_before(session: Session, event: Operation, tally: Tally) -> int:
-    """Whether another source has told of the act, and as plainly."""
-    act, acts = event.act, session.acts
-    if not act:
-        return FIRST
-    if act in acts:
+    """Whether another source has told of the act, which has a key, and as plainly."""
+    act = event.act
+    if not remembered(session.acts, act, ACTS_MAX):
         tally.witnessed += 1
         if session.unnamed and act in session.unnamed and _names(event):
             session.unnamed.remove(act)
             return NAMED
         return AGAIN
-    acts.append(act)
-    if len(acts) > ACTS_MAX:
-        del acts[0]
     if not _names(event):
         session.unnamed.append(act)
         if len(session.unnamed) > ACTS_MAX:

@@ -3,6 +3,7 @@
 from enum import StrEnum
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from models.event import Grade
 
@@ -46,6 +47,10 @@ class Noticed(Struct, frozen=True, kw_only=True):
     """Further acts that the same event brought to light: a late first step may be that of many."""
     elsewhere: tuple[Elsewhere, ...] = ()
     """Of a chain over workflows: what it rests on in others."""
+
+    def doubted(self, why: str) -> "Noticed":
+        """The same as a guess, which asks a human and stops nobody."""
+        return replace(self, grade=Grade.INFERRED, reason=f"{self.reason} ({why})")
 
 
 class Finding(Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -354,3 +354,22 @@ def answers(runs: int) -> list[list[int]]:
 def trained() -> Baseline:
     """That baseline, loaded."""
     return read_artifact(artifact(), Path("baseline.json"), TRUSTED)
+
+
+def command_of(action: Action, at_ms: int, lasts_ms: int, **fields: Any) -> Command:
+    """A command that was decided on and reached the log at one time."""
+    known: dict[str, Any] = {
+        "id": "c",
+        "action": action,
+        "session": "s",
+        "workflow": "wf",
+        "agent": "agent",
+        "at_ms": at_ms,
+        "seen_ms": at_ms,
+        "expires_ms": at_ms + lasts_ms,
+        "event_id": "e",
+        "event_source": "test",
+        "risk": 0.9,
+        "reason": "a test",
+    }
+    return Command(**{**known, **fields})

@@ -14,6 +14,7 @@ from models.event import CHANGES, READS, Approval, OpClass, Operation
 from stream.enforcement.calls import OURS, read_call, read_fact
 from stream.enforcement.guard import REASONS, Guard
 from stream.enforcement.hook import OPEN, REFUSED, Hook, probe_of
+from tests.builders import command_of
 
 NOW_MS = 1_790_000_000_000
 SOURCE = "//chainbrake/gateway/test"
@@ -24,22 +25,8 @@ blocking = st.sampled_from(sorted(REASONS))
 
 def ordered(action: Action, command_id: str = "c1", session: str = "a", **changed: object) -> Command:
     """A command in force for a second."""
-    fields: dict[str, object] = {
-        "id": command_id,
-        "action": action,
-        "session": session,
-        "workflow": "wf",
-        "agent": "agent",
-        "at_ms": NOW_MS,
-        "seen_ms": NOW_MS,
-        "expires_ms": NOW_MS + 1_000,
-        "event_id": "e",
-        "event_source": "test",
-        "risk": 0.9,
-        "reason": "a test",
-        "credential": "cred",
-    }
-    return Command(**{**fields, **changed})  # type: ignore[arg-type]
+    known = {"id": command_id, "session": session, "credential": "cred"}
+    return command_of(action, NOW_MS, 1_000, **{**known, **changed})
 
 
 def call(op_class: OpClass = OpClass.DISCOVERY, session: str = "a", **changed: str) -> Operation:

@@ -23,6 +23,7 @@ from models.remediation import to_remediation
 from stream.cli import main
 from stream.enforcement.ledger import escalated
 from stream.enforcement.standing import Account, Ordered, Standing
+from tests.builders import command_of
 from tests.printed import printed
 
 NOW_MS = 1_790_000_000_000
@@ -31,21 +32,8 @@ HOUR_MS = 3_600_000
 
 def ordered(action: Action = Action.KILL_SESSION, session: str = "s", **changed: Any) -> Command:
     """A command against a session, whose id follows from both."""
-    fields: dict[str, Any] = {
-        "id": stable_id(action, session),
-        "action": action,
-        "session": session,
-        "workflow": "wf",
-        "agent": "agent",
-        "at_ms": NOW_MS,
-        "seen_ms": NOW_MS,
-        "expires_ms": NOW_MS + HOUR_MS,
-        "event_id": "e",
-        "event_source": "test",
-        "risk": 0.9,
-        "reason": "a test",
-    }
-    return Command(**{**fields, **changed})
+    known = {"id": stable_id(action, session), "session": session}
+    return command_of(action, NOW_MS, HOUR_MS, **{**known, **changed})
 
 
 def lifting(*lifts: str, session: str = "s", workflow: str = "wf") -> Command:

@@ -6,7 +6,7 @@ from math import ceil
 from models.baselines.held_out import Reached
 from models.baselines.surprise_learning import HeldOut
 
-SCORES = ("score", "score_with_end", "shape", "pace")
+SCORES = ("score", "score_with_end", "shape", "pace", "resemblance")
 RARE = 0.99
 DIGITS = 4
 
@@ -26,7 +26,7 @@ def metrics(held_out: HeldOut) -> Metrics:
 
 def _of(reached: Sequence[Reached]) -> dict[str, float]:
     told: dict[str, float] = {"sessions": len(reached)}
-    for score in (*SCORES, "resemblance"):
+    for score in SCORES:
         peaks = sorted(found for peak in reached if (found := getattr(peak, score)) is not None)
         if not peaks:
             continue

@@ -93,13 +93,7 @@ class Joint(Struct, array_like=True, weakref=True):
 
     def p_value_beside(self, peaks: Mapping[str, float]) -> float:
         """The smallest share at which `beside` would have one of these peaks beyond a limit."""
-        names = self._beside()
-        told = [
-            (self._rank(name, peaks[name]) - 1) * len(names) + place + 1
-            for place, name in enumerate(names)
-            if name in peaks
-        ]
-        return (min([*told, NEVER]) + self.beyond) / (self.sessions + self.beyond + 1)
+        return (self._earliest(self._beside(), peaks) + self.beyond) / (self.sessions + self.beyond + 1)
 
     def lends(self, share: float) -> bool:
         """Whether `beside` has a limit for each; by how many sessions there are, not by what they did."""
@@ -107,14 +101,7 @@ class Joint(Struct, array_like=True, weakref=True):
 
     def p_value(self, peaks: Mapping[str, float]) -> float:
         """Chance of an honest session to go as far in any score; conservative below what was kept."""
-        scores = self._scores()
-        told = [
-            (self._rank(name, peaks[name]) - 1) * len(scores) + place + 1
-            for place, name in enumerate(scores)
-            if name in peaks
-        ]
-        earliest = min([*told, NEVER])  # none where the cohort never had such a score, and others lend it
-        k = bisect_left(self.turns, earliest) + 1
+        k = bisect_left(self.turns, self._earliest(self._scores(), peaks)) + 1
         if k > len(self.turns):
             return 1.0
         return (k + self.beyond) / (self.sessions + self.beyond + 1)
@@ -132,6 +119,18 @@ class Joint(Struct, array_like=True, weakref=True):
         turns, scores = self.turns[allowed - 1], self._scores()
         ranks = {name: (turns + len(scores) - 1 - place) // len(scores) for place, name in enumerate(scores)}
         return {name: rank for name, rank in ranks.items() if rank}
+
+    def _earliest(self, names: Sequence[str], peaks: Mapping[str, float]) -> int:
+        """The first turn after which one of the peaks is beyond a limit, where these scores take turns.
+
+        `NEVER` where the cohort never had such a score, and others lend a limit for it.
+        """
+        told = [
+            (self._rank(name, peaks[name]) - 1) * len(names) + place + 1
+            for place, name in enumerate(names)
+            if name in peaks
+        ]
+        return min([*told, NEVER])
 
     def _scores(self) -> list[str]:
         return [name for name in SCORES if name in self.highest]

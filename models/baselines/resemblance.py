@@ -7,7 +7,7 @@ what it says is the score, log2(1 + odds): bits of odds where hijacked is likeli
 is. One act is looked at, nothing is kept of it. A session is judged by the running maximum.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from math import exp, log, log1p
 from typing import Final, NamedTuple
 
@@ -89,10 +89,6 @@ class ResemblanceModel:
         self._speakers: dict[tuple[str, str, str], float] = {}
         self._leaves: dict[tuple[str, str, Leaf], float] = {}
 
-    def knows(self, agent: str) -> bool:
-        """Whether anything is said of it."""
-        return agent in self._agents
-
     def likeness(self, event: Operation, results: Mapping[str, str]) -> Likeness:
         """Of one act; `results` says of which operation an earlier event was, by id."""
         weights = self._agents.get(event.agent)
@@ -135,11 +131,10 @@ class ResemblanceModel:
         return found
 
 
-def _ratio(honest: Rows, hijacked: Rows, contexts: Iterable[str], symbol: str) -> float:
+def _ratio(honest: Rows, hijacked: Rows, contexts: Sequence[str], symbol: str) -> float:
     """How many times likelier it is in hijacked sessions, in doublings."""
-    told = list(contexts)
-    return bits(_rows(honest, told), symbol) - bits(_rows(hijacked, told), symbol)
+    return bits(_rows(honest, contexts), symbol) - bits(_rows(hijacked, contexts), symbol)
 
 
-def _rows(rows: Rows, contexts: Iterable[str]) -> list[Row]:
+def _rows(rows: Rows, contexts: Sequence[str]) -> list[Row]:
     return [rows[context] for context in contexts if context in rows]

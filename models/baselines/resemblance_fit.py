@@ -77,10 +77,11 @@ class Fitted:
         wide = self.design(self._whole, [bag.agent for bag in bags for _ in range(len(bag.acts))])
         hijacked = np.array([bag.hijacked for bag in bags])
         odd = ((self._whole - self._mean) / self._spread).sum(axis=1)
+        voices = _voices(bags)
         model = LogisticRegression(C=STRENGTH, max_iter=1_000)
         for _ in range(TURNS):
             oddest = [begin + int(np.argmax(odd[begin:end])) for begin, end in pairwise(begins)]
-            model.fit(wide[oddest], hijacked, sample_weight=_voices(bags))
+            model.fit(wide[oddest], hijacked, sample_weight=voices)
             odd = model.decision_function(wide)
         return model
 

@@ -197,7 +197,6 @@ class _Labels:
 
     def __init__(self, held_out: HeldOut, hijacked: Sequence[Held], agents: Sequence[str]) -> None:
         self._agents = agents
-        self._hijacked = hijacked
         self._honest, self._bad = Tally(), Tally()
         for each in held_out.placed:
             if each.agent in self._agents:

@@ -168,9 +168,9 @@ def _opened(path: str, bytes_max: int, bar: Bar) -> Iterator[tuple[Iterator[byte
         yield _bounded(_standard_input(), path, bytes_max), int
         return
     if topic_range.named(path):
-        with topic_range.opened(path, bytes_max) as records:
+        with topic_range.opened(path) as records:
             bar.more(records.total)
-            yield iter(records), lambda: records.done
+            yield (line[: bytes_max + 1] for line in records), lambda: records.done
         return
     try:
         raw = Path(path).open("rb")  # noqa: SIM115 - closed below, after the reader is done

@@ -79,18 +79,16 @@ def since(settings: Settings, topic: str, since_ms: int) -> Iterator[Any]:
 
     Raises `InputError` for a topic that is not there, `StateError` for no broker.
     """
-    from stream.topics import RECORD_BYTES_MAX  # noqa: PLC0415 - imports the client
-
     begin = quote(datetime.fromtimestamp(since_ms / 1000, UTC).isoformat())
     try:
-        with opened(f"{SCHEME}{settings.kafka}/{topic}?from={begin}", RECORD_BYTES_MAX) as records:
+        with opened(f"{SCHEME}{settings.kafka}/{topic}?from={begin}") as records:
             yield from records.whole()
     except EmptyRangeError:
         return
 
 
 @contextmanager
-def opened(path: str, bytes_max: int) -> Iterator["Records"]:
+def opened(path: str) -> Iterator["Records"]:
     """The records of a range. Raises `InputError` for a range that is none, `StateError` for no broker."""
     from kafka import KafkaConsumer, TopicPartition  # noqa: PLC0415 - a fifth of a second, for this input only
     from kafka.errors import KafkaError  # noqa: PLC0415
@@ -113,7 +111,7 @@ def opened(path: str, bytes_max: int) -> Iterator["Records"]:
         if not numbers:
             raise InputError(f"{path}: there is no topic {wanted.topic} on {wanted.brokers}")
         parts = [TopicPartition(wanted.topic, number) for number in sorted(numbers)]
-        yield Records(consumer, bounds(consumer, parts, wanted, path), bytes_max)
+        yield Records(consumer, bounds(consumer, parts, wanted, path))
     except KafkaError as error:
         raise StateError(f"{path}: {error!r}") from error
     finally:
@@ -147,21 +145,20 @@ def _places(
 class Records:
     """The records of a range, by time, partition and offset; memory holds a few thousand of a partition."""
 
-    def __init__(self, consumer: Any, found: dict[Any, tuple[int, int]], bytes_max: int) -> None:
+    def __init__(self, consumer: Any, found: dict[Any, tuple[int, int]]) -> None:
         self.total = sum(high - low for low, high in found.values())
         self.done = 0
         """Records of the range that were passed on."""
         self._consumer = consumer
         self._ends = {part: high for part, (_, high) in found.items()}
         self._ahead: dict[Any, deque[Any]] = {part: deque() for part in found}
-        self._bytes_max = bytes_max
         consumer.assign(list(found))
         for part, (low, _) in found.items():
             consumer.seek(part, low)
 
     def __iter__(self) -> Iterator[bytes]:
         for record in self.whole():
-            yield line_of(record)[: self._bytes_max + 1]
+            yield line_of(record)
 
     def whole(self) -> Iterator[Any]:
         """As the client has them."""

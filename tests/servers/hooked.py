@@ -13,6 +13,7 @@ from models.caep import to_caep
 from models.command import Action, Command
 from models.remediation import read_acknowledgement
 from sandbox.ports import HOST, free_port
+from tests.builders import command_of
 from tests.servers.deployment import CHAINBRAKE, Deployment, until
 
 READY_S_MAX = 30.0
@@ -105,22 +106,8 @@ class Gateway:
 
 def ordered(action: Action, session: str, **fields: object) -> Command:
     """A command as a worker would send it."""
-    now_ms = int(time.time() * 1000)
-    known: dict[str, Any] = {
-        "id": uuid4().hex,
-        "action": action,
-        "session": session,
-        "workflow": f"wf-{session}",
-        "agent": "agent-1",
-        "at_ms": now_ms,
-        "seen_ms": now_ms,
-        "expires_ms": now_ms + HOUR_MS,
-        "event_id": "e1",
-        "event_source": "test",
-        "risk": 0.9,
-        "reason": "a test",
-    }
-    return Command(**{**known, **fields})
+    known = {"id": uuid4().hex, "session": session, "workflow": f"wf-{session}", "agent": "agent-1"}
+    return command_of(action, int(time.time() * 1000), HOUR_MS, **{**known, **fields})
 
 
 def send(deployment: Deployment, *messages: Command | bytes | None) -> None:
