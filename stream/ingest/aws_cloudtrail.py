@@ -42,6 +42,7 @@ REFUSED = re.compile(
     re.IGNORECASE,
 )
 """Error codes of a caller that was refused, by rights or by credential; any other error is one."""
+NUMBERED = re.compile(r"\d")
 IDENTITY_DEPTH_MAX = 4
 NOTHING = Raw(b"")
 NULL = Raw(b"null")
@@ -206,13 +207,16 @@ def _seen(
     maker_of: tuple[Handle, ...] = ()
     request = (Handle("aws.request", record.requestID[:NAME_MAX]),) if record.requestID else ()
     minted = reading.facts.get(Fact.MINTED)
+    called = _role_session(reading.facts)
     if operation in STS_LOGINS:
         session, follows = _login(reading, caller)
+    else:
+        brings = called
     if minted and outcome is Outcome.OK:
         if operation in MAKES_KEYS:
             maker_of = (Handle("aws.access_key", minted),)
         elif operation.startswith("sts:"):
-            brings = (Handle("aws.access_key", minted),)
+            brings = (*brings, Handle("aws.access_key", minted))
     at_ms = millis(record.eventTime or record.logged_at or "")
     event_id = name(record.eventID) or stable_id(
         SOURCE, operation, str(at_ms), caller.session, record.requestID or "", reading.target
@@ -240,7 +244,18 @@ def _seen(
         effects=tuple(reading.effects)[:EFFECTS_MAX],
         facts=dict(list(reading.facts.items())[:FACTS_MAX]),
     )
-    return Sighting(event=event, follows=(*request, *follows), brings=brings, maker_of=maker_of)
+    return Sighting(event=event, follows=(*request, *follows, *called), brings=brings, maker_of=maker_of)
+
+
+def _role_session(facts: dict[str, str]) -> tuple[Handle, ...]:
+    """What a session in a role is called, and where it is; a name without a number is many sessions'.
+
+    Whoever goes on into another role mostly keeps it, and acts there before that step is on record.
+    """
+    called, address = facts.get("session_name", ""), facts.get(Fact.ADDRESS)
+    if not address or not NUMBERED.search(called):
+        return ()
+    return (Handle("aws.role_session", f"{called} {address}"[:NAME_MAX]),)
 
 
 def _operation(source: str, event: str) -> str:

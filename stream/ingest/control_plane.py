@@ -320,7 +320,9 @@ def _registered(what: Registered, reference: Named) -> Callable[[Head, bytes], S
             expires_ms=moment(window[1] or declared.expires),
             facts=_facts(declared),
         )
-        return (Sighting(event=event, settled=True),)
+        announced = what is Registered.EXERCISE and event.grade is Grade.ATTESTED
+        brings = (Handle("exercise", session),) if announced else ()
+        return (Sighting(event=event, settled=True, brings=brings),)
 
     return read
 

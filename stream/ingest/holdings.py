@@ -43,7 +43,9 @@ REQUESTS = frozenset(
 """Kinds that name one call."""
 SHAREABLE = CREDENTIALS | {"pod", "pod_uid", "trace"}
 """Kinds that can be several sessions' at a time: one that two live sessions hold names neither."""
-WORKLOADS = frozenset({"conversation", "pod", "pod_uid", "github.run", "trace"})
+NAMES_IN_EXERCISES = frozenset({"aws.role_session"})
+"""Kinds that are a mere name, and tell an announced exercise's session alone: honest jobs share names."""
+WORKLOADS = NAMES_IN_EXERCISES | {"conversation", "pod", "pod_uid", "github.run", "trace", "exercise"}
 
 HELD_FOR_MS = {
     kind: 7 * DAY_MS if kind in WORKLOADS else 36 * HOUR_MS if kind in CREDENTIALS else REQUEST_MS

@@ -19,7 +19,15 @@ from models.event import MOVED_MAX, AnyEvent, Event, Grade, Join, Operation, Ses
 from models.registry import Registry
 from stream.ingest.delegations import SOURCE, Delegations
 from stream.ingest.duplicates import Seen
-from stream.ingest.holdings import CREDENTIALS, HELD_FOR_MS, REQUESTS, SLACK_MS, Holding, Holdings
+from stream.ingest.holdings import (
+    CREDENTIALS,
+    HELD_FOR_MS,
+    NAMES_IN_EXERCISES,
+    REQUESTS,
+    SLACK_MS,
+    Holding,
+    Holdings,
+)
 from stream.ingest.memory import Table
 from stream.ingest.one_sided import OneSided
 from stream.ingest.placing import Place, Placer
@@ -177,7 +185,10 @@ class Resolver:
                 ends = self.holdings.call(handle.value, event.at_ms, place.session)
                 yield from (Handle("keycloak.call", end) for end in ends)
             return
-        if not place.sure and handle.kind not in CREDENTIALS:
+        if handle.kind in NAMES_IN_EXERCISES:
+            if self.holdings.holder(Handle("exercise", place.session), event.at_ms) is None:
+                return
+        elif not place.sure and handle.kind not in CREDENTIALS:
             return
         known = self.holdings.holder(handle, event.at_ms)
         alive = known is not None and not self.runs.of(known.session).ended

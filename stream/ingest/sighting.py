@@ -27,6 +27,7 @@ HANDLES = {
     "pod": "name of the pod a session runs in",
     "pod_uid": "uid of that pod",
     "aws.access_key": "AWS access key id (AKIA… or ASIA…)",
+    "aws.role_session": "session name in a role, and address, `<name> <address>`: of exercises only",
     "aws.request": "requestID of a CloudTrail record; aws.request_id of a span",
     "okta.api_token": "id of an Okta API token, or of an access token",
     "okta.request": "debugContext.debugData.requestId; the response header of a span",
@@ -42,6 +43,7 @@ HANDLES = {
     "github.hashed_token": "hashed_token of the GitHub audit log",
     "github.request": "request_id of the GitHub audit log; the response header of a span",
     "github.run": "workflow run id",
+    "exercise": "session that an announced exercise was registered for",
 }
 """Every kind of handle, and what its value is. A handle is never a usable credential."""
 

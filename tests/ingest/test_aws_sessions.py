@@ -27,7 +27,7 @@ def seen(*args: Any, **changed: Any) -> Operation:
 
 
 def test_who_did_it_is_looked_for_in_the_order_of_the_rules() -> None:
-    """Request id, key, source identity, name of the session, pod."""
+    """Request id, key, source identity, name of the session, pod; its name and address, for exercises."""
     identity = role(session="reporter-5d9f")
     identity["sessionContext"]["sourceIdentity"] = "talk-81"
     found = sighting("iam:ListRoles", userIdentity=identity)
@@ -37,8 +37,9 @@ def test_who_did_it_is_looked_for_in_the_order_of_the_rules() -> None:
         Handle("conversation", "talk-81"),
         Handle("conversation", "reporter-5d9f"),
         Handle("pod", "reporter-5d9f"),
+        Handle("aws.role_session", "reporter-5d9f 198.51.100.7"),
     )
-    assert (found.brings, found.maker_of, found.settled) == ((), (), False)
+    assert (found.brings, found.maker_of, found.settled) == (found.follows[-1:], (), False)
 
 
 def test_a_session_of_a_role_belongs_to_whom_it_is_called_after_else_to_the_key_it_came_from() -> None:
@@ -116,7 +117,7 @@ def test_a_key_starts_a_session_of_its_own_and_its_maker_is_remembered() -> None
     answer = {"accessKey": {"accessKeyId": "AKIAMADEUPNEWKEY0001", "status": "Active", "userName": "bo"}}
     found = sighting("iam:CreateAccessKey", {"userName": "bo"}, answer)
     assert found.maker_of == (Handle("aws.access_key", "AKIAMADEUPNEWKEY0001"),)
-    assert found.brings == ()
+    assert found.brings == (Handle("aws.role_session", "run-17 198.51.100.7"),)
 
 
 @pytest.mark.parametrize(
