@@ -41,7 +41,7 @@ def main() -> None:
     began_s = time.monotonic()
     with (
         tempfile.TemporaryDirectory(prefix="chainbrake-bench-") as name,
-        Kafka() as kafka,
+        Kafka(for_load=True) as kafka,
         Valkey() as valkey,
     ):
         folder = Path(name)

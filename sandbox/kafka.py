@@ -52,14 +52,18 @@ _LOGGING = [
 
 
 class Kafka(Server):
-    """One broker. `bootstrap` is its address; topics are made by those who use them, never by accident."""
+    """One broker. `bootstrap` is its address; topics are made by those who use them, never by accident.
+
+    `for_load`: it is to carry as much as it can, rather than to start with little.
+    """
 
     name = "kafka"
     ready_s_max = 60.0
 
-    def __init__(self, data: Path | None = None, *, heap_mb: int = 768) -> None:
+    def __init__(self, data: Path | None = None, *, heap_mb: int = 768, for_load: bool = False) -> None:
         super().__init__(data)
         self._heap_mb = heap_mb
+        self._for_load = for_load
         self._broker_port = free_port()
         self._controller_port = free_port()
         self._class_path = ""
@@ -75,7 +79,7 @@ class Kafka(Server):
         settings = self._write_settings()
         if not (self.data / "log" / "meta.properties").exists():
             self._format(settings)
-        return [*self._java(self._heap_mb), "kafka.Kafka", str(settings)]
+        return [*self._java(self._heap_mb, optimised=self._for_load), "kafka.Kafka", str(settings)]
 
     def settings(self) -> str:
         """What stands in its `server.properties`."""
@@ -103,9 +107,11 @@ class Kafka(Server):
         finally:
             logging.getLogger("kafka").removeFilter(_silent)
 
-    def _java(self, heap_mb: int) -> list[str]:
+    def _java(self, heap_mb: int, *, optimised: bool = False) -> list[str]:
         # The serial collector: small and quick to start, and the machine's other cores are for others.
         options = [f"-Xmx{heap_mb}m", "-XX:+UseSerialGC", "-XX:-UsePerfData"]
+        if not optimised:  # what lives for minutes spends more on its second compiler than that gains
+            options.append("-XX:TieredStopAtLevel=1")
         quiet = ["--sun-misc-unsafe-memory-access=allow", *_LOGGING]
         return [java(), *options, *quiet, "-cp", self._class_path]
 
