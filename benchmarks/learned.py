@@ -17,9 +17,9 @@ import numpy as np
 from msgspec.structs import replace
 from sklearn.metrics import precision_recall_curve, roc_auc_score
 
-import detectors.learned
 from benchmarks.report import Report
 from benchmarks.scenarios import baseline_of_history
+from detectors.catalog import LEARNED
 from detectors.chains.hosted import NOTHING
 from detectors.policy import Policy
 from detectors.thresholds import DetectorSettings
@@ -40,10 +40,6 @@ RATES = (0.05, 0.01)
 KINDS = ("benign", "injected_success", "injected_failed")
 NORMAL_THERE = 553_366
 """Normal test sessions of HDFS; one in a hundred is at hand, and false alarms are scaled."""
-
-LEARNED = tuple(
-    sorted(file.stem for file in Path(detectors.learned.__file__).parent.glob("*.py") if file.stem[0] != "_")
-)
 
 
 def learned_alone() -> Policy:
@@ -105,7 +101,7 @@ def scenarios_learned(data: Path) -> Report:
             + ", ".join(f"{velocity[group]} {group}" for group in ("benign", "malicious", "twin"))
         ],
         notes=[
-            f"learned detectors: {', '.join(LEARNED)}",
+            f"learned detectors: {', '.join(sorted(LEARNED))}",
             "a finding is not a stop: the policy's levels decide, and weigh rules beside it",
             "the history alone is two weeks; what is new and honest is what approvals and plans vouch for",
         ],

@@ -138,7 +138,11 @@ def by_kind(active: list[Detector]) -> dict[type[Event], tuple[Detector, ...]]:
     return {kind: tuple(detector for detector in active if kind in detector.attends) for kind in kinds}
 
 
-_UNTAUGHT = _every(Policy(), Knowledge(None, EMPTY))
+_NOTHING_KNOWN = Knowledge(None, EMPTY)
+_UNTAUGHT = _every(Policy(), _NOTHING_KNOWN)
+
+LEARNED = frozenset(detector.name for detector in _learned(Policy(), _NOTHING_KNOWN))
+"""Detectors that compare with what was learned, and are no rules."""
 
 BY_HABIT = frozenset(detector.name for detector in _UNTAUGHT if detector.by_habit)
 """Detectors that ask what a job is used to."""

@@ -17,7 +17,6 @@ VERDICTS = {Verdict.FALSE_POSITIVE: (1, "False Positive"), Verdict.TRUE_POSITIVE
 
 RULE, LEARNED = (1, "Rule"), (4, "Learning (ML/DL)")
 SEVERITY_HIGH = 4
-LEARNED_PREFIX = "unusual_"
 
 
 class Unmapped(Struct, frozen=True):
@@ -35,15 +34,16 @@ class Event(Struct, frozen=True):
 _own = msgspec.json.Decoder(Event)
 
 
-def to_ocsf(finding: Finding) -> dict[str, Any]:
+def to_ocsf(finding: Finding, *, learned: bool = False) -> dict[str, Any]:
     """The event; times in milliseconds, scores 0 to 100. The whole finding stands under `unmapped`.
 
+    `learned`: its detector compares with what was learned, and is no rule.
     A disposition is an update of what it is about, with the verdict of OCSF's incident profile.
     """
     activity, status, uid = ACTIVITY_CREATE, STATUS_NEW, finding.id
     if finding.verdict is not None:
         activity, status, uid = ACTIVITY_UPDATE, STATUS_RESOLVED, finding.about
-    type_id, type_name = LEARNED if finding.detector.startswith(LEARNED_PREFIX) else RULE
+    type_id, type_name = LEARNED if learned else RULE
     severity_id = _severity_id(finding.risk)
     return {
         "class_uid": CLASS_UID,

@@ -2,6 +2,7 @@
 
 import msgspec
 
+from detectors.catalog import LEARNED
 from models import cloudevent
 from models.acknowledgement import Acknowledgement
 from models.caep import to_caep
@@ -65,7 +66,7 @@ def record_of(message: Message, topics: Topics, issuer: str) -> Record:
         message.session,
         [("correlationid", message.workflow), ("causationid", message.event_id)],
     )
-    value = JSON.encode(to_ocsf(message))
+    value = JSON.encode(to_ocsf(message, learned=message.detector in LEARNED))
     return Record(topics.findings, message.session.encode(), value, cloudevent.binary_headers(named))
 
 

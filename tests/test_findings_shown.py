@@ -12,6 +12,9 @@ from models.errors import InputError
 from models.event import Grade
 from models.finding import Elsewhere, Finding, Verdict
 from models.ocsf import from_ocsf, to_ocsf
+from stream.messages import record_of
+from stream.settings import Settings
+from stream.topics import topics_of
 from tests.printed import printed
 
 FOUND = Finding(
@@ -52,6 +55,22 @@ def shown(
 def test_a_finding_is_read_back_whole(finding: Finding) -> None:
     """From the form that a SIEM reads."""
     assert from_ocsf(msgspec.json.encode(to_ocsf(finding))) == finding
+
+
+@pytest.mark.parametrize(
+    ("detector", "analytic"),
+    [
+        ("unusual_transition", "Learning (ML/DL)"),
+        ("resembles_hijack", "Learning (ML/DL)"),
+        ("unfamiliar_act", "Learning (ML/DL)"),
+        ("secret_then_change", "Rule"),
+        ("a_chain:crossing", "Rule"),
+    ],
+)
+def test_a_siem_is_told_what_was_learned_and_what_is_a_rule(detector: str, analytic: str) -> None:
+    """By the catalog, whatever a detector is called."""
+    record = record_of(replace(FOUND, detector=detector), topics_of(Settings()), "//test")
+    assert json.loads(record.value)["finding_info"]["analytic"]["type"] == analytic
 
 
 @pytest.mark.parametrize(
