@@ -17,7 +17,7 @@ RUN CHAINBRAKE_COMPILED=1 /opt/compile/bin/pip wheel --no-deps --no-build-isolat
 
 FROM python:3.13-slim
 ENV PATH=/opt/chainbrake/bin:$PATH PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1
-# Large pages, where the system gives them to who asks: see "Memory in large pages" in docs/operating.md.
+# Large pages, where the system gives them to who asks: see "Memory in large pages" in docs/deploying.md.
 ENV PYTHONMALLOC=malloc GLIBC_TUNABLES=glibc.malloc.hugetlb=1
 RUN useradd --system --uid 10001 --home-dir /var/lib/chainbrake --create-home chainbrake
 # A volume mounted here begins as this folder is: the user's own.

@@ -167,7 +167,7 @@ def _refuse_unknown(names: Iterable[str]) -> None:
     known = [PREFIX + field.upper() for field in (*Settings.__struct_fields__, *ELSEWHERE)]
     for name in sorted(set(names).difference(known)):
         near = get_close_matches(name, known, 1, 0.0)[0]
-        raise SettingsError(f"{name} is not a setting; did you mean {near}? All are in docs/operating.md")
+        raise SettingsError(f"{name} is not a setting; did you mean {near}? All are in docs/deploying.md")
 
 
 def _is_service_link(name: str, value: str) -> bool:

@@ -34,7 +34,7 @@ def pins(name: str) -> dict[str, str]:
 
 def test_the_image_asks_for_large_pages_as_the_page_says_and_the_benchmarks_do() -> None:
     """What was measured is what runs."""
-    image, page = ((REPOSITORY / name).read_text() for name in ("Dockerfile", "docs/operating.md"))
+    image, page = ((REPOSITORY / name).read_text() for name in ("Dockerfile", "docs/deploying.md"))
     told = " ".join(f"{name}={value}" for name, value in LARGE_PAGES.items())
     assert f"\nENV {told}\n" in image
     assert f"`{told}`" in page

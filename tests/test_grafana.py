@@ -19,7 +19,7 @@ from stream.settings import PREFIX, Settings
 REPOSITORY = Path(__file__).parent.parent
 GRAFANA = REPOSITORY / "grafana"
 PROMETHEUS = GRAFANA / "prometheus"
-OPERATING = (REPOSITORY / "docs" / "operating.md").read_text()
+OPERATING, DEPLOYING = ((REPOSITORY / "docs" / page).read_text() for page in ("operating.md", "deploying.md"))
 BOARD: dict[str, Any] = json.loads(DASHBOARD.read_text())
 RULES: list[dict[str, Any]] = [
     rule
@@ -64,9 +64,9 @@ def exposed() -> set[str]:
     return found
 
 
-def table(heading: str) -> list[list[str]]:
-    """The rows of the table under a heading of the operating page."""
-    section = re.split(r"(?m)^#+ ", OPERATING.split(f"# {heading}\n", 1)[1], maxsplit=1)[0]
+def table(page: str, heading: str) -> list[list[str]]:
+    """The rows of the table under a heading of the page."""
+    section = re.split(r"(?m)^#+ ", page.split(f"# {heading}\n", 1)[1], maxsplit=1)[0]
     rows = [line for line in section.splitlines() if line.startswith("|")][2:]
     return [[cell.strip() for cell in row.strip("|").split("|")] for row in rows]
 
@@ -175,12 +175,12 @@ def test_the_page_tells_every_metric_as_the_worker_does() -> None:
         [f"`{family.name}{'_total' if family.type == 'counter' else ''}`", family.type, family.documentation]
         for family in metrics.REGISTRY.collect()
     ]
-    assert table("Metrics") == told
+    assert table(OPERATING, "Metrics") == told
 
 
 def test_the_page_tells_every_setting_and_its_default() -> None:
     """Names and defaults of the table are those of `Settings`."""
-    told = {row[0].strip("`"): row[1].strip("`") for row in table("Settings") if row[2]}
+    told = {row[0].strip("`"): row[1].strip("`") for row in table(DEPLOYING, "Settings") if row[2]}
     assert told == {f"{PREFIX}{field.name.upper()}": str(field.default) for field in fields(Settings)}
 
 
@@ -189,7 +189,7 @@ def test_the_page_tells_every_kind_of_redis_key() -> None:
     folder = REPOSITORY / "stream" / "state"
     written = "".join((folder / name).read_text() for name in ("store.py", "lineage.py"))
     listed = re.findall(r"(?m)^    (cb:\S+)\s+(\w+)", written)
-    assert {(row[0].strip("`"), row[1]) for row in table("Redis")} == set(listed)
+    assert {(row[0].strip("`"), row[1]) for row in table(DEPLOYING, "Redis")} == set(listed)
 
 
 def test_the_page_calls_a_panel_what_the_dashboard_calls_it() -> None:
@@ -200,9 +200,11 @@ def test_the_page_calls_a_panel_what_the_dashboard_calls_it() -> None:
     assert quoted <= {panel["title"] for panel in BOARD["panels"]}
 
 
-def test_the_page_calls_a_line_of_the_log_what_the_worker_calls_it() -> None:
+def test_the_pages_call_a_line_of_the_log_what_the_worker_calls_it() -> None:
     """Somebody searches for it."""
-    told = {" ".join(words.split()) for words in re.findall(r"`([a-z]+(?:\s[a-z:]+)+)`", OPERATING)}
+    told = {
+        " ".join(words.split()) for words in re.findall(r"`([a-z]+(?:\s[a-z:]+)+)`", OPERATING + DEPLOYING)
+    }
     others = ("chainbrake ", "docker ", "make ", "appendfsync ", "appendonly ")
     lines = {words for words in told if not words.startswith(others)}
     code = "".join(path.read_text() for path in (REPOSITORY / "stream").rglob("*.py"))

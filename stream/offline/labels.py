@@ -1,7 +1,7 @@
 """What is known of recorded sessions, and what it makes of the commands against them.
 
-The file is JSON: a list of entries, or `{"scenarios": [...]}`; `docs/operating.md` shows one. It is read for
-measuring alone: nothing that judges has it.
+The file is JSON: a list of entries, or `{"scenarios": [...]}`; `docs/backtesting.md` shows one. It is read
+for measuring alone: nothing that judges has it.
 """
 
 from collections.abc import Iterable

@@ -21,7 +21,7 @@ from tests.servers.deployment import Deployment, until
 from tests.servers.hooked import CHAIN, Gateway
 from tests.servers.test_hook import answers, refused, run_chain
 
-OPERATING = Path(__file__).parents[2] / "docs" / "operating.md"
+DEPLOYING = Path(__file__).parents[2] / "docs" / "deploying.md"
 PASSWORDS = {"worker": "w0rker-Secret", "hook": "h00k-Secret", "stranger": "5tranger-Secret"}
 SOON_S = 30.0
 
@@ -55,7 +55,7 @@ def deployment(
 
 def rules(deployment: Deployment) -> Iterator[ACL]:
     """As the table in the manual says."""
-    for row in OPERATING.read_text().split("### Rules of access\n")[1].split("\n### ")[0].splitlines():
+    for row in DEPLOYING.read_text().split("### Rules of access\n")[1].split("\n### ")[0].splitlines():
         if not row.startswith("| `"):
             continue
         who, what, name, operations = (cell.strip().strip("`") for cell in row.strip("|").split("|"))
