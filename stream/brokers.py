@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
+from kafka import KafkaConsumer
 from kafka.errors import KafkaConnectionError, KafkaError, KafkaTimeoutError
 from kafka.net.compat import KafkaNetClient
 
@@ -55,6 +56,21 @@ def opened(kind: Callable[..., Client], settings: Settings, **options: Any) -> C
         for client in made:
             client.close()
         raise
+
+
+def reader(settings: Settings, client: str, **options: Any) -> KafkaConsumer:
+    """A consumer of no group: it is told where to read, and commits nothing. Raises as `opened` does."""
+    return opened(
+        KafkaConsumer,
+        settings,
+        client_id=f"chainbrake-{client}",
+        group_id=None,
+        enable_auto_commit=False,
+        auto_offset_reset="earliest",
+        allow_auto_create_topics=False,
+        metrics_enabled=False,
+        **options,
+    )
 
 
 @contextmanager

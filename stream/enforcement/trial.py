@@ -10,7 +10,7 @@ from typing import Self
 from uuid import uuid4
 
 import msgspec
-from kafka import KafkaConsumer, TopicPartition
+from kafka import TopicPartition
 from kafka.errors import KafkaError
 from msgspec import Struct
 
@@ -19,7 +19,7 @@ from models.caep import to_caep
 from models.command import Action, Command
 from models.errors import InputError, StateError
 from models.remediation import read_acknowledgement
-from stream.brokers import connecting, opened
+from stream.brokers import connecting, reader
 from stream.enforcement.publisher import DELIVER_MS_MAX, Publisher
 from stream.messages import Record, record_of
 from stream.settings import Settings
@@ -57,15 +57,7 @@ class Trial:
         self._publisher = Publisher(settings, "trial")
         self._publisher.know(self._topics.commands, self._topics.acks)
         with connecting(settings):
-            self._consumer = opened(
-                KafkaConsumer,
-                settings,
-                client_id="chainbrake-trial",
-                group_id=None,
-                enable_auto_commit=False,
-                allow_auto_create_topics=False,
-                metrics_enabled=False,
-            )
+            self._consumer = reader(settings, "trial")
         numbers = self._consumer.partitions_for_topic(self._topics.acks) or ()
         parts = [TopicPartition(self._topics.acks, number) for number in numbers]
         self._consumer.assign(parts)

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from heapq import heapify, heappop, heappush
 from typing import Any
-from urllib.parse import parse_qsl, quote, unquote, urlsplit
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 import msgspec
 from msgspec import Struct
@@ -79,9 +79,9 @@ def since(settings: Settings, topic: str, since_ms: int) -> Iterator[Any]:
 
     Raises `InputError` for a topic that is not there, `StateError` for no broker.
     """
-    begin = quote(datetime.fromtimestamp(since_ms / 1000, UTC).isoformat())
+    begin = datetime.fromtimestamp(since_ms / 1000, UTC).isoformat()
     try:
-        with opened(f"{SCHEME}{settings.kafka}/{topic}?from={begin}") as records:
+        with _read(Range(settings.kafka, topic, begin, ""), settings, topic) as records:
             yield from records.whole()
     except EmptyRangeError:
         return
@@ -90,22 +90,20 @@ def since(settings: Settings, topic: str, since_ms: int) -> Iterator[Any]:
 @contextmanager
 def opened(path: str) -> Iterator["Records"]:
     """The records of a range. Raises `InputError` for a range that is none, `StateError` for no broker."""
-    from kafka import KafkaConsumer, TopicPartition  # noqa: PLC0415 - a fifth of a second, for this input only
+    wanted = asked(path)
+    with _read(wanted, read_settings(os.environ, kafka=wanted.brokers), path) as records:
+        yield records
+
+
+@contextmanager
+def _read(wanted: Range, settings: Settings, path: str) -> Iterator["Records"]:
+    from kafka import TopicPartition  # noqa: PLC0415 - a fifth of a second, for this input only
     from kafka.errors import KafkaError  # noqa: PLC0415
 
     from stream import brokers  # noqa: PLC0415 - imports it
 
-    wanted = asked(path)
-    settings = read_settings(os.environ, kafka=wanted.brokers)
     with brokers.connecting(settings):
-        consumer = brokers.opened(
-            KafkaConsumer,
-            settings,
-            group_id=None,
-            client_id="chainbrake-range",
-            enable_auto_commit=False,
-            auto_offset_reset="earliest",
-        )
+        consumer = brokers.reader(settings, "range")
     try:
         numbers = consumer.partitions_for_topic(wanted.topic) if wanted.topic in consumer.topics() else None
         if not numbers:
