@@ -14,7 +14,7 @@ RSIGMA := 0.23.0
 
 PIP_QUIET := --quiet --disable-pip-version-check
 PIP_INSTALL := $(BIN)/python -m pip install $(PIP_QUIET)
-# Universal: one file for CPython 3.11 to 3.13 on every platform, with the hash of each wheel.
+# Universal: one file for CPython 3.11 to 3.14 on every platform, with the hash of each wheel.
 # `fewest`: one version of numpy and scipy on every Python, so that a baseline is the same on all of them.
 UV_COMPILE := $(LOCKER)/bin/uv pip compile --upgrade --universal --python-version 3.11 --fork-strategy fewest \
 	--generate-hashes --no-header --no-annotate --no-emit-index-url --no-emit-find-links --quiet

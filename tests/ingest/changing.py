@@ -1,8 +1,14 @@
 """Records as bytes, and every place in one that may be changed."""
 
 import json
+import sys
 from collections.abc import Iterator
 from typing import Any
+
+from models.errors import Unreadable
+
+TOO_DEEP = Unreadable.INVALID if sys.version_info < (3, 14) else Unreadable.NOT_JSON
+"""What a hundred thousand brackets are that nobody closes: later Pythons look on to their end."""
 
 
 def encoded(record: Any) -> bytes:

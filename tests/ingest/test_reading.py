@@ -22,6 +22,7 @@ from stream.ingest.reading import (
     nested,
     texts,
 )
+from tests.ingest.changing import TOO_DEEP
 
 
 class Sample(msgspec.Struct):
@@ -44,7 +45,7 @@ DECODER = msgspec.json.Decoder(Sample)
         (b'{"id": "\\ud800"}', Unreadable.NOT_JSON),
         (b'{"id": 3}', Unreadable.INVALID),
         (b'{"id": "a", "count": 1e999}', Unreadable.INVALID),
-        (b'{"more": ' + b"[" * 100_000, Unreadable.INVALID),
+        (b'{"more": ' + b"[" * 100_000, TOO_DEEP),
         (b"[]", Unreadable.INVALID),
         (b'"' + b"a" * EVENT_BYTES_MAX + b'"', Unreadable.TOO_LARGE),
     ],
