@@ -58,7 +58,8 @@ class Worker:
             with urllib.request.urlopen(f"http://{HOST}:{self.port}{path}", timeout=5) as answer:
                 return answer.status, answer.read().decode()
         except urllib.error.HTTPError as error:
-            return error.code, error.read().decode()
+            with error:  # an answer, too, which is left open else
+                return error.code, error.read().decode()
         except OSError:
             return 0, ""
 
