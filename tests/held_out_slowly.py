@@ -1,6 +1,6 @@
 """Counts without those of a few sessions, put together as a whole."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from models.baselines.calibration import Calibration
 from models.baselines.counting import Member, count_arguments, count_rest, members, steps_of
@@ -25,14 +25,14 @@ def reached_slowly(counts: SurpriseCounts, fold: Sequence[Placed]) -> list[Reach
     return [reached(Expectation(left, each.agent, each.role, shared), each.run) for each in fold]
 
 
-def without(key: str, total: CohortCounts, sessions: Iterable[Member]) -> CohortCounts:
+def without(key: str, total: CohortCounts, sessions: Sequence[Member]) -> CohortCounts:
     """What is left of a cohort."""
     held = CohortCounts()
-    count_arguments(held, key, list(sessions))
+    count_arguments(held, key, sessions)
     for session in sessions:
         for back, symbol in steps_of(session):
             _count_known(total.after, held.after, back if key else (), symbol)
-        count_rest(held, session, timed=bool(key))
+    count_rest(held, sessions, timed=bool(key))
     return CohortCounts(
         sessions=total.sessions - held.sessions,
         after=_history(total.after, held.after),

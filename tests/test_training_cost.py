@@ -12,12 +12,14 @@ import msgspec
 import pytest
 from msgspec.structs import replace
 
+from detectors.catalog import BUDGETED, Knowledge, detectors
 from detectors.policy import Policy
 from models.attested import Fact
 from models.baselines.learning import learn
 from models.event import OpClass, Operation, Origin, Provenance, SystemKind
+from models.registry import EMPTY
 from stream.learning import kept, teaching
-from stream.learning.teaching import Recorded
+from stream.learning.teaching import Recorded, for_teaching
 from stream.learning.training import train
 from tests.builders import CLERK, FAST, RARE, ROTATOR, SIGNER, SLOW
 from tests.builders import recorded as honest_runs
@@ -86,6 +88,24 @@ def test_what_is_kept_of_an_event_is_small(monkeypatch: pytest.MonkeyPatch) -> N
     taken, _ = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert taken / events < 1_100
+
+
+def test_workflows_that_nobody_said_a_word_about_stay_packed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """To unpack them all again took a fifteenth of the time."""
+    monkeypatch.setattr(kept, "WORKFLOWS_MAX", 1)
+    recorded = Recorded(Policy())
+    for line in history(3, 1, 0):
+        recorded.add(line)
+    monkeypatch.delattr(kept, "_decode")
+    assert len(recorded.told()) == 3
+
+
+def test_without_a_baseline_nobody_who_goes_by_its_limits_is_asked() -> None:
+    """Counting shapes for nobody took a fortieth of the time."""
+    policy = for_teaching(Policy())
+    asked = {detector.name for detector in detectors(policy, Knowledge(None, EMPTY))}
+    assert asked.isdisjoint(BUDGETED)
+    assert {"read_then_write_chain", "unapproved_change", "unfamiliar_act"} <= asked
 
 
 @pytest.mark.slow

@@ -4,22 +4,41 @@ So no more than a few stand in memory at once, and what is counted stays in the 
 """
 
 from array import array
+from bisect import bisect_right
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain
 
 from msgspec import Struct
 
 from models.baselines.cohorts import EVERYBODY
-from models.baselines.counts import END, ORDER, START, CohortCounts, Row, add_to, repeat_bucket, symbol_of
+from models.baselines.counts import (
+    END,
+    GAPS_MS,
+    ORDER,
+    START,
+    CohortCounts,
+    History,
+    repeat_bucket,
+    symbol_of,
+)
 from models.baselines.origins import ANY, NAME, Leaf, Said, add_origins, leaves
-from models.baselines.sequences import count_gap, count_next
+from models.baselines.sequences import count_next
 from models.baselines.surprise import remember
-from models.event import Operation, Outcome
+from models.event import ERROR, Operation
 
 Run = Sequence[Operation]
 """The operations of one session, in order of time."""
 
+FROM_START = (START,) * ORDER
+
 Step = tuple[tuple[str, ...], str]
 """The `ORDER` symbols before it, newest first, its session's start again and again before that; its own."""
+
+
+Bucketed = tuple[str, int]
+
+NONE_FAILED: frozenset[int] = frozenset()
 
 
 class Member(Struct):
@@ -30,10 +49,27 @@ class Member(Struct):
     """Broad to narrow."""
     symbols: Sequence[str]
     """Of its operations."""
+    failed: frozenset[int]
+    """Places of those that failed."""
+    pauses: Sequence[Bucketed]
+    """Before each that did not fail: its class, and the bucket of the pause."""
+    repeats: Sequence[Bucketed]
+    """Symbol, and the bucket of how often it came without failing."""
     said: Sequence[Said]
     """Where the values of their arguments came from, one after the other."""
     said_at: Sequence[int]
     """Of these, by which of the operations that did not fail."""
+
+
+Told = tuple[
+    Sequence[str],
+    frozenset[int],
+    Sequence[Bucketed],
+    Sequence[Bucketed],
+    Sequence[Said],
+    Sequence[int],
+]
+"""What a `Member` holds beside its operations and cohorts."""
 
 
 Members = dict[str, list[Member]]
@@ -48,50 +84,55 @@ def members(sessions: Iterable[Member]) -> Members:
     return by_key
 
 
-def counted(key: str, sessions: Iterable[Member]) -> CohortCounts:
+def counted(key: str, sessions: Sequence[Member]) -> CohortCounts:
     """What the sessions of a cohort did."""
     cohort = CohortCounts()
     count_arguments(cohort, key, sessions)
-    for session in sessions:
-        if key == EVERYBODY:
-            _count_everybody(cohort, session)
-        else:
+    if key == EVERYBODY:  # without history: what one agent does after a step says nothing of another
+        came = Counter(symbol for session in sessions for _, symbol in steps_of(session))
+        cohort.after = History(came.total(), dict(came))
+    else:
+        for session in sessions:
             for back, symbol in steps_of(session):
                 count_next(cohort.after, back, symbol)
-        count_rest(cohort, session, timed=key != EVERYBODY)
+    count_rest(cohort, sessions, timed=key != EVERYBODY)
     return cohort
 
 
 def count_arguments(cohort: CohortCounts, key: str, sessions: Iterable[Member]) -> None:
     """Where the values of their arguments came from."""
-    tally: dict[Said, int] = {}
-    for session in sessions:
-        said = session.said
-        if key == EVERYBODY:
-            said = [(ANY, argument, leaf) for _, argument, leaf in said]
-        elif session.keys[0] != key:  # who spoke of an operation is a habit of the broadest cohort
-            said = [each for each in said if each[1] != NAME]
-        for each in said:
-            tally[each] = tally.get(each, 0) + 1
+    told = (each.said if key in (EVERYBODY, *each.keys[:1]) else _unnamed(each) for each in sessions)
+    tally = Counter(chain.from_iterable(told))
+    if key == EVERYBODY:
+        of_any: Counter[Said] = Counter()
+        for (_, argument, leaf), times in tally.items():
+            of_any[ANY, argument, leaf] += times
+        tally = of_any
     add_origins(cohort, tally)
 
 
-def _count_everybody(everybody: CohortCounts, member: Member) -> None:
-    """Without history: what one agent does after a step says nothing of another."""
-    for _, symbol in steps_of(member):
-        everybody.after.seen += 1
-        add_to(everybody.after.next, symbol)
+def _unnamed(member: Member) -> Iterable[Said]:
+    """Who spoke of an operation is a habit of the broadest cohort."""
+    return (said for said in member.said if said[1] != NAME)
 
 
 class Common:
-    """What sessions have in common, and is kept once: symbols, and what was said of arguments."""
+    """What sessions have in common, and is kept once: symbols, buckets, and what was said of arguments."""
 
     def __init__(self) -> None:
         self._symbols: dict[tuple[str, str], str] = {}
+        self._buckets: dict[Bucketed, Bucketed] = {}
         self._leaves: dict[Leaf | None, Leaf | None] = {}
         self._said: dict[Said, Said] = {}
 
-    def symbols(self, run: Run) -> list[str]:
+    def of(self, run: Run) -> Told:
+        """What is counted of a session."""
+        symbols = self._symbols_of(run)
+        failed = [place for place, event in enumerate(run) if event.outcome is ERROR]
+        places = frozenset(failed) if failed else NONE_FAILED
+        return symbols, places, self._pauses(run), self._repeats(symbols, places), *self._said_of(run)
+
+    def _symbols_of(self, run: Run) -> list[str]:
         """Of each operation of a session."""
         told = []
         for event in run:
@@ -102,7 +143,23 @@ class Common:
             told.append(symbol)
         return told
 
-    def said(self, run: Run) -> tuple[Sequence[Said], Sequence[int]]:
+    def _pauses(self, run: Run) -> Sequence[Bucketed]:
+        told, same = list[Bucketed](), self._buckets.setdefault
+        before_ms = run[0].at_ms
+        for event in run[1:]:
+            if event.outcome is not ERROR:
+                pause = (event.op_class, bisect_right(GAPS_MS, event.at_ms - before_ms))
+                told.append(same(pause, pause))
+            before_ms = event.at_ms
+        return tuple(told)
+
+    def _repeats(self, symbols: Sequence[str], failed: frozenset[int]) -> Sequence[Bucketed]:
+        same = self._buckets.setdefault
+        done = [symbol for place, symbol in enumerate(symbols) if place not in failed] if failed else symbols
+        found = ((symbol, repeat_bucket(times)) for symbol, times in Counter(done).items())
+        return tuple([same(repeated, repeated) for repeated in found])
+
+    def _said_of(self, run: Run) -> tuple[Sequence[Said], Sequence[int]]:
         """Where the values of a session's arguments came from, and by which operation that did not fail."""
         if not any(event.provenance for event in run):
             return (), ()
@@ -110,7 +167,7 @@ class Common:
         same_leaf, same = self._leaves.setdefault, self._said.setdefault
         results: dict[str, str] = {}
         for event in run:
-            if event.outcome is not Outcome.ERROR:
+            if event.outcome is not ERROR:
                 for argument, leaf in leaves(event, results) if event.provenance else ():
                     said = (event.operation, argument, same_leaf(leaf, leaf))
                     told.append(same(said, said))
@@ -122,31 +179,27 @@ class Common:
 
 def steps_of(member: Member) -> Iterator[Step]:
     """Every operation that did not fail, and the end."""
-    back = (START,) * ORDER
-    for event, symbol in zip(member.run, member.symbols, strict=True):
-        if event.outcome is not Outcome.ERROR:
-            yield back, symbol
-        back = (symbol, *back[:-1])
-    yield back, END
+    newest_first = (*reversed(member.symbols), *FROM_START)
+    left = len(member.symbols)
+    for place, symbol in enumerate(member.symbols):
+        if place not in member.failed:
+            yield newest_first[left - place : left - place + ORDER], symbol
+    yield newest_first[:ORDER], END
 
 
-def count_rest(cohort: CohortCounts, member: Member, *, timed: bool) -> None:
-    """Count a session; its pauses, where they are told apart, and repeats."""
-    repeats: Row = {}
-    before_ms: int | None = None
-    for event, symbol in zip(member.run, member.symbols, strict=True):
-        if event.outcome is not Outcome.ERROR:
-            if timed and before_ms is not None:
-                count_gap(cohort, event.op_class, event.at_ms - before_ms)
-            repeats[symbol] = repeats.get(symbol, 0) + 1
-        before_ms = event.at_ms
-    cohort.sessions += 1
-    for symbol, times in repeats.items():
-        _count_repeats(cohort, symbol, repeat_bucket(times))
-
-
-def _count_repeats(cohort: CohortCounts, symbol: str, bucket: int) -> None:
-    reached = cohort.repeats.setdefault(symbol, [])
-    reached.extend([0] * (bucket - len(reached)))
-    for place in range(bucket):
-        reached[place] += 1
+def count_rest(cohort: CohortCounts, sessions: Sequence[Member], *, timed: bool) -> None:
+    """Count sessions; their pauses, where they are told apart, and repeats."""
+    cohort.sessions += len(sessions)
+    if timed:
+        pauses = Counter(chain.from_iterable(session.pauses for session in sessions))
+        for (op_class, bucket), times in pauses.items():
+            row = cohort.gaps.get(op_class)
+            if row is None:
+                row = cohort.gaps[op_class] = [0] * (len(GAPS_MS) + 1)
+            row[bucket] += times
+    repeats = Counter(chain.from_iterable(session.repeats for session in sessions))
+    for (symbol, bucket), times in repeats.items():
+        reached = cohort.repeats.setdefault(symbol, [])
+        reached.extend([0] * (bucket - len(reached)))
+        for place in range(bucket):
+            reached[place] += times

@@ -60,9 +60,7 @@ class Trail:
         """`pace_key`: the cohort whose pauses and repeats count."""
         self.member, self.pace_key = member, pace_key
         self.pace: Pace | None = None
-        self.chances = array("d", [1.0]) * (
-            1 + sum(event.outcome is not Outcome.ERROR for event in member.run)
-        )
+        self.chances = array("d", [1.0]) * (1 + len(member.run) - len(member.failed))
         """Of each step, as far as the cohorts were asked."""
         self.charged = array("d", [-1.0]) * (RATES * len(member.said))
         """Of what was said of each argument; below 0 while no cohort has seen anything of the kind."""
@@ -287,8 +285,7 @@ class Left:
 
     def _paced(self) -> Pace:
         if self._pace is None:
-            for member in self._sessions:
-                count_rest(self._held, member, timed=self._key != EVERYBODY)
+            count_rest(self._held, self._sessions, timed=self._key != EVERYBODY)
             left = CohortCounts(
                 sessions=self._total.sessions - len(self._sessions),
                 gaps=_lists_without(self._total.gaps, self._held.gaps),

@@ -80,8 +80,9 @@ def add_within(rows: dict[str, Row], key: str, symbol: str, times: int) -> None:
     """Count in one of many rows."""
     row = rows.get(key)
     if row is None:
-        row = rows[key] = {}
-    row[symbol] = row.get(symbol, 0) + times
+        rows[key] = {symbol: times}
+    else:
+        row[symbol] = row.get(symbol, 0) + times
 
 
 def _rows(

@@ -70,6 +70,9 @@ def pack(cohort: CohortCounts, names: Names) -> Raw:
 
 
 def _flat(row: Row, names: Names) -> list[int]:
+    if len(row) == 1:  # as most are
+        ((symbol, times),) = row.items()
+        return [names[symbol], times]
     told: list[int] = []
     for symbol, times in row.items():
         told += (names[symbol], times)

@@ -62,14 +62,6 @@ def count_next(history: History, back: Sequence[str], symbol: str) -> None:
     add_to(history.next, symbol)
 
 
-def count_gap(cohort: CohortCounts, op_class: str, gap_ms: int) -> None:
-    """Count a pause."""
-    row = cohort.gaps.get(op_class)
-    if row is None:
-        row = cohort.gaps[op_class] = [0] * (len(GAPS_MS) + 1)
-    row[bisect_right(GAPS_MS, gap_ms)] += 1
-
-
 REMEMBERED_MAX: Final = 65_536
 """Steps whose chances are remembered, over all jobs: some 30 MB. What agents do again and again fits in."""
 

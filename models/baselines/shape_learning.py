@@ -147,17 +147,20 @@ def _forest(seen: Sequence[Seen], usual: dict[str, Usual]) -> Forest | None:
     told = [each for each in seen if len(each.vectors)]
     if len(told) < SESSIONS_MIN:
         return None
-    centers = _centers(told, usual)
-    jobs: dict[tuple[str, ...], list[Whole]] = defaultdict(list)
+    jobs: dict[tuple[str, ...], list[Seen]] = defaultdict(list)
     for each in told:
-        jobs[each.placed.keys].append(centers[each.placed.keys].distances_of(each.vectors))
-    offered = [vectors for theirs in jobs.values() for vectors in _evenly(theirs, JOB_VECTORS_MAX)]
-    return exported(fitted(np.concatenate(_evenly(offered, TAUGHT_MAX))))
+        jobs[each.placed.keys].append(each)
+    offered = [each for theirs in jobs.values() for each in _evenly(theirs, JOB_VECTORS_MAX)]
+    taught = _evenly(offered, TAUGHT_MAX)
+    centers = _centers(taught, usual)
+    return exported(
+        fitted(np.concatenate([centers[each.placed.keys].distances_of(each.vectors) for each in taught]))
+    )
 
 
-def _evenly(sessions: list[Whole], most: int) -> list[Whole]:
+def _evenly(sessions: list[Seen], most: int) -> list[Seen]:
     """So many of the sessions that about `most` vectors are left, each session whole."""
-    return sessions[:: -(-sum(map(len, sessions)) // most)]
+    return sessions[:: -(-sum(len(each.vectors) for each in sessions) // most)]
 
 
 def _centers(seen: Iterable[Seen], usual: dict[str, Usual]) -> dict[tuple[str, ...], Center]:

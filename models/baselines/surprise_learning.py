@@ -129,8 +129,8 @@ def _placed(runs: Sequence[Run], seen: Counter[str], groups: Sequence[str] | Non
         theirs = jobs[agent]
         job = theirs.setdefault(job_key(agent, role), len(theirs))
         group = stem_fold[stems[groups[place]]] if groups is not None else place * FOLDS // len(runs)
-        keys, symbols = levels(seen, agent, role), common.symbols(run)
-        placed.append(Placed(run, keys, symbols, *common.said(run), agent, role, group, job % FOLDS))
+        keys = levels(seen, agent, role)
+        placed.append(Placed(run, keys, *common.of(run), agent, role, group, job % FOLDS))
     return placed
 
 

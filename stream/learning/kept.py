@@ -7,7 +7,6 @@ from functools import lru_cache
 import msgspec
 
 from models.attested import Effect, Fact
-from models.baselines.surprise import RESULTS_MAX
 from models.event import Operation, Provenance
 from models.session import Workflow
 
@@ -45,16 +44,24 @@ FACTS = (Fact.ADDRESS, Fact.BENEFICIARY, Fact.COUNT, Fact.ISSUER)
 SETS_MAX = 4_096
 """Different sets of effects that are kept once; platforms know some hundred."""
 
+IDS_MAX = 65_536
+"""Ids of the newest events, at hand so that whoever names one needs no copy of it: some 12 MB."""
+
 NO_FACTS: dict[str, str] = {}
 """Of every event without facts: one for all."""
 
 
-def compact(event: Operation, names: dict[str, str], run: Sequence[Operation]) -> Operation:
+def compact(event: Operation, names: dict[str, str], ids: dict[str, str]) -> Operation:
     """What learning reads of an event, without a copy of its own of strings that others have.
+
+    `ids` are those of the newest events, which arguments mostly came from.
 
     That is half of the memory: a million of them are 0.4 GB, or 0.6 GB with two origins each.
     """
     same = names.setdefault
+    if len(ids) >= IDS_MAX:
+        ids.clear()
+    ids[event.id] = event.id
     facts = NO_FACTS
     if event.facts:
         facts = {key: same(event.facts[key], event.facts[key]) for key in FACTS if key in event.facts}
@@ -74,7 +81,7 @@ def compact(event: Operation, names: dict[str, str], run: Sequence[Operation]) -
         target=same(event.target, event.target),
         target_kind=same(event.target_kind, event.target_kind),
         agent_role=same(event.agent_role, event.agent_role),
-        provenance=tuple(_compact_origin(told, names, run) for told in event.provenance),
+        provenance=_compact_origins(event.provenance, names, ids) if event.provenance else (),
         act=event.act,
         effects=_same_effects(event.effects),
         facts=facts,
@@ -87,14 +94,19 @@ def _same_effects(effects: tuple[Effect, ...]) -> tuple[Effect, ...]:
     return effects
 
 
-def _compact_origin(told: Provenance, names: dict[str, str], run: Sequence[Operation]) -> Provenance:
-    same, source = names.setdefault, told.source_event
-    if source:  # mostly one of the run's newest
-        source = next((event.id for event in run[: -RESULTS_MAX - 1 : -1] if event.id == source), source)
-    return Provenance(
-        argument=same(told.argument, told.argument),
-        origin=told.origin,
-        source_event=source,
-        source_field=same(told.source_field, told.source_field),
-        shape=same(told.shape, told.shape),
+def _compact_origins(
+    told: Sequence[Provenance], names: dict[str, str], ids: dict[str, str]
+) -> tuple[Provenance, ...]:
+    same = names.setdefault
+    return tuple(
+        [
+            Provenance(
+                argument=same(each.argument, each.argument),
+                origin=each.origin,
+                source_event=ids.get(each.source_event, each.source_event),
+                source_field=same(each.source_field, each.source_field),
+                shape=same(each.shape, each.shape),
+            )
+            for each in told
+        ]
     )

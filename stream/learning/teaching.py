@@ -51,18 +51,14 @@ def for_teaching(policy: Policy) -> Policy:
     """The policy by which sessions are kept from teaching.
 
     What a detector holds against a job only because it does not know its habits yet cannot keep the sessions
-    that teach these habits away: grave changes and all other rules still do.
+    that teach these habits away: grave changes and all other rules still do. Nobody's limits are known to
+    whoever judges without a baseline: those who go by them need not be asked.
     """
     detectors = policy.detectors
-    return replace(
-        policy,
-        detectors=replace(
-            detectors,
-            unapproved_change=replace(detectors.unapproved_change, confidence=0.0),
-            secret_then_change=replace(detectors.secret_then_change, enabled=False),
-            credential_for_another=replace(detectors.credential_for_another, enabled=False),
-        ),
-    )
+    silent = (*BUDGETED, "secret_then_change", "credential_for_another")
+    off = {name: replace(getattr(detectors, name), enabled=False) for name in silent}
+    unapproved_change = replace(detectors.unapproved_change, confidence=0.0)
+    return replace(policy, detectors=replace(detectors, unapproved_change=unapproved_change, **off))
 
 
 class Told(Struct, frozen=True):
@@ -224,6 +220,7 @@ class Recorded:
         self._answered: dict[Key, list[tuple[int, int]]] = defaultdict(list)
         """When each approval came, and after how long (ms)."""
         self._names: dict[str, str] = {}
+        self._ids: dict[str, str] = {}
         self._position = 0
 
     def add(self, line: bytes, index: int = 0) -> None:
@@ -257,7 +254,7 @@ class Recorded:
         if isinstance(event, Operation) and duplicates == self._judge.tally.duplicates:
             run = self._runs.setdefault((event.workflow, event.session), [])
             if len(run) < SESSION_EVENTS_MAX:
-                run.append(compact(event, self._names, run))
+                run.append(compact(event, self._names, self._ids))
         elif isinstance(event, Join):
             self._move(event)
         elif isinstance(event, Approval):
@@ -291,7 +288,7 @@ class Recorded:
 
     def _parts(self, key: Key, run: list[Operation]) -> list[Told]:
         parts = [run] if self._cut_ms is None else cut(run, self._cut_ms)
-        words = self._said(key)
+        words = self._said(key) if key in self._words else []
         if any(word.right for word in words):
             return [Told(self._as_run(part), DISPOSED) for part in parts]
         forgiven_ms = max((word.at_ms for word in words), default=-1)
