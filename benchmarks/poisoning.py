@@ -54,8 +54,9 @@ of the former.
 {rows}
 
 Without guards the limit hardly moves: the attack does. Seen in one session of a hundred it is no longer
-surprising. With them most of it is left out, and what is left out of honest sessions (about the budget,
-see the first row) makes the limit a little narrower.
+surprising. With them most of it is left out. Whatever is left out for exceeding the live limit counts as
+beyond all that taught when the next limit is set, so that of the guarded is a little wider, by what honest
+sessions reach: no session that was left out, however odd, can lift it any further.
 
 A share above `learning.usual_share_min` (a quarter) of a job's sessions is taken for a new way of
 working, with guards as without: see [who may teach](baselines.md#who-may-teach). So is whatever the live
