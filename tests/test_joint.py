@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from scipy.stats import binom
 
 from models.baselines.baseline import read_artifact
+from models.baselines.calibration import limit_of, peaks_of
 from models.baselines.joint import FLOORS, NO_LIMITS, SCORES, Joint, Limits, joint_of, speaking
 from tests.builders import AGENT, SLOW, TRUSTED, artifact, trained
 
@@ -201,16 +202,41 @@ def test_a_job_that_speaks_for_itself_silences_no_other_score() -> None:
     assert spent.limits().shape is None
 
 
+@pytest.mark.parametrize("sessions", [35, 60, 95])
+def test_a_job_too_small_for_a_limit_need_not_be_as_calm_as_everybody(sessions: int) -> None:
+    """It is judged by everybody's limits, but never by less than what its own honest sessions reached."""
+    draw, share, odd, without = np.random.default_rng(5), 0.01, 0, 0
+    for _ in range(SEEDS):
+        everybody = alike(draw, 1_500)
+        few = joint_of(told(2 * alike(draw, sessions)))
+        found = speaking({"": joint_of(told(everybody)), "job": few}, ("", "job"), share)
+        assert found is not None
+        fresh = 2 * alike(draw, FRESH)
+        odd += int(beyond(found.limits(), fresh).sum())
+        without += int(beyond(found.joint.limits(share), fresh).sum())
+        assert all(limit >= few.highest[name][-1] for name, limit in found.limits()._asdict().items())
+    assert without / SEEDS / FRESH > 5 * share
+    assert odd / SEEDS / FRESH < len(SCORES) / (sessions + 1)
+
+
+def test_with_the_end_it_is_the_same() -> None:
+    """A level that is passed over lifts the limit, and never lowers it."""
+    many, few = peaks_of([float(n) for n in range(1_000)]), peaks_of([*range(59), 5_000.0])
+    assert limit_of({"": many, "job": few}, ("", "job"), 0.01) == 5_000.0
+    assert limit_of({"": many, "job": peaks_of([1.0] * 60)}, ("", "job"), 0.01) == many.limit(0.01)
+    assert limit_of({"job": few}, ("", "job"), 0.01) is None
+
+
 @given(
     st.integers(0, 2**32 - 1),
-    st.sampled_from([(31, 0.05), (58, 0.05), (150, 0.01), (60, 0.02)]),
+    st.sampled_from([(31, 0.05), (58, 0.05), (150, 0.01), (60, 0.02), (60, 0.01)]),
     st.sampled_from([0, 2]),
 )
 @settings(max_examples=40, deadline=None, derandomize=True)
 def test_the_p_value_knows_what_was_lent(seed: int, told_of: tuple[int, float], beyond_live: int) -> None:
     """It is at most the budget just when a score exceeds its limit, whoever that is from."""
     draw, (sessions, share) = np.random.default_rng(seed), told_of
-    everybody, fresh = steady(draw, 1_000), steady(draw, 40)
+    everybody, fresh = steady(draw, 1_000), 2 * steady(draw, 40)
     joints = {"": joint_of(told(everybody), beyond_live), "job": joint_of(told(everybody[:, :sessions]))}
     found = speaking(joints, ("", "job"), share)
     assert found is not None

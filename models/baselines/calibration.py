@@ -77,10 +77,17 @@ def strictest(limits: Sequence[float | None]) -> float | None:
     return max(found) if found and len(found) == len(limits) else None
 
 
-def narrowest(peaks: Mapping[str, Peaks], keys: Sequence[str], share: float) -> Peaks | None:
-    """The peaks of the narrowest of these cohorts (broad to narrow) that can back a promise of `share`."""
+def limit_of(peaks: Mapping[str, Peaks], keys: Sequence[str], share: float) -> float | None:
+    """That of the narrowest of these cohorts (broad to narrow) that can back a promise of `share`.
+
+    It is not below what sessions of those reached that are too small to back it: see `joint.Backed`.
+    """
+    reached = 0.0
     for key in reversed(keys):
         found = peaks.get(key)
-        if found is not None and found.limit(share) is not None:
-            return found
+        if found is not None and found.highest:
+            limit = found.limit(share)
+            if limit is not None:
+                return max(limit, reached)
+            reached = max(reached, found.highest[-1])
     return None

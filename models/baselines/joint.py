@@ -167,11 +167,17 @@ class Backed(NamedTuple):
     A small cohort cannot spend all of a budget, since k is a whole number: one session in 31 is 3.2 of 5 %.
     What rounding leaves is spent on the other scores, by the sessions of a broader cohort: the two shares add
     up to the budget at most, so the union of all limits keeps it.
+
+    A cohort too small for a limit of its own is judged by those of a broader one, of which it is a small
+    part: what is promised of the whole says little of it. So none of these limits is below what its own
+    held-out sessions reached: of each score at most one session in n + 1 exceeds that.
     """
 
     joint: Joint
     share: float
     lender: Joint | None = None
+    narrower: tuple[Joint, ...] = ()
+    """Cohorts that are too small."""
 
     @property
     def spent(self) -> float:
@@ -182,13 +188,28 @@ class Backed(NamedTuple):
     def limits(self) -> Limits:
         """What at most that share of honest sessions exceed in any score."""
         own = self.joint.limits(self.share)
-        if self.lender is None:
+        if self.lender is not None:
+            lent = self.lender.beside(self.share - self.spent)
+            own = Limits(*(ours if ours is not None else its for ours, its in zip(own, lent, strict=True)))
+        if not self.narrower:
             return own
-        lent = self.lender.beside(self.share - self.spent)
-        return Limits(*(ours if ours is not None else its for ours, its in zip(own, lent, strict=True)))
+        told = own._asdict().items()
+        return Limits(*(None if limit is None else max(limit, self._reached(name)) for name, limit in told))
 
     def p_value(self, peaks: Mapping[str, float]) -> float:
         """Chance of an honest session to go as far in any score."""
+        if not self.narrower:
+            return self._p_value(peaks)
+        odd = {name: peak for name, peak in peaks.items() if peak > self._reached(name)}
+        if odd:
+            return self._p_value(odd)
+        return max(self._p_value(peaks), *(each.p_value(peaks) for each in self.narrower))
+
+    def _reached(self, name: str) -> float:
+        """What sessions of cohorts that are too small reached at the most."""
+        return max((each.highest[name][-1] for each in self.narrower if each.highest.get(name)), default=0.0)
+
+    def _p_value(self, peaks: Mapping[str, float]) -> float:
         own = self.joint.p_value(peaks)
         if self.lender is None:
             return own
@@ -206,7 +227,7 @@ def speaking(joints: Mapping[str, Joint], keys: Sequence[str], share: float) -> 
     found = [joints[key] for key in reversed(keys) if key in joints]
     for place, joint in enumerate(found):
         if joint.allowed(share) >= 1:
-            own = Backed(joint, share)
+            own = Backed(joint, share, narrower=tuple(found[:place]))
             left = share - own.spent
             return own._replace(lender=next((each for each in found[place + 1 :] if each.lends(left)), None))
     return None

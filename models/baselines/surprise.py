@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from math import log2
 from typing import Final, TypeVar
 
-from models.baselines.calibration import Peaks, narrowest, strictest
+from models.baselines.calibration import Peaks, limit_of, strictest
 from models.baselines.cohorts import (
     EVERYBODY,
     JOB_SESSIONS_MIN,
@@ -108,10 +108,9 @@ class Expectation:
     def end_limit(self, share: float) -> float | None:
         """What at most `share` of honest sessions reach with their end, in bits: a promise of its own."""
         ended = self._counts.score_with_end
-        known = narrowest(ended.known, (EVERYBODY, *self.keys), share)
-        new = narrowest(ended.new, (EVERYBODY, agent_key(self._agent)), share)
-        found = [peaks.limit(share) if peaks is not None else None for peaks in self._of_job(known, new)]
-        return strictest(found) if self.enough_seen else None
+        known = limit_of(ended.known, (EVERYBODY, *self.keys), share)
+        new = limit_of(ended.new, (EVERYBODY, agent_key(self._agent)), share)
+        return strictest(self._of_job(known, new)) if self.enough_seen else None
 
     def p_value(self, peaks: Mapping[str, float], share: float) -> float | None:
         """Chance of an honest session to go as far in any score, by those that back a promise of `share`.
