@@ -21,7 +21,7 @@ from stream.evaluation.report.page import page, require_extra
 from stream.evaluation.statistics import curves, interval_of
 from stream.evaluation.truth import Kind, Labels, Truth, labels_of
 from stream.sources.recorded_run import RecordedRun
-from tests.builders import artifact, clerk_run, origin, recorded, trained
+from tests.builders import artifact, clerk_run, disposition, origin, recorded, trained
 from tests.test_sources import folder
 
 CHAINBRAKE = str(Path(sys.executable).with_name("chainbrake"))
@@ -87,6 +87,22 @@ def test_without_labels_it_still_tells_alarms_and_drift() -> None:
     assert sum(each.sessions for each in evaluation.drift.p_values) == 50
     assert evaluation.budgets[0].alarms.of == 50
     assert "calibration" not in page(evaluation).partition("<body>")[2].lower()
+
+
+@pytest.mark.slow
+def test_one_word_of_an_analyst_does_not_hide_what_nobody_looked_at() -> None:
+    """They look at what alarmed: of their benign sessions every one had an alarm."""
+    runs, _ = sessions()
+    labels = Labels()
+    for place in (0, 40):  # a false alarm, and a hijack
+        workflow = runs[place].operations[0].workflow
+        about = {"workflow": workflow, "session": runs[place].session}
+        labels.add_disposition(disposition(0, f"command {place}", right=place == 40, **about))
+    evaluation = evaluated(runs, trained(), 0.05, labels)
+    counts = evaluation.counts
+    assert (counts.benign, counts.malicious, counts.unknown) == (1, 1, 48)
+    assert evaluation.drift.sessions == 49
+    assert max(promise.achieved.of for promise in evaluation.calibration) == 49
 
 
 def test_the_same_baseline_changes_nothing() -> None:

@@ -2,18 +2,22 @@
 
 import gzip
 import json
+import os
 from collections.abc import Iterable
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
 from msgspec import UNSET
+from rich.console import Console
 
 from detectors.policy import Policy
 from models.baselines.baseline import Baseline, read_artifact
 from models.baselines.resemblance_learning import Hijacked
 from models.event import AnyEvent, Operation
+from stream.commands.train import run_train
 from stream.evaluation.evaluate import Inputs, evaluate
 from stream.evaluation.truth import Kind, Labels, Truth, labels_of
 from stream.learning.labelling import sorted_out
@@ -21,6 +25,7 @@ from stream.learning.teaching import Told, cut
 from stream.learning.training import Trained, train, train_runs
 from stream.model_registry.diff import difference
 from stream.offline.scoring import Scorer
+from stream.settings import read_settings
 from stream.sources.known import recorded_runs
 from stream.sources.recorded_run import RecordedRun
 from tests.builders import CLERKS, SIGNER, TRUSTED, clerk_run, disposition, judged, operations
@@ -254,3 +259,17 @@ def test_hijacked_sessions_need_an_agent() -> None:
     labels = Labels()
     labels.add("s", Truth(Kind.MALICIOUS))
     assert sorted_out([told(clerk_run("s", 1, agent=""))], labels).hijacked == list[Hijacked]()
+
+
+def test_labels_of_sessions_that_are_not_there_are_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file of labels of last year, or a slip in a name, must not look like a history without hijacks."""
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))  # where the key is made
+    events, names, printed = tmp_path / "events.ndjson", tmp_path / "labels.ndjson", StringIO()
+    events.write_bytes(b"\n".join(lines(clerk_run("here", 1))))
+    told = [{"session": "here", "label": "benign"}, {"session": "elsewhere", "label": "malicious"}]
+    names.write_text("\n".join(map(json.dumps, told)))
+    out = Console(file=printed, width=200)
+    run_train(out, [str(events)], "events", tmp_path / "b.json", read_settings(os.environ), None, names)
+    assert "1 of the sessions that it names are not in these recordings" in printed.getvalue()

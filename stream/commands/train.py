@@ -74,6 +74,11 @@ def run_train(
             )
     _tell_agents(out, header.agents)
     _tell_labels(out, header.labelled)
+    if labels is not None and labels.unmet:
+        out.print(
+            f"[yellow]note:[/yellow] labels: {escape(str(labelled))}: {labels.unmet} of the sessions that it "
+            f"names are not in these recordings, or did nothing there"
+        )
     wrong = policy.wrong_stops_per_1000_sessions
     needed = ceil(1000 / wrong) - 1  # the smallest p-value of n sessions is 1 / (n + 1)
     if header.sessions < needed:

@@ -95,7 +95,8 @@ def evaluated(
     rates = sorted({*RATES, budget})
     streaming = _curves(sessions, lambda session: session.score, rates)
     budgets = [_at_budget(sessions, share) for share in rates]
-    drifted = sessions if not labels else [session for session in sessions if session.kind is Kind.BENIGN]
+    honest = presumed(sessions, labels)
+    benign = honest if labels.by_analysts else of_kind(sessions, Kind.BENIGN)
     found = Evaluation(
         format=FORMAT,
         baseline=baseline.version,
@@ -106,11 +107,11 @@ def evaluated(
         with_end=_curves(sessions, lambda session: session.with_end, rates),
         macro=_macro(sessions, rates),
         budgets=budgets,
-        calibration=[_promise(sessions, share) for share in shares],
+        calibration=[_promise(benign, share) for share in shares],
         agents=_cohorts(sessions, budget, lambda session: session.agent),
         roles=_cohorts(sessions, budget, lambda session: session.role)[:ROLES_MAX],
         examples=_examples(sessions, budget),
-        drift=seen.drift(drifted, baseline),
+        drift=seen.drift(honest, baseline),
     )
     if live is None:
         return found
@@ -124,6 +125,15 @@ def evaluated(
 def of_kind(sessions: Iterable[Session], kind: Kind) -> list[Session]:
     """Those that were of a kind."""
     return [session for session in sessions if session.kind is kind]
+
+
+def presumed(sessions: Iterable[Session], labels: Labels) -> list[Session]:
+    """Honest for all that is known: benign ones, and those that nobody said a word about.
+
+    Not the latter where the recordings tell of themselves what they are: then it is another thing.
+    """
+    every = {Kind.BENIGN} if labels.complete else {Kind.BENIGN, None}
+    return [session for session in sessions if session.kind in every]
 
 
 def _counts(sessions: Sequence[Session], empty: int) -> Counts:
@@ -179,8 +189,8 @@ def _at_budget(sessions: Sequence[Session], share: float) -> AtBudget:
     )
 
 
-def _promise(sessions: Sequence[Session], share: float) -> Promise:
-    achieved = interval(session.alarm(share) for session in of_kind(sessions, Kind.BENIGN))
+def _promise(benign: Sequence[Session], share: float) -> Promise:
+    achieved = interval(session.alarm(share) for session in benign)
     return Promise(share, achieved, achieved.low <= share if achieved.of else None)
 
 

@@ -72,6 +72,8 @@ class Labels:
         self._benign_files: set[str] = set()
         self.complete = False
         """Whether the recordings tell it themselves: then one of which they do not is no honest one."""
+        self._met: set[tuple[str, str, str]] = set()
+        """Of what is known, that which a run was found for."""
         self._said: dict[tuple[str, str], dict[str, Disposition]] = {}
         """Workflow and session: the last word of analysts, by what it is about."""
 
@@ -100,12 +102,23 @@ class Labels:
         if known is None or known.at_ms <= said.at_ms:
             words[said.about] = said
 
+    @property
+    def unmet(self) -> int:
+        """Sessions of which something is known, and that nobody asked about."""
+        return len(self._known) - len(self._met)
+
+    @property
+    def by_analysts(self) -> bool:
+        """Whether nobody but analysts said anything: they looked at what had alarmed, and at nothing else."""
+        return bool(self._said) and not self._known and not self._benign_files
+
     def of(self, run: RecordedRun) -> Truth | None:
         """What is known of a run; None for nothing. A label outweighs what analysts said on the way."""
         workflow = run.operations[0].workflow if run.operations else ""
         file = Path(run.file).name
         for key in ((file, "", run.session), ("", workflow, run.session), ("", "", run.session)):
             if key in self._known:
+                self._met.add(key)
                 return _placed(self._known[key], run)
         if file in self._benign_files:
             return Truth(Kind.BENIGN)
