@@ -19,6 +19,17 @@ from sandbox.ports import HOST, free_port
 from sandbox.valkey import Valkey
 
 MECHANISM = "SCRAM-SHA-512"
+SIGNS = x509.KeyUsage(
+    digital_signature=False,
+    content_commitment=False,
+    key_encipherment=False,
+    data_encipherment=False,
+    key_agreement=False,
+    key_cert_sign=True,
+    crl_sign=True,
+    encipher_only=False,
+    decipher_only=False,
+)
 MODULE = "org.apache.kafka.common.security.scram.ScramLoginModule"
 
 _SETTINGS = """\
@@ -99,7 +110,8 @@ class Authority:
         path.write_bytes(secret + self._signed(name, key, is_authority=False).public_bytes(Encoding.PEM))
 
     def _signed(self, name: str, key: ec.EllipticCurvePrivateKey, *, is_authority: bool) -> x509.Certificate:
-        now = datetime.now(UTC)
+        """With all that RFC 5280 asks for: from 3.13 on, Python insists on it."""
+        now, ours = datetime.now(UTC), self._key.public_key()
         told = (
             x509.CertificateBuilder()
             .subject_name(_named(name))
@@ -109,8 +121,12 @@ class Authority:
             .not_valid_before(now - timedelta(hours=1))
             .not_valid_after(now + timedelta(days=1))
             .add_extension(x509.BasicConstraints(ca=is_authority, path_length=None), critical=True)
+            .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
+            .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(ours), critical=False)
             .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address(HOST))]), critical=False)
         )
+        if is_authority:
+            told = told.add_extension(SIGNS, critical=True)
         return told.sign(self._key, hashes.SHA256())
 
 
