@@ -5,7 +5,6 @@ Labels are read here, and never by what is measured.
 
 import gzip
 import json
-import random
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,6 +16,7 @@ import numpy as np
 from msgspec.structs import replace
 from sklearn.metrics import precision_recall_curve, roc_auc_score
 
+from benchmarks.labelled import FOLDS, HIJACKED, HONEST, RESISTED, folds, labelled_runs, with_labels
 from benchmarks.report import Report
 from benchmarks.scenarios import baseline_of_history
 from detectors.catalog import LEARNED
@@ -35,9 +35,11 @@ from stream.sources.agent_runs import agent_runs as recorded_agents
 from stream.sources.hdfs import hdfs
 from stream.sources.recorded_run import RecordedRun
 
-FOLDS, SEED = 5, 3
+SEED = 3
+LABELS_SEED = 100
+"""Of the first partition that nothing about labels was chosen by; `docs/baselines.md` has more of them."""
 RATES = (0.05, 0.01)
-KINDS = ("benign", "injected_success", "injected_failed")
+KINDS = (HONEST, HIJACKED, RESISTED)
 NORMAL_THERE = 553_366
 """Normal test sessions of HDFS; one in a hundred is at hand, and false alarms are scaled."""
 
@@ -123,15 +125,20 @@ def agent_runs(data: Path) -> Report:
         ("models never seen", _stems(told)),
         ("jobs never seen", [run.operations[0].agent_role for run in told]),
     ):
-        scores = _held_out(told, kinds, _folds(keys))
+        scores = _held_out(told, kinds, folds(keys, SEED))
         found = _over_suites(told, kinds, truth, scores)
         rows.append(
             (what, *(f"{found[name]:.3f}" for name in ("auc", "recall 0.05", "recall 0.01", "resisted")))
         )
-    honest, hijacked = kinds.count("benign"), kinds.count("injected_success")
+    labelled = with_labels(labelled_runs(folder), LABELS_SEED)
+    for name in ("without", "with"):
+        asked = ((HIJACKED, 0.05), (HIJACKED, 0.01), (RESISTED, 0.05))
+        shares = (f"{labelled[name, kind, share]:.3f}" for kind, share in asked)
+        rows.append((f"jobs and goals never seen, {name} labels", "-", *shares))
+    honest, hijacked = kinds.count(HONEST), kinds.count(HIJACKED)
     return Report(
         title="AgentDojo with origins: hijacked agents whose every call is allowed",
-        question="Does the running score tell hijacked runs from honest ones, without labels?",
+        question="Does the running score tell hijacked runs from honest ones, without labels, and with?",
         columns=(
             "held out",
             "AUC",
@@ -144,6 +151,8 @@ def agent_runs(data: Path) -> Report:
         notes=[
             f"{honest} honest runs, {hijacked} hijacked; {FOLDS} folds; mean over suites",
             "reference (`PROVENANCE.md` beside the data): 0.989 and 0.955; jobs never seen 0.915 and 0.45",
+            "labels are of other jobs and other goals; they teach a second score, under the same budget",
+            "with labels this is one partition, and they scatter: [twelve](baselines.md#labels) are measured",
         ],
     )
 
@@ -197,13 +206,6 @@ def _stems(told: Sequence[RecordedRun]) -> list[str]:
         each: next(name for name in names if each == name or each.startswith(f"{name}-")) for each in names
     }
     return [stems[run.variant] for run in told]
-
-
-def _folds(keys: Sequence[str]) -> list[int]:
-    """Whole keys into folds, at random."""
-    names = sorted(set(keys))
-    random.Random(SEED).shuffle(names)  # noqa: S311 - the same folds every time
-    return [names.index(key) % FOLDS for key in keys]
 
 
 def _held_out(told: Sequence[RecordedRun], kinds: Sequence[str], folds: Sequence[int]) -> list[float]:

@@ -15,12 +15,10 @@ from typing import Any
 import pytest
 from scipy.stats import binom
 
+from benchmarks.labelled import FOLDS, HIJACKED, RESISTED, folds, labelled_runs, with_labels
 from models.baselines.held_out import Reached
-from models.baselines.joint import joint_of
-from models.baselines.resemblance import ResemblanceModel
-from models.baselines.resemblance_learning import Hijacked, fit_resemblance
-from models.baselines.surprise import SurpriseModel, remember
-from models.baselines.surprise_learning import learn_held_out, learn_surprise, reached
+from models.baselines.surprise import SurpriseModel
+from models.baselines.surprise_learning import learn_surprise, reached
 from stream.sources.agent_runs import agent_runs
 from stream.sources.hdfs import hdfs
 from stream.sources.recorded_run import RecordedRun
@@ -35,7 +33,6 @@ at_leisure = pytest.mark.skipif(
 )
 needs_blocks = pytest.mark.skipif(not BLOCKS.is_dir(), reason="no ../shared/data/hdfs")
 
-FOLDS = 5
 NORMAL_TESTED, NORMAL_THERE = 5_583, 553_366
 """Of the normal test sessions of HDFS, one in a hundred is at hand: false alarms are scaled."""
 
@@ -70,13 +67,6 @@ def stem(variant: str) -> str:
     """The language model behind a variant."""
     names = sorted({run.variant for run in runs()})
     return next(name for name in names if variant == name or variant.startswith(f"{name}-"))
-
-
-def folds(keys: Sequence[str], seed: int) -> list[int]:
-    """Whole keys at random into folds, in the order of `keys`."""
-    names = sorted(set(keys))
-    random.Random(seed).shuffle(names)
-    return [names.index(key) % FOLDS for key in keys]
 
 
 def model_of(taught: Sequence[RecordedRun]) -> SurpriseModel:
@@ -146,84 +136,6 @@ def test_jobs_never_seen_are_judged_by_what_their_agent_does() -> None:
     assert found["recall_5"] >= 0.60, found
 
 
-def goal_of(run: RecordedRun) -> str:
-    """What a hijack was to do; empty for an honest run."""
-    return str(truth()[run.session]["injection_task"] or "")
-
-
-def resemblance_of(model: ResemblanceModel, run: RecordedRun) -> float:
-    """Its running maximum."""
-    results: dict[str, str] = {}
-    peak = 0.0
-    for event in run.operations:
-        remember(results, event)
-        peak = max(peak, model.likeness(event, results).score)
-    return peak
-
-
-def goal_folds(seed: int) -> list[int]:
-    """Whole goals at random into folds, in the order of the runs; -1 for an honest one."""
-    goals = sorted({(run.operations[0].agent, goal_of(run)) for run in runs() if goal_of(run)})
-    random.Random(seed).shuffle(goals)
-    placed: dict[tuple[str, str], int] = {}
-    for agent, goal in goals:
-        placed[agent, goal] = sum(other == agent for other, _ in placed) % FOLDS
-    return [placed.get((run.operations[0].agent, goal_of(run)), -1) for run in runs()]
-
-
-def peaks_with_labels(job: Sequence[int], goal: Sequence[int]) -> tuple[list[float], list[list[float]]]:
-    """Of every run: its score, and how far it resembles hijacks as far as those without each goal taught it.
-
-    It is scored by what others taught: honest ones of other jobs, hijacked ones of other jobs and goals.
-    """
-    placed = list(zip(runs(), job, goal, strict=True))
-    score, alike = [0.0] * len(job), [[0.0] * len(job) for _ in range(FOLDS)]
-    for fold in range(FOLDS):
-        others = [(run, aim) for run, at, aim in placed if at != fold]
-        kept = [run for run, _ in others if truth()[run.session]["kind"] == "benign"]
-        variants = [run.variant for run in kept]
-        counts, held_out = learn_held_out([run.operations for run in kept], variants)
-        model, asked = SurpriseModel(counts), [place for place, at in enumerate(job) if at == fold]
-        for place in asked:
-            score[place] = peak_of(model, runs()[place]).score
-        for left_out in range(FOLDS):
-            labels = [
-                Hijacked(run.operations, truth()[run.session]["exposed_at"] or 0, goal_of(run))
-                for run, aim in others
-                if aim != left_out and truth()[run.session]["kind"] == "injected_success"
-            ]
-            taught = ResemblanceModel(fit_resemblance(held_out, labels))
-            for place in asked:
-                alike[left_out][place] = resemblance_of(taught, runs()[place])
-    return score, alike
-
-
-def by_labels(seed: int) -> dict[str, float]:
-    """Of jobs and goals that were both never seen; without labels, and with. Means over the suites."""
-    goal = goal_folds(seed)
-    score, alike = peaks_with_labels(folds([run.operations[0].agent_role for run in runs()], seed), goal)
-    hits: dict[tuple[str, str], list[bool]] = defaultdict(list)
-    for suite in sorted({run.operations[0].agent for run in runs()}):
-        ours = [place for place, run in enumerate(runs()) if run.operations[0].agent == suite]
-        for left_out in range(FOLDS):
-            peaks = {"score": score, "resemblance": alike[left_out]}
-            honest = [place for place in ours if goal[place] < 0]
-            for name, told in (("without", ["score"]), ("with", ["score", "resemblance"])):
-                joint = joint_of({each: [peaks[each][place] for place in honest] for each in told})
-                for share in (0.01, 0.05):
-                    limits = joint.limits(share)._asdict()
-                    for place in (place for place in ours if goal[place] == left_out):
-                        kind = truth()[runs()[place].session]["kind"]
-                        over = any(
-                            limits[each] is not None and peaks[each][place] > limits[each] for each in told
-                        )
-                        hits[f"{name} {kind} {share}", suite].append(over)
-    found: dict[str, list[float]] = defaultdict(list)
-    for (name, _), each in hits.items():
-        found[name].append(mean(each))
-    return {name: mean(shares) for name, shares in found.items()}
-
-
 @needs_runs
 @at_leisure
 @pytest.mark.timeout(1_800)
@@ -232,14 +144,13 @@ def test_labels_find_more_hijacks_in_jobs_never_seen() -> None:
 
     Constants were chosen by other partitions. Labels cost alarms on runs that resisted what they had read.
     """
-    told = [by_labels(seed) for seed in range(100, 104)]
+    every = labelled_runs(RUNS)
+    told = [with_labels(every, seed) for seed in range(100, 104)]
     for share, more in ((0.01, 0.1), (0.05, 0.05)):
-        without, found = (
-            [each[f"{name} injected_success {share}"] for each in told] for name in ("without", "with")
-        )
+        without, found = ([each[name, HIJACKED, share] for each in told] for name in ("without", "with"))
         assert mean(found) >= mean(without) + more, told
         assert all(ours >= theirs for ours, theirs in zip(found, without, strict=True)), told
-        assert mean(each[f"with injected_failed {share}"] for each in told) <= 0.15, told
+        assert mean(each["with", RESISTED, share] for each in told) <= 0.15, told
 
 
 @needs_runs
