@@ -135,7 +135,8 @@ class Engine(Service):  # type: ignore[misc]  # mode is not typed
     async def _collect_on(self) -> None:
         while not self.should_stop:
             await self.sleep(collector.LOOK_EVERY_S)
-            collector.look_through()
+            if not self.should_stop:  # else it would only keep the end waiting
+                collector.look_through()
 
     async def on_stop(self) -> None:
         """Store what is left, then close: not while the ledger still needs the store."""

@@ -17,7 +17,7 @@ from mode import Service
 from detectors.judge import Judge
 from detectors.tally import Tally
 from models.errors import FencedError
-from stream import metrics
+from stream import collector, metrics
 from stream.assignment import Assignment
 from stream.batches import Batches
 from stream.brokers import brokers
@@ -265,6 +265,7 @@ class Reader(Service):  # type: ignore[misc]  # mode is not typed
         while not self.should_stop and not self._closing:
             with until_closing(lambda: self._closing):
                 await self.turn()
+            collector.look_at_new()
             await asyncio.sleep(0)  # a full buffer answers without waiting: others must get their turn
 
     @Service.task  # type: ignore[untyped-decorator]

@@ -38,7 +38,7 @@ def run_worker(settings: Settings, *, adopt_topic: bool) -> None:
     asyncio.set_event_loop(loop)
     app = create_app(settings, adopt_topic=adopt_topic)
     check_surroundings(settings)
-    collector.settle()
+    collector.settle(collector.CROWD)
     worker = faust.Worker(
         app, loop=loop, loglevel="WARNING", quiet=True, override_logging=False, redirect_stdouts=False
     )

@@ -13,7 +13,6 @@ from detectors.policy import Policy
 from models.cloudevent import encode_event
 from models.event import AnyEvent
 from models.session import Workflow
-from stream import collector
 from stream.intake import Intake, expected
 from stream.settings import Settings
 from stream.state.partition import Partition
@@ -257,28 +256,3 @@ def test_what_holds_itself_cannot_be_stored() -> None:
     workflow.sessions["s1"] = workflow  # type: ignore[assignment]
     with pytest.raises(RecursionError):
         msgspec.msgpack.encode(workflow)
-
-
-def test_a_replay_leaves_the_collector_as_it_was() -> None:
-    """It is set for the judging alone."""
-    before = gc.get_threshold(), gc.get_freeze_count()
-    with collector.settled():
-        assert gc.get_threshold() == (collector.YOUNG, collector.NEVER, collector.NEVER)
-    assert (gc.get_threshold(), gc.get_freeze_count()) == before
-
-
-def test_what_is_old_is_left_alone_until_it_is_looked_through() -> None:
-    """Only the young are collected as the work goes on."""
-    thresholds = gc.get_threshold()
-    try:
-        collector.settle()
-        assert gc.get_threshold() == (collector.YOUNG, collector.NEVER, collector.NEVER)
-        cycle: list[Any] = []
-        cycle.append(cycle)
-        del cycle
-        gc.collect(0)
-        collector.look_through()
-        assert gc.collect() == 0
-    finally:
-        gc.set_threshold(*thresholds)
-        gc.unfreeze()
