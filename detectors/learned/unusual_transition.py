@@ -38,7 +38,8 @@ class UnusualTransition(Detector):
         symbol, failed = expecting.symbol(event.operation, event.target_kind), event.outcome is ERROR
 
         def followed(session: Session, _workflow: Workflow, event: Operation, _step: Step) -> Noticed | None:
-            expectation = expecting.by(session, event).surprise
+            expected = expecting.last if event is expecting.event else expecting.by(session, event)
+            expectation = expected.surprise
             expectation.follow(session, event, symbol)
             if failed:
                 return None

@@ -47,7 +47,7 @@ class UnusualVelocity(Detector):
             if expecting is None:
                 session.unseen += 1
                 return None
-            expected = expecting.by(session, event)
+            expected = expecting.last if event is expecting.event else expecting.by(session, event)
             if event.agent_role != session.agent_role:  # it came late
                 expected = expecting.of(event.agent, session.agent_role)
             if expected.pace is None:

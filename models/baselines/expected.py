@@ -51,9 +51,10 @@ class Expecting:
         self._count = 0
         self._agent = self._role = "\x1f"
         """Asked for last, and the answer."""
-        self._event: Operation | None = None
+        self.event: Operation | None = None
         """The operation about which was asked last."""
-        self._last = Expected(None, surprise.expectation("", ""))
+        self.last = Expected(None, surprise.expectation("", ""))
+        """The answer: whoever asks about each event looks here first, since a call costs more."""
 
     def by(self, session: Session, event: Operation) -> Expected:
         """What is expected of whoever acts, as the event says.
@@ -61,27 +62,27 @@ class Expecting:
         Where the session says the same, it is asked for in its words: their hashes are known, and an event's
         are not.
         """
-        if event is self._event:
-            return self._last
+        if event is self.event:
+            return self.last
         agent, role = event.agent, event.agent_role
         if agent == session.agent:
             agent = session.agent
         if role == session.agent_role:
             role = session.agent_role
         found = self.of(agent, role)
-        self._event = event
+        self.event = event
         return found
 
     def of(self, agent: str, role: str) -> Expected:
         """What is expected of an agent in a role; either may be empty."""
-        self._event = None
+        self.event = None
         if agent is self._agent and role is self._role:
-            return self._last
+            return self.last
         agents = self._by_role.get(role)
         found = agents.get(agent) if agents is not None else None
         if found is None:
             found = self._made(agent, role)
-        self._agent, self._role, self._last = agent, role, found
+        self._agent, self._role, self.last = agent, role, found
         return found
 
     def _made(self, agent: str, role: str) -> Expected:

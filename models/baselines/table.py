@@ -1,7 +1,7 @@
 """A cohort's histories in one list: what is walked down at each event lies close together.
 
-Row by row: a cell a symbol says how often it came next, the one after it where the row of the history lies
-that is longer by it. Dictionaries, one a history, are walked in twice the time: each is a place in memory of
+Row by row: a cell a symbol says how often it came next, the one after it which row is the history's that is
+longer by it. Dictionaries, one a history, are walked in twice the time: each is a place in memory of
 its own. Which cells are whose is the same for all parts of a broader cohort, so it is found out once for a
 step of any of them (`Numbering`).
 """
@@ -18,7 +18,7 @@ UNSEEN: Final = 2
 """Cell of whatever is no symbol of the cohort: it never came next."""
 
 BEYOND: Final = 3
-"""Cell of where the row is that is longer by it: no row leads there, a history may (it fails each time)."""
+"""Cell of which row is longer by it: no row leads there, a history may (it fails each time)."""
 
 FIRST: Final = 4
 
@@ -31,7 +31,6 @@ how often it came, and one more. Many are such: the walk ends there."""
 
 Cells = tuple[int, ...]
 
-_PLACES: Final = tuple(range(65_536))
 _COUNTS: Final = tuple(map(float, range(4_096)))
 """One object for each small number: those of 500 cohorts would be in no cache."""
 
@@ -92,10 +91,11 @@ class Table:
 
         `wanted` and `way` are its cell and theirs.
         """
-        rows, row = self._rows, 0
+        rows, width, row = self._rows, self._width, 0
         seen: float  # their types are said so that the compiled fold adds machine numbers
         distinct: float
         total: float
+        number: int
         for cell in way:
             seen, distinct, total = rows[row + wanted], rows[row], rows[row + 1]
             chance = (seen + distinct * chance) / total
@@ -103,14 +103,15 @@ class Table:
             if type(below) is not int:
                 if below is NOT_LAID:
                     if cell == BEYOND:
-                        return _beyond(self._laid[row // self._width], step, way.index(cell), chance)
+                        return _beyond(self._laid[row // width], step, way.index(cell), chance)
                     below = self._lay_longer(row, cell)
                 if below is None:
                     return chance
                 if type(below) is tuple:
                     seen, total = below[1] if below[0] == wanted else 0.0, below[2]
                     return (seen + chance) / total
-            row = below
+            number = below
+            row = number * width
         seen, distinct, total = rows[row + wanted], rows[row], rows[row + 1]
         return (seen + distinct * chance) / total
 
@@ -128,8 +129,8 @@ class Table:
         return below
 
     def _lay_out(self, history: History) -> int:
-        """Where its row is."""
-        distinct, place = len(history.next), len(self._rows)
+        """The number of its row: most are small, and of each small number Python has one object for all."""
+        distinct = len(history.next)
         row: list[Any] = [_COUNTS[0], NOT_LAID if history.older else None] * (self._width // 2)
         row[0] = _count(distinct or 1)
         row[1] = _count(history.seen + distinct if distinct else 1)
@@ -138,7 +139,7 @@ class Table:
         row[UNSEEN] = _COUNTS[0]
         self._rows += row
         self._laid.append(history)
-        return _PLACES[place] if place < len(_PLACES) else place
+        return len(self._laid) - 1
 
 
 def numbering_of(history: History) -> Numbering | None:
