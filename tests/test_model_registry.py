@@ -1,8 +1,10 @@
 """The registry of baselines: what is kept, who put what to work, and what is refused."""
 
 import json
+import os
 import sys
 import tempfile
+from errno import ENOSPC
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, Self
@@ -347,10 +349,15 @@ def test_every_command_takes_a_baseline_of_the_registry(place: Path, monkeypatch
     assert found.version == other
 
 
+def nothing_fits(*_paths: object) -> None:
+    """A disk on which nothing more fits."""
+    raise OSError(ENOSPC, os.strerror(ENOSPC))
+
+
 def test_what_was_learned_is_not_lost_with_a_registry_that_takes_nothing(
     place: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It is kept, and the message says where; a store of no known kind is refused before the work begins."""
+    """It is kept, and the message says where; what can be told before the work begins, is."""
     recording, left = place / "day.ndjson", place / "tmp"
     lines = [msgspec.json.encode(event) for run in runs(40) for event in run]
     recording.write_bytes(b"\n".join(lines) + b"\n")
@@ -360,12 +367,19 @@ def test_what_was_learned_is_not_lost_with_a_registry_that_takes_nothing(
     monkeypatch.setattr(tempfile, "tempdir", str(left))
     refused = said("train", str(recording), "--models", "nosuchstore://bucket")
     assert isinstance(refused.exception, ModelRegistryError)
+    no_folder = said("train", str(recording))
+    assert "Not a directory" in str(no_folder.exception)
+    (place / "models" / "baselines").unlink()
+    with monkeypatch.context() as read_only:
+        read_only.setattr(os, "access", lambda path, _mode: path != place / "models")
+        assert "Permission denied" in str(said("train", str(recording)).exception)
     assert list(left.iterdir()) == []
-    failed = said("train", str(recording))
+    with monkeypatch.context() as full:
+        full.setattr(os, "link", nothing_fits)
+        failed = said("train", str(recording))
     assert isinstance(failed.exception, ModelRegistryError)
     assert "What was learned: chainbrake models add" in str(failed.exception)
     (kept,) = left.glob("*/baseline.json")
-    (place / "models" / "baselines").unlink()
     assert said("add", str(kept)).exit_code == 0
     assert said("train", str(recording)).exit_code == 0
     assert list(left.glob("*/baseline.json")) == [kept]

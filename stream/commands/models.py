@@ -127,6 +127,7 @@ def train(
     settings = read_settings(os.environ, policy=policy, registry=registry, models=place)
     signing(out, settings)  # the registry trusts the key that is made
     into = model_registry(settings)
+    into.require_writable()
     live = None if ignore_live else _live(into)
     folder = Path(tempfile.mkdtemp(prefix="chainbrake-"))
     path, version = folder / "baseline.json", ""

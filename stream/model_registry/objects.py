@@ -3,7 +3,7 @@
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from errno import ENOTDIR
+from errno import EACCES, ENOTDIR
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -50,6 +50,18 @@ class Objects:
         """That the place is there. Raises `FileNotFoundError`, and `ModelRegistryError` as `read` does."""
         with self._told():
             self._files.info(self._root or "/")
+
+    def require_writable(self, folder: str) -> None:
+        """Where it can be told before anything is written. Raises `ModelRegistryError`."""
+        if not isinstance(self._files, LocalFileSystem):
+            return
+        wanted = Path(f"{self._root}/{folder}").absolute()
+        with self._told():
+            there = next(path for path in (wanted, *wanted.parents) if path.exists())
+            if not there.is_dir():
+                raise NotADirectoryError(ENOTDIR, os.strerror(ENOTDIR))
+            if not os.access(there, os.W_OK):
+                raise PermissionError(EACCES, os.strerror(EACCES))
 
     def create(self, name: str, content: bytes) -> bool:
         """Write what is not there yet; False if somebody has. It is there whole, or not at all."""

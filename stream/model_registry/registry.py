@@ -55,6 +55,10 @@ class ModelRegistry:
                 f"baseline makes it: chainbrake models train FILE…, or models add BASELINE"
             ) from error
 
+    def require_writable(self) -> None:
+        """Raises `ModelRegistryError` where a baseline cannot be kept: to be asked before one is learned."""
+        self._objects.require_writable(BASELINES)
+
     def put(self, content: bytes, path: Path) -> Baseline:
         """Keep a baseline. Once is enough: the same again changes nothing.
 
