@@ -58,7 +58,7 @@ def measure(
     json: bool,
 ) -> None:
     """Measure the first baseline, beside the second if there is one, and tell. Raises `InputError`."""
-    from stream.commands.score import require_some  # noqa: PLC0415
+    from stream.commands.score import require_some, tell_unread  # noqa: PLC0415
     from stream.evaluation.evaluate import Inputs  # noqa: PLC0415 - scipy takes a second to import
     from stream.evaluation.evaluate import evaluate as measured  # noqa: PLC0415
     from stream.evaluation.evaluation import as_json  # noqa: PLC0415
@@ -75,6 +75,7 @@ def measure(
     with progress(files, shown=not json) as bar:
         evaluation = measured(inputs, ours, load_policy(settings.policy), theirs, bar)
         require_some(evaluation.counts.sessions, source)
+        tell_unread(inputs.unread)
         if labels is not None and evaluation.counts.unknown == evaluation.counts.sessions:
             errors.print(
                 f"[yellow]note:[/yellow] {escape(str(labels))} says nothing of any of these sessions"

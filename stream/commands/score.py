@@ -1,6 +1,7 @@
 """`chainbrake score`: how surprising recorded sessions are, one row each."""
 
 import sys
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
@@ -12,7 +13,7 @@ from detectors.policy import Policy
 from models.baselines.baseline import Baseline
 from models.errors import InputError
 from models.registry import Registry
-from stream.console import escape
+from stream.console import errors, escape
 from stream.learning.scenarios import resolved_runs
 from stream.offline.scoring import Scorer
 from stream.progress import progress
@@ -47,10 +48,18 @@ def run_score(
                 count += 1
                 sys.stdout.write(encode(row).decode() + "\n")
             require_some(count, source)
+            tell_unread(scorer.unread)
             return
         told = sorted(rows, key=lambda row: -row["score"])
     require_some(len(told), source)
+    tell_unread(scorer.unread)
     _show(out, told, policy)
+
+
+def tell_unread(unread: Counter[str]) -> None:
+    """Half a recording must not pass for the whole of it."""
+    for reason, count in sorted(unread.items()):
+        errors.print(f"[yellow]note:[/yellow] not read: {count} lines ({reason})")
 
 
 def require_some(sessions: int, source: str) -> None:

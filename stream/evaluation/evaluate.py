@@ -1,16 +1,17 @@
 """Recorded sessions against a baseline, and against the live one: all numbers, without a clock or chance."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from statistics import mean, median
 
-from msgspec import Struct
+from msgspec import Struct, field
 from msgspec.structs import replace
 
 from detectors.policy import Policy
 from models.baselines.baseline import Baseline
 from models.baselines.cohorts import EVERYBODY, agent_key, role_key
+from models.errors import UnreadableEventError
 from models.event import Operation
 from models.registry import EMPTY, Registry
 from stream.evaluation.comparison import compared
@@ -49,6 +50,12 @@ class Inputs(Struct, frozen=True):
     labels: Path | None = None
     """Beside what the recordings say of themselves."""
     registry: Registry = EMPTY
+    unread: Counter[str] = field(default_factory=Counter)
+    """Filled in: lines that could not be read, by reason."""
+
+    def refuse(self, error: UnreadableEventError) -> None:
+        """Of one line."""
+        self.unread[error.reason] += 1
 
 
 def evaluate(
@@ -62,7 +69,7 @@ def evaluate(
 
 def _runs(inputs: Inputs, labels: Labels, bar: Bar) -> Iterator[RecordedRun]:
     if inputs.source == EVENTS:
-        return runs_of(lines(inputs.files, bar=bar), labels.add_disposition)
+        return runs_of(lines(inputs.files, bar=bar), labels.add_disposition, inputs.refuse)
     if inputs.source in RUNS:
         return recorded_runs(inputs.source, inputs.files, bar)
     return resolved_runs(inputs.source, inputs.files, inputs.registry, bar)

@@ -94,17 +94,21 @@ class Judge:
 
 
 def runs_of(
-    lines: Iterable[bytes], hear: Callable[[Disposition], None] = lambda _: None
+    lines: Iterable[bytes],
+    hear: Callable[[Disposition], None] = lambda _: None,
+    refuse: Callable[[UnreadableEventError], None] = lambda _: None,
 ) -> Iterator[RecordedRun]:
     """The sessions of our own events, in the order in which they began; what comes twice counts once.
 
-    `hear` is told what analysts said, all of it before the first session is given.
+    `hear` is told what analysts said, and `refuse` of what cannot be read, all of it before the first session
+    is given.
     """
     sessions: dict[tuple[str, str], dict[tuple[str, str], Operation]] = {}
     for line in lines:
         try:
             event = read_line(line) if line else None
-        except UnreadableEventError:
+        except UnreadableEventError as error:
+            refuse(error)
             continue
         if isinstance(event, Operation):
             told = sessions.setdefault((event.workflow, event.session), {})

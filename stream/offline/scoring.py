@@ -1,5 +1,6 @@
 """Recorded sessions, scored by a baseline: how surprising each is, and whether that is an alarm."""
 
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -124,6 +125,8 @@ class Scorer:
         self._baseline = baseline
         self._model = baseline.surprise
         self._share = share
+        self.unread: Counter[str] = Counter()
+        """Lines that could not be read, by reason."""
 
     def runs(self, runs: Iterable[RecordedRun]) -> Iterator[dict[str, Any]]:
         """A row per session, in their order."""
@@ -147,7 +150,8 @@ class Scorer:
         for line in lines:
             try:
                 event = read_line(line) if line else None
-            except UnreadableEventError:
+            except UnreadableEventError as error:
+                self.unread[error.reason] += 1
                 continue
             if not isinstance(event, Operation):
                 continue
