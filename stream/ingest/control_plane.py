@@ -321,7 +321,8 @@ def _registered(what: Registered, reference: Named) -> Callable[[Head, bytes], S
             facts=_facts(declared),
         )
         announced = what is Registered.EXERCISE and event.grade is Grade.ATTESTED
-        brings = (Handle("exercise", session),) if announced else ()
+        named = (session, *(f"{session} {name(each)}" for each in declared.accounts)) if announced else ()
+        brings = tuple(Handle("exercise", each) for each in named)
         return (Sighting(event=event, settled=True, brings=brings),)
 
     return read

@@ -15,7 +15,7 @@ from msgspec import Struct
 
 from models.attested import Fact
 from models.command import stable_id
-from models.event import MOVED_MAX, AnyEvent, Event, Grade, Join, Operation, SessionStart
+from models.event import MOVED_MAX, AnyEvent, Event, Grade, Join, Operation, Registration, SessionStart
 from models.registry import Registry
 from stream.ingest.delegations import SOURCE, Delegations
 from stream.ingest.duplicates import Seen
@@ -160,7 +160,7 @@ class Resolver:
             if self._registry.is_shared(handle.value):
                 continue
             holding = self.holdings.holder(handle, event.at_ms)
-            if holding is None:
+            if holding is None or not self._may_follow(handle, holding, event):
                 continue
             if holding.sure:
                 guessed = handle.kind == "keycloak.call"
@@ -168,6 +168,25 @@ class Resolver:
             unsure = unsure or holding.session
         session = unsure or event.session
         return Place(session, sure=False, run=self.runs.of(session))
+
+    def _may_follow(self, handle: Handle, holding: Holding, event: Event) -> bool:
+        """Whether it may lead there. A mere name leads an exercise's acts elsewhere to it, and nothing else.
+
+        In its own accounts the exercise is vouched for: whoever is called alike there would be, too.
+        """
+        if handle.kind not in NAMES_IN_EXERCISES:
+            return True
+        account = event.facts.get(Fact.ACCOUNT, "") if isinstance(event, Operation) else ""
+        return (
+            self._exercised(holding.session, event.at_ms)
+            and not self._exercised(f"{holding.session} {account}", event.at_ms)
+            and not self._exercised(event.session, event.at_ms)
+        )
+
+    def _exercised(self, whose: str, at_ms: int) -> bool:
+        """Whether an announced exercise goes on in this session, or session and account."""
+        announced = self.holdings.holder(Handle("exercise", whose), at_ms)
+        return announced is not None and announced.from_ms <= at_ms
 
     def _hold_all(self, sighting: Sighting, place: Place) -> Iterator[Handle]:
         """Note what the session holds and made; yields the handles whose holder is another from now on."""
@@ -185,15 +204,17 @@ class Resolver:
                 ends = self.holdings.call(handle.value, event.at_ms, place.session)
                 yield from (Handle("keycloak.call", end) for end in ends)
             return
-        if handle.kind in NAMES_IN_EXERCISES:
-            if self.holdings.holder(Handle("exercise", place.session), event.at_ms) is None:
+        by_name = handle.kind in NAMES_IN_EXERCISES
+        if by_name:
+            if not self._exercised(place.session, event.at_ms):
                 return
         elif not place.sure and handle.kind not in CREDENTIALS:
             return
         known = self.holdings.holder(handle, event.at_ms)
         alive = known is not None and not self.runs.of(known.session).ended
-        until_ms = event.at_ms + _lifetime_ms(handle, event)
-        if self.holdings.hold(handle, Holding(place.session, event.at_ms, until_ms, place.sure), alive=alive):
+        from_ms, until_ms = _span_ms(handle, event)
+        new = Holding(place.session, from_ms, until_ms, sure=place.sure and not by_name)
+        if self.holdings.hold(handle, new, alive=alive):
             yield handle
 
     def _begin(
@@ -277,6 +298,14 @@ class Resolver:
             parts = range(0, len(events), MOVED_MAX)
             out += [_join(*ends, events[start : start + MOVED_MAX]) for start in parts]
         return out
+
+
+def _span_ms(handle: Handle, event: Event) -> tuple[int, int]:
+    """From when to when it is held: an exercise in its window, all else from now for its lifetime."""
+    if isinstance(event, Registration) and handle.kind == "exercise":
+        from_ms = event.at_ms if event.starts_ms is None else event.starts_ms
+        return from_ms, event.expires_ms or from_ms + HELD_FOR_MS[handle.kind]
+    return event.at_ms, event.at_ms + _lifetime_ms(handle, event)
 
 
 def _lifetime_ms(handle: Handle, event: Event) -> int:

@@ -43,7 +43,7 @@ HANDLES = {
     "github.hashed_token": "hashed_token of the GitHub audit log",
     "github.request": "request_id of the GitHub audit log; the response header of a span",
     "github.run": "workflow run id",
-    "exercise": "session that an announced exercise was registered for",
+    "exercise": "session that an announced exercise was registered for; that and one of its accounts",
 }
 """Every kind of handle, and what its value is. A handle is never a usable credential."""
 

@@ -9,20 +9,22 @@ from models.event import AnyEvent
 from models.registry import EMPTY
 from stream.ingest.pipeline import Pipeline
 from tests.ingest.changing import encoded
-from tests.ingest.cloudtrail import FRESH_KEY, PARTNER, ROLE_KEY, credentials, record, role
+from tests.ingest.cloudtrail import FRESH_KEY, OURS, PARTNER, ROLE_KEY, credentials, record, role
 from tests.ingest.sightings import final
 from tests.ingest.test_control_plane import fact
 
 NAME = "drill-7f3a"
 OWN = f"aws:AROARUNNER:{NAME}"
 ELSEWHERE = f"aws:AROALEDGER:{NAME}"
+NOON = "2026-09-01T09:59:00Z"
+BEFORE, AFTER = "2026-08-31T10:00:00Z", "2026-09-02T10:00:00Z"
 ACCOUNT = {"accounts": [PARTNER], "exercise": "E-1", "signature": "ed25519:00"}
 
 
-def announced(name: str = NAME, **changed: Any) -> tuple[str, bytes]:
+def announced(name: str = NAME, session: str = "", time: str = NOON, **changed: Any) -> tuple[str, bytes]:
     """The exercise, registered for its session."""
-    subject = f"aws:AROARUNNER:{name}"
-    return "chainbrake.event", encoded(fact("exercise.registered", ACCOUNT | changed, subject))
+    told = fact("exercise.registered", ACCOUNT | changed, session or f"aws:AROARUNNER:{name}")
+    return "chainbrake.event", encoded(told | {"id": f"f-{session}", "time": time})
 
 
 def own(name: str = NAME, **changed: Any) -> tuple[str, bytes]:
@@ -84,15 +86,43 @@ def test_every_order_of_arrival_ends_the_same(order: tuple[int, ...]) -> None:
         (announced(), own(), elsewhere(sourceIPAddress="203.0.113.9")),
         (announced(), own(), elsewhere(sourceIPAddress="athena.amazonaws.com")),
         (announced("drill"), own("drill"), elsewhere("drill")),
+        (announced(accounts=[PARTNER, OURS]), own(), elsewhere()),
+        (announced(window=[BEFORE, BEFORE]), own(), elsewhere()),
+        (announced(window=[AFTER, AFTER]), own(), elsewhere()),
+        (announced(), announced(session=ELSEWHERE, accounts=[OURS]), own(), elsewhere()),
     ],
-    ids=["none announced", "unsigned", "another name", "another address", "a service", "a name of many"],
+    ids=[
+        "none announced",
+        "unsigned",
+        "another name",
+        "another address",
+        "a service",
+        "a name of many",
+        "in its own accounts, where it would be vouched for",
+        "over",
+        "not begun",
+        "itself an exercise",
+    ],
 )
 def test_nobody_else_is_taken_for_it(records: tuple[tuple[str, bytes], ...]) -> None:
     """Without an announcement, or with another name or address, a likeness is nothing."""
     assert final(heard(*records))["elsewhere"].startswith("aws:AROALEDGER:")
 
 
-def test_whose_key_it_is_outweighs_what_it_is_called() -> None:
-    """The record of another session's step takes the acts there."""
-    other = step("payroll", accessKeyId=ROLE_KEY.replace("ROLE", "PAYR"))
-    assert final(heard(announced(), own(), elsewhere(), other))["elsewhere"] != OWN
+def test_an_exercise_announced_long_before_is_followed_in_its_window() -> None:
+    """From when it begins, not from when it was told."""
+    early = announced(window=["2026-09-01T09:00:00Z", "2026-09-01T11:00:00Z"], time="2026-08-20T10:00:00Z")
+    assert final(heard(early, own(), elsewhere()))["elsewhere"] == OWN
+
+
+@pytest.mark.parametrize("session", [OWN, "conv-9"])
+@pytest.mark.parametrize("known_first", [True, False])
+def test_whose_key_it_is_outweighs_what_it_is_called(session: str, *, known_first: bool) -> None:
+    """The record of another session's step takes the acts there, before and after."""
+    records = [elsewhere(), step("payroll", accessKeyId=ROLE_KEY.replace("ROLE", "PAYR"))]
+    if known_first:
+        records.reverse()
+    mine = role("runner", NAME)
+    mine["sessionContext"]["sourceIdentity"] = session
+    its_own = "aws.cloudtrail", record("iam:ListRoles", userIdentity=mine, eventID="own")
+    assert final(heard(announced(session=session), its_own, *records))["elsewhere"] == ELSEWHERE
