@@ -58,7 +58,7 @@ def opened(kind: Callable[..., Client], settings: Settings, **options: Any) -> C
         raise
 
 
-def reader(settings: Settings, client: str, **options: Any) -> KafkaConsumer:
+def lone_consumer(settings: Settings, client: str, **options: Any) -> KafkaConsumer:
     """A consumer of no group: it is told where to read, and commits nothing. Raises as `opened` does."""
     return opened(
         KafkaConsumer,

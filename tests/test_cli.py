@@ -296,10 +296,12 @@ def test_own_events_are_scored(run: Run, tmp_path: Path) -> None:
         json.loads, run("score", "-", "--baseline", baseline, "--json", stdin=session).out.splitlines()
     )
     assert row["alarm"] is True
-    ran = run("score", "-", "--baseline", baseline, "--json", stdin=session + b"{}\n")
-    assert "not read: 1 lines (invalid)" in ran.err
-    ran = run("evaluate", "-", "--baseline", baseline, "--json", stdin=session + b"{}\n")
-    assert "not read: 1 lines (invalid)" in ran.err
+    for command in ("score", "evaluate"):
+        asked = (command, "-", "--baseline", baseline, "--json")
+        ran = run(*asked, stdin=session + b"{}\n")
+        assert "not read: 1 lines (invalid)" in ran.err
+        ran = run(*asked, "--source", "aws.cloudtrail", stdin=b"{}\n")
+        assert "not read: 1 lines (invalid)" in ran.err
 
 
 def test_nothing_to_learn_from_is_an_error_and_leaves_no_file(run: Run, tmp_path: Path, chain: Path) -> None:

@@ -103,6 +103,11 @@ def test_one_word_of_an_analyst_does_not_hide_what_nobody_looked_at() -> None:
     assert (counts.benign, counts.malicious, counts.unknown) == (1, 1, 48)
     assert evaluation.drift.sessions == 49
     assert max(promise.achieved.of for promise in evaluation.calibration) == 49
+    labels.add(
+        runs[41].session, Truth(Kind.MALICIOUS)
+    )  # of hijacks alone: nobody calls others honest by that
+    evaluation = evaluated(runs, trained(), 0.05, labels)
+    assert max(promise.achieved.of for promise in evaluation.calibration) == 48
 
 
 def test_the_same_baseline_changes_nothing() -> None:

@@ -219,6 +219,17 @@ def test_a_job_too_small_for_a_limit_need_not_be_as_calm_as_everybody(sessions: 
     assert odd / SEEDS / FRESH < len(SCORES) / (sessions + 1)
 
 
+def test_what_is_below_a_floor_is_no_news_of_a_job_too_small_for_a_limit() -> None:
+    """Of what stays there nothing is kept: a session is as odd as it was in all else."""
+    draw = np.random.default_rng(6)
+    many, few = told(alike(draw, 1_500)), told(alike(draw, 60))
+    few["pace"] = [0.0] * 60
+    found = speaking({"": joint_of(many), "job": joint_of(few)}, ("", "job"), 0.01)
+    assert found is not None
+    peaks = {"score": max(few["score"]), "pace": 0.0}
+    assert found.p_value(peaks) == found.p_value(peaks | {"pace": FLOORS["pace"] / 2}) < 0.1
+
+
 def test_with_the_end_it_is_the_same() -> None:
     """A level that is passed over lifts the limit, and never lowers it."""
     many, few = peaks_of([float(n) for n in range(1_000)]), peaks_of([*range(59), 5_000.0])

@@ -269,6 +269,7 @@ def test_labels_of_sessions_that_are_not_there_are_told(
     events, names, printed = tmp_path / "events.ndjson", tmp_path / "labels.ndjson", StringIO()
     events.write_bytes(b"\n".join(lines(clerk_run("here", 1))))
     told = [{"session": "here", "label": "benign"}, {"session": "elsewhere", "label": "malicious"}]
+    told.append({"session": "here", "workflow": clerk_run("here", 1)[0].workflow, "label": "benign"})
     names.write_text("\n".join(map(json.dumps, told)))
     out = Console(file=printed, width=200)
     run_train(out, [str(events)], "events", tmp_path / "b.json", read_settings(os.environ), None, names)

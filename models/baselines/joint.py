@@ -206,8 +206,9 @@ class Backed(NamedTuple):
         return max(self._p_value(peaks), *(each.p_value(peaks) for each in self.narrower))
 
     def _reached(self, name: str) -> float:
-        """What sessions of cohorts that are too small reached at the most."""
-        return max((each.highest[name][-1] for each in self.narrower if each.highest.get(name)), default=0.0)
+        """What sessions of cohorts that are too small reached at most; below the floor nothing is kept."""
+        reached = (each.highest[name][-1] for each in self.narrower if each.highest.get(name))
+        return max(reached, default=FLOORS[name])
 
     def _p_value(self, peaks: Mapping[str, float]) -> float:
         own = self.joint.p_value(peaks)

@@ -127,9 +127,9 @@ class Expectation:
         return joint.alone("score") if joint is not None else None
 
     def joint(self, share: float) -> Joint | None:
-        """The same of all scores."""
+        """The same of all scores; None, too, where limits are raised to what a smaller cohort reached."""
         found = self._backing(share)
-        if not self.enough_seen or len(found) != 1 or found[0] is None:
+        if not self.enough_seen or len(found) != 1 or found[0] is None or found[0].narrower:
             return None
         return found[0].joint
 

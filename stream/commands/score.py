@@ -41,18 +41,18 @@ def run_score(
         elif source in RUNS:
             rows = scorer.runs(recorded_runs(source, files, bar))
         else:
-            rows = scorer.runs(resolved_runs(source, files, registry, bar))
+            rows = scorer.runs(resolved_runs(source, files, registry, bar, scorer.refuse))
         if json:
             encode, count = msgspec.json.Encoder().encode, 0
             for row in rows:
                 count += 1
                 sys.stdout.write(encode(row).decode() + "\n")
-            require_some(count, source)
             tell_unread(scorer.unread)
+            require_some(count, source)
             return
         told = sorted(rows, key=lambda row: -row["score"])
-    require_some(len(told), source)
     tell_unread(scorer.unread)
+    require_some(len(told), source)
     _show(out, told, policy)
 
 

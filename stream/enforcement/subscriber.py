@@ -16,7 +16,7 @@ from kafka.errors import KafkaError
 from models.command import Command
 from models.errors import InputError
 from models.remediation import read_acknowledgement
-from stream.brokers import reader
+from stream.brokers import lone_consumer
 from stream.enforcement.hook import Answer, Hook
 from stream.enforcement.publisher import RECONNECT_MS_MAX
 from stream.settings import Settings
@@ -70,7 +70,7 @@ class Subscriber(threading.Thread):
                 self._stopping.wait(AGAIN_S)
 
     def _listen(self) -> None:
-        consumer = reader(self._settings, self._hook.name, reconnect_backoff_max_ms=RECONNECT_MS_MAX)
+        consumer = lone_consumer(self._settings, self._hook.name, reconnect_backoff_max_ms=RECONNECT_MS_MAX)
         try:
             self._rebuild(consumer)
             self._follow(consumer)

@@ -19,7 +19,7 @@ from models.caep import to_caep
 from models.command import Action, Command
 from models.errors import InputError, StateError
 from models.remediation import read_acknowledgement
-from stream.brokers import connecting, reader
+from stream.brokers import connecting, lone_consumer
 from stream.enforcement.publisher import DELIVER_MS_MAX, Publisher
 from stream.messages import Record, record_of
 from stream.settings import Settings
@@ -57,7 +57,7 @@ class Trial:
         self._publisher = Publisher(settings, "trial")
         self._publisher.know(self._topics.commands, self._topics.acks)
         with connecting(settings):
-            self._consumer = reader(settings, "trial")
+            self._consumer = lone_consumer(settings, "trial")
         numbers = self._consumer.partitions_for_topic(self._topics.acks) or ()
         parts = [TopicPartition(self._topics.acks, number) for number in numbers]
         self._consumer.assign(parts)

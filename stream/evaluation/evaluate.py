@@ -32,6 +32,7 @@ from stream.evaluation.truth import Kind, Labels, labels_of
 from stream.learning.scenarios import resolved_runs
 from stream.progress import SILENT, Bar
 from stream.recordings.files import lines
+from stream.recordings.recorded import Refused
 from stream.sources.known import EVENTS, RUNS, recorded_runs
 from stream.sources.recorded_run import RecordedRun
 
@@ -53,9 +54,9 @@ class Inputs(Struct, frozen=True):
     unread: Counter[str] = field(default_factory=Counter)
     """Filled in: lines that could not be read, by reason."""
 
-    def refuse(self, error: UnreadableEventError) -> None:
-        """Of one line."""
-        self.unread[error.reason] += 1
+    def refuse(self, line: Refused | UnreadableEventError) -> None:
+        """One that could not be read."""
+        self.unread[line.reason] += 1
 
 
 def evaluate(
@@ -72,7 +73,7 @@ def _runs(inputs: Inputs, labels: Labels, bar: Bar) -> Iterator[RecordedRun]:
         return runs_of(lines(inputs.files, bar=bar), labels.add_disposition, inputs.refuse)
     if inputs.source in RUNS:
         return recorded_runs(inputs.source, inputs.files, bar)
-    return resolved_runs(inputs.source, inputs.files, inputs.registry, bar)
+    return resolved_runs(inputs.source, inputs.files, inputs.registry, bar, inputs.refuse)
 
 
 def evaluated(

@@ -74,11 +74,17 @@ class Labels:
         """Whether the recordings tell it themselves: then one of which they do not is no honest one."""
         self._met: set[tuple[str, str, str]] = set()
         """Of what is known, that which a run was found for."""
+        self.given: set[tuple[str, str, str]] = set()
+        """Of what is known, that which a file of labels says, and no recording of itself."""
         self._said: dict[tuple[str, str], dict[str, Disposition]] = {}
         """Workflow and session: the last word of analysts, by what it is about."""
 
     def __bool__(self) -> bool:
         return bool(self._known or self._benign_files or self._said)
+
+    def keys(self) -> set[tuple[str, str, str]]:
+        """File, workflow and session of all of which something is known."""
+        return set(self._known)
 
     def add(self, session: str, truth: Truth, *, workflow: str = "", file: str = "") -> None:
         """One session; what is added later counts."""
@@ -104,22 +110,24 @@ class Labels:
 
     @property
     def unmet(self) -> int:
-        """Sessions of which something is known, and that nobody asked about."""
-        return len(self._known) - len(self._met)
+        """Sessions that the file of labels names, and that nobody asked about."""
+        return len(self.given - self._met)
 
     @property
     def by_analysts(self) -> bool:
-        """Whether nobody but analysts said anything: they looked at what had alarmed, and at nothing else."""
-        return bool(self._said) and not self._known and not self._benign_files
+        """Whether nobody but analysts calls a session honest: they looked at what had alarmed alone."""
+        told = any(truth.kind is Kind.BENIGN for truth in self._known.values())
+        return bool(self._said) and not told and not self._benign_files
 
     def of(self, run: RecordedRun) -> Truth | None:
         """What is known of a run; None for nothing. A label outweighs what analysts said on the way."""
         workflow = run.operations[0].workflow if run.operations else ""
         file = Path(run.file).name
-        for key in ((file, "", run.session), ("", workflow, run.session), ("", "", run.session)):
-            if key in self._known:
-                self._met.add(key)
-                return _placed(self._known[key], run)
+        keys = ((file, "", run.session), ("", workflow, run.session), ("", "", run.session))
+        known = [key for key in keys if key in self._known]
+        self._met.update(known)
+        if known:
+            return _placed(self._known[known[0]], run)
         if file in self._benign_files:
             return Truth(Kind.BENIGN)
         return _disposed(run, self._said.get((workflow, run.session), {}).values())
@@ -153,10 +161,12 @@ def labels_of(source: str, paths: list[str], given: Path | None) -> Labels:
         beside = dict.fromkeys(Path(path).with_name(INDEX) for path in paths)
         for index in (each for each in beside if each.is_file() and given is None):
             _read(index, labels)
+    told = labels.keys()
     if given is not None and given.is_dir():
         _add(labels, "agent-runs", str(given))
     elif given is not None:
         _read(given, labels)
+        labels.given = labels.keys() - told
     return labels
 
 

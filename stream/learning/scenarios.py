@@ -1,6 +1,6 @@
 """Recorded sources to learn from: each file is a world of its own, and sessions follow their credentials."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from msgspec.structs import replace
 
@@ -12,7 +12,7 @@ from stream.ingest.pipeline import Pipeline
 from stream.learning.teaching import Recorded
 from stream.progress import SILENT, Bar
 from stream.recordings.files import lines
-from stream.recordings.recorded import Arrival, arrivals, bytes_max, known_source
+from stream.recordings.recorded import Arrival, Refused, arrivals, bytes_max, known_source
 from stream.sources.known import RUNS
 from stream.sources.recorded_run import RecordedRun
 
@@ -38,14 +38,24 @@ def recordings(
 
 
 def resolved_runs(
-    source: str, paths: list[str], registry: Registry, bar: Bar = SILENT
+    source: str,
+    paths: list[str],
+    registry: Registry,
+    bar: Bar = SILENT,
+    refuse: Callable[[Refused], None] = lambda _: None,
 ) -> Iterator[RecordedRun]:
-    """Every session of every path, in the order in which they began; what moved is where it belongs."""
+    """Every session of every path, in the order in which they began; what moved is where it belongs.
+
+    `refuse` is told of what cannot be read.
+    """
     known_source(source, RUNS)
     for path in paths:
         runs: dict[tuple[str, str], list[tuple[int, Operation]]] = {}
         for arrival in arrivals(source, lines([path], bytes_max(source), bar), Pipeline(registry)):
-            event = arrival.event if isinstance(arrival, Arrival) else None
+            if isinstance(arrival, Refused):
+                refuse(arrival)
+                continue
+            event = arrival.event
             if isinstance(event, Operation):
                 runs.setdefault((event.workflow, event.session), []).append((arrival.index, event))
             elif isinstance(event, Join):

@@ -16,6 +16,7 @@ from models.cloudevent import read_line
 from models.errors import UnreadableEventError
 from models.event import OpClass, Operation
 from models.session import ACTS_MAX, RECENT_IDS_MAX, Session, remembered
+from stream.recordings.recorded import Refused
 from stream.sources.recorded_run import RecordedRun
 
 DIGITS = 6
@@ -128,6 +129,10 @@ class Scorer:
         self.unread: Counter[str] = Counter()
         """Lines that could not be read, by reason."""
 
+    def refuse(self, line: Refused | UnreadableEventError) -> None:
+        """One that could not be read."""
+        self.unread[line.reason] += 1
+
     def runs(self, runs: Iterable[RecordedRun]) -> Iterator[dict[str, Any]]:
         """A row per session, in their order."""
         for run in runs:
@@ -151,7 +156,7 @@ class Scorer:
             try:
                 event = read_line(line) if line else None
             except UnreadableEventError as error:
-                self.unread[error.reason] += 1
+                self.refuse(error)
                 continue
             if not isinstance(event, Operation):
                 continue

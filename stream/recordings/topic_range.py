@@ -103,7 +103,7 @@ def _read(wanted: Range, settings: Settings, path: str) -> Iterator["Records"]:
     from stream import brokers  # noqa: PLC0415 - imports it
 
     with brokers.connecting(settings):
-        consumer = brokers.reader(settings, "range")
+        consumer = brokers.lone_consumer(settings, "range")
     try:
         numbers = consumer.partitions_for_topic(wanted.topic) if wanted.topic in consumer.topics() else None
         if not numbers:
