@@ -301,7 +301,7 @@ def test_own_events_are_scored(run: Run, tmp_path: Path) -> None:
         ran = run(*asked, stdin=session + b"{}\n")
         assert "not read: 1 lines (invalid)" in ran.err
         ran = run(*asked, "--source", "aws.cloudtrail", stdin=b"{}\n")
-        assert "not read: 1 lines (invalid)" in ran.err
+        assert "no session in it, and 1 lines could not be read" in ran.err
 
 
 def test_nothing_to_learn_from_is_an_error_and_leaves_no_file(run: Run, tmp_path: Path, chain: Path) -> None:

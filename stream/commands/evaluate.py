@@ -74,8 +74,8 @@ def measure(
     ours, theirs = baselines
     with progress(files, shown=not json) as bar:
         evaluation = measured(inputs, ours, load_policy(settings.policy), theirs, bar)
+        require_some(evaluation.counts.sessions, source, inputs.unread)
         tell_unread(inputs.unread)
-        require_some(evaluation.counts.sessions, source)
         if labels is not None and evaluation.counts.unknown == evaluation.counts.sessions:
             errors.print(
                 f"[yellow]note:[/yellow] {escape(str(labels))} says nothing of any of these sessions"

@@ -47,12 +47,12 @@ def run_score(
             for row in rows:
                 count += 1
                 sys.stdout.write(encode(row).decode() + "\n")
+            require_some(count, source, scorer.unread)
             tell_unread(scorer.unread)
-            require_some(count, source)
             return
         told = sorted(rows, key=lambda row: -row["score"])
+    require_some(len(told), source, scorer.unread)
     tell_unread(scorer.unread)
-    require_some(len(told), source)
     _show(out, told, policy)
 
 
@@ -62,11 +62,12 @@ def tell_unread(unread: Counter[str]) -> None:
         errors.print(f"[yellow]note:[/yellow] not read: {count} lines ({reason})")
 
 
-def require_some(sessions: int, source: str) -> None:
+def require_some(sessions: int, source: str, unread: Counter[str]) -> None:
     """Raises `InputError` for none: the wrong file, or the wrong format, must not look like a quiet day."""
     if not sessions:
+        lines = f", and {unread.total()} lines could not be read" if unread else ""
         raise InputError(
-            f"no session in it: are these recordings of the format {source} (--source)? "
+            f"no session in it{lines}: are these recordings of the format {source} (--source)? "
             f"chainbrake replay tells what cannot be read"
         )
 
