@@ -127,9 +127,9 @@ class Expectation:
         return joint.alone("score") if joint is not None else None
 
     def joint(self, share: float) -> Joint | None:
-        """The same of all scores; None, too, where limits are raised to what a smaller cohort reached."""
+        """The same of all scores; of whoever is too small for a limit, the broader cohort's as it stands."""
         found = self._backing(share)
-        if not self.enough_seen or len(found) != 1 or found[0] is None or found[0].narrower:
+        if not self.enough_seen or len(found) != 1 or found[0] is None:
             return None
         return found[0].joint
 
