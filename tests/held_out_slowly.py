@@ -30,7 +30,7 @@ def without(key: str, total: CohortCounts, sessions: Sequence[Member]) -> Cohort
     held = CohortCounts()
     count_arguments(held, key, sessions)
     for session in sessions:
-        for back, symbol in steps_of(session):
+        for back, symbol in steps_of(session.deeds):
             _count_known(total.after, held.after, back if key else (), symbol)
     count_rest(held, sessions, timed=bool(key))
     return CohortCounts(

@@ -25,7 +25,7 @@ from models.baselines.learning import learn
 from models.baselines.resemblance import ResemblanceModel, doublings
 from models.baselines.resemblance_counts import ResemblanceCounts, Side
 from models.baselines.resemblance_fit import Bag, Fitted
-from models.baselines.resemblance_learning import Hijacked, Tally, fit_resemblance, learn_resemblance
+from models.baselines.resemblance_learning import ByFold, Hijacked, fit_resemblance, learn_resemblance
 from models.baselines.surprise import remember
 from models.baselines.surprise_learning import learn_held_out
 from models.errors import ArtifactError
@@ -145,7 +145,7 @@ def test_weights_say_what_scikit_learn_says() -> None:
 
 def test_a_fold_and_a_goal_are_left_out_as_if_they_had_never_been_there() -> None:
     """Cell by cell, to the last symbol."""
-    every, kept = Tally(), Tally()
+    every, kept = ByFold(), ByFold()
     for k, each in enumerate(hijacked()):
         cell = (k % 3, k % 5)
         every.add(each.run, cell, each.first_bad)

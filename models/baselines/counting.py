@@ -41,12 +41,9 @@ Bucketed = tuple[str, int]
 NONE_FAILED: frozenset[int] = frozenset()
 
 
-class Member(Struct):
-    """A session, and the cohorts that it belongs to."""
+class Deeds(Struct):
+    """What is counted of a session."""
 
-    run: Run
-    keys: tuple[str, ...]
-    """Broad to narrow."""
     symbols: Sequence[str]
     """Of its operations."""
     failed: frozenset[int]
@@ -61,15 +58,13 @@ class Member(Struct):
     """Of these, by which of the operations that did not fail."""
 
 
-Told = tuple[
-    Sequence[str],
-    frozenset[int],
-    Sequence[Bucketed],
-    Sequence[Bucketed],
-    Sequence[Said],
-    Sequence[int],
-]
-"""What a `Member` holds beside its operations and cohorts."""
+class Member(Struct):
+    """A session, and the cohorts that it belongs to."""
+
+    run: Run
+    keys: tuple[str, ...]
+    """Broad to narrow."""
+    deeds: Deeds
 
 
 Members = dict[str, list[Member]]
@@ -89,11 +84,11 @@ def counted(key: str, sessions: Sequence[Member]) -> CohortCounts:
     cohort = CohortCounts()
     count_arguments(cohort, key, sessions)
     if key == EVERYBODY:  # without history: what one agent does after a step says nothing of another
-        came = Counter(symbol for session in sessions for _, symbol in steps_of(session))
+        came = Counter(symbol for session in sessions for _, symbol in steps_of(session.deeds))
         cohort.after = History(came.total(), dict(came))
     else:
         for session in sessions:
-            for back, symbol in steps_of(session):
+            for back, symbol in steps_of(session.deeds):
                 count_next(cohort.after, back, symbol)
     count_rest(cohort, sessions, timed=key != EVERYBODY)
     return cohort
@@ -101,7 +96,10 @@ def counted(key: str, sessions: Sequence[Member]) -> CohortCounts:
 
 def count_arguments(cohort: CohortCounts, key: str, sessions: Iterable[Member]) -> None:
     """Where the values of their arguments came from."""
-    told = (each.said if key in (EVERYBODY, *each.keys[:1]) else _unnamed(each) for each in sessions)
+    told = (
+        each.deeds.said if key in (EVERYBODY, *each.keys[:1]) else _unnamed(each.deeds.said)
+        for each in sessions
+    )
     tally = Counter(chain.from_iterable(told))
     if key == EVERYBODY:
         of_any: Counter[Said] = Counter()
@@ -111,9 +109,9 @@ def count_arguments(cohort: CohortCounts, key: str, sessions: Iterable[Member]) 
     add_origins(cohort, tally)
 
 
-def _unnamed(member: Member) -> Iterable[Said]:
+def _unnamed(every: Iterable[Said]) -> Iterable[Said]:
     """Who spoke of an operation is a habit of the broadest cohort."""
-    return (said for said in member.said if said[1] != NAME)
+    return (said for said in every if said[1] != NAME)
 
 
 class Common:
@@ -125,12 +123,13 @@ class Common:
         self._leaves: dict[Leaf | None, Leaf | None] = {}
         self._said: dict[Said, Said] = {}
 
-    def of(self, run: Run) -> Told:
-        """What is counted of a session."""
+    def deeds_of(self, run: Run) -> Deeds:
+        """Of one session, in order of time."""
         symbols = self._symbols_of(run)
         failed = [place for place, event in enumerate(run) if event.outcome is ERROR]
         places = frozenset(failed) if failed else NONE_FAILED
-        return symbols, places, self._pauses(run), self._repeats(symbols, places), *self._said_of(run)
+        said, said_at = self._said_of(run)
+        return Deeds(symbols, places, self._pauses(run), self._repeats(symbols, places), said, said_at)
 
     def _symbols_of(self, run: Run) -> list[str]:
         """Of each operation of a session."""
@@ -177,12 +176,12 @@ class Common:
         return told, told_at
 
 
-def steps_of(member: Member) -> Iterator[Step]:
+def steps_of(deeds: Deeds) -> Iterator[Step]:
     """Every operation that did not fail, and the end."""
-    newest_first = (*reversed(member.symbols), *FROM_START)
-    left = len(member.symbols)
-    for place, symbol in enumerate(member.symbols):
-        if place not in member.failed:
+    newest_first = (*reversed(deeds.symbols), *FROM_START)
+    left = len(deeds.symbols)
+    for place, symbol in enumerate(deeds.symbols):
+        if place not in deeds.failed:
             yield newest_first[left - place : left - place + ORDER], symbol
     yield newest_first[:ORDER], END
 
@@ -191,13 +190,13 @@ def count_rest(cohort: CohortCounts, sessions: Sequence[Member], *, timed: bool)
     """Count sessions; their pauses, where they are told apart, and repeats."""
     cohort.sessions += len(sessions)
     if timed:
-        pauses = Counter(chain.from_iterable(session.pauses for session in sessions))
+        pauses = Counter(chain.from_iterable(session.deeds.pauses for session in sessions))
         for (op_class, bucket), times in pauses.items():
             row = cohort.gaps.get(op_class)
             if row is None:
                 row = cohort.gaps[op_class] = [0] * (len(GAPS_MS) + 1)
             row[bucket] += times
-    repeats = Counter(chain.from_iterable(session.repeats for session in sessions))
+    repeats = Counter(chain.from_iterable(session.deeds.repeats for session in sessions))
     for (symbol, bucket), times in repeats.items():
         reached = cohort.repeats.setdefault(symbol, [])
         reached.extend([0] * (bucket - len(reached)))

@@ -60,9 +60,9 @@ class Trail:
         """`pace_key`: the cohort whose pauses and repeats count."""
         self.member, self.pace_key = member, pace_key
         self.pace: Pace | None = None
-        self.chances = array("d", [1.0]) * (1 + len(member.run) - len(member.failed))
+        self.chances = array("d", [1.0]) * (1 + len(member.run) - len(member.deeds.failed))
         """Of each step, as far as the cohorts were asked."""
-        self.charged = array("d", [-1.0]) * (RATES * len(member.said))
+        self.charged = array("d", [-1.0]) * (RATES * len(member.deeds.said))
         """Of what was said of each argument; below 0 while no cohort has seen anything of the kind."""
         self._keys = (EVERYBODY, *member.keys)
         self._next = 0
@@ -84,7 +84,7 @@ class Trail:
         repeats: dict[str, int] = {}
         before_ms: int | None = None
         place = 0
-        for event, symbol in zip(self.member.run, self.member.symbols, strict=True):
+        for event, symbol in zip(self.member.run, self.member.deeds.symbols, strict=True):
             if event.outcome is not Outcome.ERROR:
                 found = 0.0 - log2(self.chances[place])
                 if before_ms is not None:
@@ -101,8 +101,8 @@ class Trail:
     def _origins(self) -> dict[int, float]:
         """Step: the oddest value of each source operation, summed over the sources."""
         oddest: dict[int, dict[str, float]] = defaultdict(dict)
-        member = self.member
-        for place, (step, (_, argument, leaf)) in enumerate(zip(member.said_at, member.said, strict=True)):
+        deeds = self.member.deeds
+        for place, (step, (_, argument, leaf)) in enumerate(zip(deeds.said_at, deeds.said, strict=True)):
             if leaf is None:
                 continue
             chances = self.charged[RATES * place : RATES * (place + 1)]
@@ -236,7 +236,7 @@ class Left:
             return
         count_arguments(self._held, key, held)
         for member in held:
-            for back, symbol in steps_of(member):
+            for back, symbol in steps_of(member.deeds):
                 self._root.count(back if key != EVERYBODY else (), symbol)
 
     def ask(self, trail: Trail) -> None:
@@ -251,18 +251,18 @@ class Left:
     def _ask_steps(self, trail: Trail) -> None:
         chances, root = trail.chances, self._root
         if self._key != EVERYBODY:
-            for place, (back, symbol) in enumerate(steps_of(trail.member)):
+            for place, (back, symbol) in enumerate(steps_of(trail.member.deeds)):
                 chances[place] = root.chance(back, symbol, chances[place])
             return
         distinct, seen = left_of(root.total.next, root.next)
-        for place, (_, symbol) in enumerate(steps_of(trail.member)):
+        for place, (_, symbol) in enumerate(steps_of(trail.member.deeds)):
             times = root.total.next[symbol] - root.next.get(symbol, 0)
             chances[place] = (times + distinct / (distinct + 1)) / (seen + distinct)
 
     def _ask_origins(self, trail: Trail) -> None:
         everybody, charged = self._key == EVERYBODY, trail.charged
         named = everybody or self._key == trail.member.keys[0]
-        for place, (operation, argument, leaf) in enumerate(trail.member.said):
+        for place, (operation, argument, leaf) in enumerate(trail.member.deeds.said):
             if leaf is None:
                 continue
             if everybody:

@@ -86,8 +86,8 @@ class ResemblanceModel:
     def __init__(self, counts: ResemblanceCounts) -> None:
         self._agents = counts.agents
         self._honest, self._hijacked = counts.honest, counts.hijacked
-        self._speakers: dict[tuple[str, str, str], float] = {}
-        self._leaves: dict[tuple[str, str, Leaf], float] = {}
+        self._known: dict[tuple[str, str, str | Leaf], float] = {}
+        """Ratios that were asked for, by agent, operation and what was told."""
 
     def likeness(self, event: Operation, results: Mapping[str, str]) -> Likeness:
         """Of one act; `results` says of which operation an earlier event was, by id."""
@@ -103,32 +103,27 @@ class ResemblanceModel:
         agent, operation = event.agent, event.operation
         oddest, which = 0.0, None
         for leaf in taken(event, results):
-            found = self._leaf(agent, operation, leaf)
+            found = self._ratio(agent, operation, leaf)
             if found > oddest:
                 oddest, which = found, leaf
-        return self._speaker(agent, operation, speaker_of(event)), oddest, which
+        return self._ratio(agent, operation, speaker_of(event)), oddest, which
 
-    def _speaker(self, agent: str, operation: str, spoken: str) -> float:
-        asked = (agent, operation, spoken)
-        found = self._speakers.get(asked)
+    def _ratio(self, agent: str, operation: str, told: str | Leaf) -> float:
+        """Of who spoke of an operation, or of what an argument of it took."""
+        asked = (agent, operation, told)
+        found = self._known.get(asked)
         if found is None:
-            if len(self._speakers) >= KNOWN_MAX:
-                self._speakers.clear()
-            contexts = speaker_contexts(agent, operation)
-            found = _ratio(self._honest.spoken, self._hijacked.spoken, contexts, spoken)
-            self._speakers[asked] = found
+            if len(self._known) >= KNOWN_MAX:
+                self._known.clear()
+            found = self._known[asked] = self._counted(agent, operation, told)
         return found
 
-    def _leaf(self, agent: str, operation: str, leaf: Leaf) -> float:
-        asked = (agent, operation, leaf)
-        found = self._leaves.get(asked)
-        if found is None:
-            if len(self._leaves) >= KNOWN_MAX:
-                self._leaves.clear()
-            contexts = leaf_contexts(agent, operation, leaf)
-            found = _ratio(self._honest.fields, self._hijacked.fields, contexts, leaf_symbol(leaf))
-            self._leaves[asked] = found
-        return found
+    def _counted(self, agent: str, operation: str, told: str | Leaf) -> float:
+        honest, hijacked = self._honest, self._hijacked
+        if isinstance(told, str):
+            return _ratio(honest.spoken, hijacked.spoken, speaker_contexts(agent, operation), told)
+        contexts = leaf_contexts(agent, operation, told)
+        return _ratio(honest.fields, hijacked.fields, contexts, leaf_symbol(told))
 
 
 def _ratio(honest: Rows, hijacked: Rows, contexts: Sequence[str], symbol: str) -> float:

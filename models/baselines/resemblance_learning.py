@@ -80,7 +80,7 @@ class Held(Struct):
 Cell = tuple[int, int]
 
 
-class Tally:
+class ByFold:
     """What one side did, by fold, so that any of them can be left out."""
 
     def __init__(self) -> None:
@@ -197,7 +197,7 @@ class _Labels:
 
     def __init__(self, held_out: HeldOut, hijacked: Sequence[Held], agents: Sequence[str]) -> None:
         self._agents = agents
-        self._honest, self._bad = Tally(), Tally()
+        self._honest, self._bad = ByFold(), ByFold()
         for each in held_out.placed:
             if each.agent in self._agents:
                 self._honest.add(each.run, (each.job, -1))

@@ -130,7 +130,7 @@ def _placed(runs: Sequence[Run], seen: Counter[str], groups: Sequence[str] | Non
         job = theirs.setdefault(job_key(agent, role), len(theirs))
         group = stem_fold[stems[groups[place]]] if groups is not None else place * FOLDS // len(runs)
         keys = levels(seen, agent, role)
-        placed.append(Placed(run, keys, *common.of(run), agent, role, group, job % FOLDS))
+        placed.append(Placed(run, keys, common.deeds_of(run), agent, role, group, job % FOLDS))
     return placed
 
 
