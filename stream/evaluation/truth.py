@@ -17,7 +17,7 @@ from models.errors import InputError
 from models.event import Disposition
 from models.session import called
 from stream.offline.labels import Label
-from stream.recordings.files import WIDE_BYTES_MAX, lines
+from stream.recordings.files import WIDE_BYTES_MAX, Lines
 from stream.sources.agent_runs import SESSIONS
 from stream.sources.recorded_run import RecordedRun
 
@@ -74,32 +74,34 @@ class Labels:
         """Whether the recordings tell it themselves: then one of which they do not is no honest one."""
         self._met: set[tuple[str, str, str]] = set()
         """Of what is known, that which a run was found for."""
-        self.given: set[tuple[str, str, str]] = set()
-        """Of what is known, that which a file of labels says, and no recording of itself."""
+        self._given: set[tuple[str, str, str]] = set()
+        """Of what is known, that which a file of labels says alone."""
         self._said: dict[tuple[str, str], dict[str, Disposition]] = {}
         """Workflow and session: the last word of analysts, by what it is about."""
 
     def __bool__(self) -> bool:
         return bool(self._known or self._benign_files or self._said)
 
-    def keys(self) -> set[tuple[str, str, str]]:
-        """File, workflow and session of all of which something is known."""
-        return set(self._known)
+    def add(
+        self, session: str, truth: Truth, *, workflow: str = "", file: str = "", given: bool = False
+    ) -> None:
+        """One session; what is added later counts. `given`: by a file of labels, and not by a recording."""
+        key = file, workflow, session
+        if given and key not in self._known:
+            self._given.add(key)
+        self._known[key] = truth
 
-    def add(self, session: str, truth: Truth, *, workflow: str = "", file: str = "") -> None:
-        """One session; what is added later counts."""
-        self._known[file, workflow, session] = truth
-
-    def add_file(self, label: Label) -> None:
+    def add_file(self, label: Label, *, given: bool = False) -> None:
         """A scenario: whoever should be stopped in it, and whoever must not be."""
         expect, file = label.expect, Path(label.file).name
         if expect.action == "none":
             self._benign_files.add(file)
             return
         for session in expect.never.sessions:
-            self.add(session, Truth(Kind.BENIGN), file=file)
+            self.add(session, Truth(Kind.BENIGN), file=file, given=given)
         for session in expect.act_on.sessions:
-            self.add(session, Truth(Kind.MALICIOUS, first_bad_line=expect.earliest_fair), file=file)
+            truth = Truth(Kind.MALICIOUS, first_bad_line=expect.earliest_fair)
+            self.add(session, truth, file=file, given=given)
 
     def add_disposition(self, said: Disposition) -> None:
         """An analyst's word; what is said later of the same command or finding counts."""
@@ -111,7 +113,7 @@ class Labels:
     @property
     def unmet(self) -> int:
         """Sessions that the file of labels names, and that nobody asked about."""
-        return len(self.given - self._met)
+        return len(self._given - self._met)
 
     @property
     def by_analysts(self) -> bool:
@@ -160,13 +162,11 @@ def labels_of(source: str, paths: list[str], given: Path | None) -> Labels:
     if source == "scenario":
         beside = dict.fromkeys(Path(path).with_name(INDEX) for path in paths)
         for index in (each for each in beside if each.is_file() and given is None):
-            _read(index, labels)
-    told = labels.keys()
+            _read(index, labels, given=False)
     if given is not None and given.is_dir():
         _add(labels, "agent-runs", str(given))
     elif given is not None:
-        _read(given, labels)
-        labels.given = labels.keys() - told
+        _read(given, labels, given=True)
     return labels
 
 
@@ -196,7 +196,7 @@ def _told(source: str, path: str) -> Iterator[tuple[str, Truth]]:
                 yield str(row.get("s")), Truth(WORDS[row["label"]])
 
 
-def _read(path: Path, labels: Labels) -> None:
+def _read(path: Path, labels: Labels, *, given: bool) -> None:
     """A file of labels: of sessions, or of scenarios. Raises `InputError` that says where the mistake is."""
     for place, row in enumerate(_objects(str(path))):
         entries = row["scenarios"] if isinstance(row.get("scenarios"), list) else [row]
@@ -207,9 +207,9 @@ def _read(path: Path, labels: Labels) -> None:
                 elif "session" in entry:
                     told = msgspec.convert(entry, SessionLabel)
                     truth = Truth(WORDS[told.label.lower()], told.first_bad, goal=told.goal)
-                    labels.add(told.session, truth, workflow=told.workflow)
+                    labels.add(told.session, truth, workflow=told.workflow, given=given)
                 else:
-                    labels.add_file(msgspec.convert(entry, Label))
+                    labels.add_file(msgspec.convert(entry, Label), given=given)
             except KeyError as error:
                 raise InputError(f"{path}: entry {place}: {error} is none of {', '.join(WORDS)}") from error
             except (msgspec.ValidationError, TypeError) as error:
@@ -217,7 +217,7 @@ def _read(path: Path, labels: Labels) -> None:
 
 
 def _objects(path: str) -> Iterator[dict[str, Any]]:
-    for place, line in enumerate(lines([path], WIDE_BYTES_MAX)):
+    for place, line in enumerate(Lines([path], WIDE_BYTES_MAX)):
         if not line.strip():
             continue
         try:
