@@ -2,7 +2,7 @@
 
 import time
 from collections import Counter, deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from kafka.errors import KafkaError
 from kafka.producer.future import FutureRecordMetadata
@@ -14,9 +14,9 @@ from stream.dead_letters import refused_line
 from stream.enforcement.publisher import DELIVER_MS_MAX, Publisher, event_record
 from stream.ingest.pipeline import Pipeline
 from stream.messages import Record
-from stream.recordings.files import Unbroken, lines
+from stream.recordings.files import Lines, Unbroken
 from stream.recordings.following import followed
-from stream.recordings.recorded import Arrival, Arrivals, Refused, arrivals, bytes_max, known_source
+from stream.recordings.recorded import Arrival, Refused, arrivals, bytes_max, known_source, placed
 from stream.settings import Settings
 from stream.topics import topics_of
 
@@ -51,9 +51,9 @@ class Ingest:
         known_source(source)
         with Publisher(self._settings, "ingest") as publisher:
             publisher.know(self._topics.actions)
-            given = self._lines(publisher, paths, bytes_max(source), follow=follow)
+            self.read = Unbroken(self._lines(publisher, paths, bytes_max(source), follow=follow))
             try:
-                self._send(publisher, arrivals(source, given, self._pipeline, _now_ms))
+                self._send(publisher, source, self.read)
             except KeyboardInterrupt:
                 if not follow:
                     raise
@@ -61,23 +61,25 @@ class Ingest:
             self._settle()
         self.counted["duplicates"] = self._pipeline.duplicates
 
-    def _lines(self, publisher: Publisher, paths: list[str], most: int, *, follow: bool) -> Iterator[bytes]:
+    def _lines(self, publisher: Publisher, paths: list[str], most: int, *, follow: bool) -> Iterable[bytes]:
         def idle() -> None:
             self._send_events(publisher, self._pipeline.overdue(_now_ms()))
             self._settle()
 
-        self.read = Unbroken(followed(paths[0], most, idle) if follow else lines(paths, most))
-        for line in self.read:
+        return followed(paths[0], most, idle) if follow else Lines(paths, most)
+
+    def _counted(self, lines: Iterable[bytes]) -> Iterator[bytes]:
+        for line in lines:
             self.counted["lines"] += 1
             yield line
 
-    def _send(self, publisher: Publisher, arrived: Arrivals) -> None:
-        for arrival in arrived:
+    def _send(self, publisher: Publisher, source: str, lines: Iterable[bytes]) -> None:
+        for arrival in arrivals(source, self._counted(lines), self._pipeline, _now_ms):
             if isinstance(arrival, Arrival):
                 self._send_events(publisher, [arrival.event])
             else:
                 self.counted["dead letters"] += 1
-                self.first_refused = self.first_refused or arrival
+                self.first_refused = self.first_refused or placed(arrival, lines)
                 letters = self._topics.dead_letters
                 self._hand_over(
                     publisher, refused_line(letters, arrival.content, arrival.reason, arrival.detail)

@@ -20,7 +20,7 @@ from stream.cli import main
 from stream.commands.explain import hangs_on
 from stream.offline.explaining import Explaining, Story
 from stream.offline.replay import Replay
-from stream.recordings.files import lines
+from stream.recordings.files import Lines
 from stream.recordings.recorded import EVENTS, SCENARIO
 from tests.builders import CHAIN, HUMAN, OFFICE, START_MS, approval, at, delegation, op, release, told
 from tests.ingest.scenarios import SCENARIOS, index, needed, registry
@@ -272,9 +272,9 @@ def test_what_the_story_says_was_ordered_is_what_replay_orders() -> None:
     for scenario in [entry for entry in index() if entry["kind"] == "malicious"][::20]:
         path = str(SCENARIOS / scenario["file"])
         session = scenario["expect"]["act_on"]["sessions"][0]
-        replayed = Replay(Policy(), None, SCENARIO, registry()).rows(lines([path]))
+        replayed = Replay(Policy(), None, SCENARIO, registry()).rows(Lines([path]))
         rows = [row["id"] for row in replayed if row["kind"] == "command" and row["session"] == session]
-        story = Explaining(Policy(), None, SCENARIO, registry(), session).story(lines([path]))
+        story = Explaining(Policy(), None, SCENARIO, registry(), session).story(Lines([path]))
         assert [command.id for step in story.steps for command in step.commands] == rows
         assert not story.stopped or story.tried or story.untried
 

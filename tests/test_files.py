@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from models.errors import InputError
-from stream.recordings.files import WIDE_BYTES_MAX, lines, write_whole
+from stream.recordings.files import WIDE_BYTES_MAX, Lines, write_whole
 from stream.recordings.folders import files_of
 
 
@@ -24,14 +24,14 @@ def test_a_copied_bucket_is_read_by_date_whatever_the_region(tmp_path: Path) -> 
         path = tmp_path / "AWSLogs" / "1" / "CloudTrail" / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(gzip.compress(json.dumps({"file": path.name.removesuffix(".json.gz")[-1]}).encode()))
-    assert [json.loads(line)["file"] for line in lines([str(tmp_path)])] == ["a", "c", "b"]
+    assert [json.loads(line)["file"] for line in Lines([str(tmp_path)])] == ["a", "c", "b"]
     assert files_of(["one", "-"]) == ["one", "-"]
 
 
 def test_a_folder_without_logs_is_named(tmp_path: Path) -> None:
     """With what is looked for."""
     with pytest.raises(InputError, match=r"no file in it ends in \.json"):
-        list(lines([str(tmp_path)]))
+        list(Lines([str(tmp_path)]))
 
 
 RECORDS = [{"a": 1}, {"b": [2, "é"]}, {"c": {}}]
@@ -51,19 +51,19 @@ def test_lists_and_wide_objects_give_a_line_a_record(tmp_path: Path, text: str) 
     """As `jq`, consoles and command lines write them."""
     path = tmp_path / "file.json"
     path.write_text(text, newline="")
-    assert [json.loads(line) for line in lines([str(path)])] == RECORDS
+    assert [json.loads(line) for line in Lines([str(path)])] == RECORDS
 
 
 def test_what_is_broken_comes_as_it_is_and_bounded(tmp_path: Path) -> None:
     """Line by line, for the dead letters; a wide text without end is refused by name."""
     path = tmp_path / "broken.json"
     path.write_text('[{"a": 1},\n {"b": \n' + "x" * 200)
-    assert list(lines([str(path)], 100)) == [b'[{"a": 1},', b' {"b": ', b"x" * 101]
+    assert list(Lines([str(path)], 100)) == [b'[{"a": 1},', b' {"b": ', b"x" * 101]
     path.write_text("[" * 20_000)
-    assert list(lines([str(path)], 100)) == [b"[" * 101]
+    assert list(Lines([str(path)], 100)) == [b"[" * 101]
     path.write_bytes(b"{\n" + b" " * WIDE_BYTES_MAX)
     with pytest.raises(InputError, match="not one record a line"):
-        list(lines([str(path)]))
+        list(Lines([str(path)]))
 
 
 @pytest.mark.parametrize("packed", [False, True])
@@ -73,7 +73,7 @@ def test_the_mark_of_windows_belongs_to_no_line(tmp_path: Path, *, packed: bool)
     for text in (b'{"a": 1}\r\n{"a": 2}\r\n', b'[\n{"a": 1},\n{"a": 2}\n]\n'):
         content = b"\xef\xbb\xbf" + text
         path.write_bytes(gzip.compress(content) if packed else content)
-        assert [json.loads(line)["a"] for line in lines([str(path)])] == [1, 2]
+        assert [json.loads(line)["a"] for line in Lines([str(path)])] == [1, 2]
 
 
 @pytest.mark.parametrize(
@@ -94,7 +94,7 @@ def test_what_is_not_read_is_named_and_no_heap_of_dead_letters(
     path = tmp_path / "export"
     path.write_bytes(content)
     with pytest.raises(InputError, match=told):
-        list(lines([str(path)]))
+        list(Lines([str(path)]))
 
 
 def test_a_pipe_with_a_name_is_read_packed_or_not(tmp_path: Path) -> None:
@@ -104,7 +104,7 @@ def test_a_pipe_with_a_name_is_read_packed_or_not(tmp_path: Path) -> None:
     for content in (b"one\ntwo\n", gzip.compress(b"one\ntwo\n")):
         writer = threading.Thread(target=path.write_bytes, args=(content,))
         writer.start()
-        assert list(lines([str(path)])) == [b"one", b"two"]
+        assert list(Lines([str(path)])) == [b"one", b"two"]
         writer.join()
 
 
@@ -113,7 +113,7 @@ def test_a_device_that_does_not_answer_is_an_error_and_no_traceback() -> None:
     if not Path("/proc/self/mem").exists():
         pytest.skip("no such device here")
     with pytest.raises(InputError, match="/proc/self/mem: "):
-        list(lines(["/proc/self/mem"]))
+        list(Lines(["/proc/self/mem"]))
 
 
 def test_two_that_write_one_file_leave_one_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

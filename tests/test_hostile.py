@@ -157,9 +157,23 @@ def test_a_store_without_its_driver_says_what_brings_it(run: Run, monkeypatch: p
 
 def test_a_backtest_of_a_wrong_source_says_what_could_not_be_read(run: Run, folder: Path) -> None:
     """As a replay does: an empty table looks like a quiet day."""
-    said = run("backtest", folder / "events.ndjson", "--source", "okta.system_log").err
-    assert said.startswith("first dead letter: line 0 (from 0) is no record of okta.system_log: ")
+    path = folder / "events.ndjson"
+    said = run("backtest", path, "--source", "okta.system_log").err
+    assert said.startswith(f"first dead letter: line 0 (from 0) of {path} is no record of okta.system_log: ")
     assert run("backtest", folder / "events.ndjson", "--source", "okta.system_log", "--json").err == ""
+
+
+def test_a_line_that_cannot_be_read_is_counted_in_its_own_file(run: Run, folder: Path) -> None:
+    """Of many files, nobody could tell which one a number over all of them is about."""
+    (logs := folder / "logs").mkdir()
+    good, bad = logs / "a.ndjson", logs / "b.ndjson"
+    good.write_bytes(chain := lines(*told(STOPPED)))
+    bad.write_bytes(chain + b"{\n")
+    place = f"line {len(told(STOPPED))} (from 0) of {bad}"
+    for files in ([logs], [good, bad]):
+        assert f"{place} is no record of events: not_json" in run("replay", *files).err
+    assert f"{place} is no record of events: not_json" in run("backtest", good, bad).err
+    assert f"; {place}: " in run("train", logs, "--out", folder / "o.json").err  # nobody to learn from
 
 
 def test_a_revoked_token_is_named(run: Run, folder: Path) -> None:

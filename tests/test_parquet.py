@@ -13,7 +13,7 @@ from pyarrow import parquet
 from models.cloudevent import read_line
 from models.errors import InputError
 from models.event import AnyEvent
-from stream.recordings.files import lines
+from stream.recordings.files import Lines
 from tests.builders import CHAIN, approval, clerk_run, op, told
 
 EVENTS: list[AnyEvent] = [*told(CHAIN), op("V", 95, workload_proven=True, facts={"a": "b"}), approval(80)]
@@ -28,7 +28,7 @@ def written(path: Path, columns: dict[str, Any], **options: Any) -> str:
 
 def read(path: str) -> list[AnyEvent]:
     """Its events."""
-    return [read_line(line) for line in lines([path])]
+    return [read_line(line) for line in Lines([path])]
 
 
 def flat(events: list[AnyEvent]) -> dict[str, list[Any]]:
@@ -44,7 +44,7 @@ def test_one_column_of_whole_events_is_a_file_of_lines(tmp_path: Path) -> None:
         assert (
             read(written(tmp_path / "a.parquet", {"event": column, "label": ["x"] * len(column)})) == EVENTS
         )
-    assert list(lines([written(tmp_path / "b.parquet", {"event": [None, "{}"]})])) == [b"", b"{}"]
+    assert list(Lines([written(tmp_path / "b.parquet", {"event": [None, "{}"]})])) == [b"", b"{}"]
 
 
 def test_a_column_for_each_field_tells_the_same(tmp_path: Path) -> None:
@@ -108,7 +108,7 @@ def test_a_damaged_file_is_named_and_what_is_unreadable_in_it_is_a_dead_letter(t
     for broken in (whole[:-20], whole[:8], whole[:4] + bytes(len(whole) - 12) + whole[-8:]):
         path.write_bytes(broken)
         with pytest.raises(InputError, match=r"a\.parquet: not a Parquet file that can be read"):
-            list(lines([str(path)]))
+            list(Lines([str(path)]))
 
 
 def test_without_the_extra_it_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -116,7 +116,7 @@ def test_without_the_extra_it_says_what_to_install(tmp_path: Path, monkeypatch: 
     path = written(tmp_path / "a.parquet", flat(told(CHAIN)))
     monkeypatch.setitem(__import__("sys").modules, "pyarrow", None)
     with pytest.raises(InputError, match=r"pip install 'chainbrake\[science\]'"):
-        list(lines([path]))
+        list(Lines([path]))
 
 
 @pytest.mark.slow
@@ -133,7 +133,7 @@ def test_memory_does_not_grow_with_the_file(tmp_path: Path) -> None:
         before = pa.default_memory_pool()
         pa.set_memory_pool(pool)
         try:
-            assert sum(1 for _ in lines([path])) == rows
+            assert sum(1 for _ in Lines([path])) == rows
         finally:
             pa.set_memory_pool(before)
         peaks.append(pool.max_memory())
@@ -144,4 +144,4 @@ def test_a_folder_of_parquet_is_read(tmp_path: Path) -> None:
     """Beside other logs."""
     written(tmp_path / "a.parquet", {"event": ["{}"]})
     (tmp_path / "b.ndjson").write_text("{}\n")
-    assert list(lines([str(tmp_path)])) == [b"{}", b"{}"]
+    assert list(Lines([str(tmp_path)])) == [b"{}", b"{}"]

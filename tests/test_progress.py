@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from stream.progress import Bar, progress, size
-from stream.recordings.files import lines
+from stream.recordings.files import Lines
 from tests.builders import CHAIN, told
 
 CHAINBRAKE = str(Path(sys.executable).with_name("chainbrake"))
@@ -83,7 +83,7 @@ def test_it_is_told_every_byte_and_seldom(tmp_path: Path) -> None:
     path = tmp_path / "many.ndjson"
     path.write_bytes(b"{}\n" * 50_000)
     bar = Counting()
-    assert sum(1 for _ in lines([str(path)], bar=bar)) == 50_000
+    assert sum(1 for _ in Lines([str(path)], bar=bar)) == 50_000
     assert sum(bar.told) == size(str(path)) == 150_000
     assert len(bar.told) < 20
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from models.errors import InputError
-from stream.recordings.files import lines
+from stream.recordings.files import Lines
 from stream.recordings.topic_range import asked, at_broker
 
 CHAINBRAKE = str(Path(sys.executable).with_name("chainbrake"))
@@ -39,11 +39,11 @@ def test_an_argument_names_brokers_topic_and_bounds() -> None:
 def test_what_cannot_be_meant_is_refused(path: str, says: str) -> None:
     """Before any broker is asked."""
     with pytest.raises(InputError, match=says):
-        list(lines([path]))
+        list(Lines([path]))
 
 
 def test_a_file_may_be_called_like_a_topic(tmp_path: Path) -> None:
     """Only the scheme makes a range."""
     path = tmp_path / "kafka"
     path.write_text("{}\n")
-    assert list(lines([str(path)])) == [b"{}"]
+    assert list(Lines([str(path)])) == [b"{}"]

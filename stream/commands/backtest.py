@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from stream.baseline_files import load_baseline
-from stream.commands.replay import tell_refused
+from stream.commands.unread import tell_refused
 from stream.console import errors, escape
 from stream.offline.backtest import Backtest
 from stream.offline.labels import read_labels

@@ -58,7 +58,7 @@ def measure(
     json: bool,
 ) -> None:
     """Measure the first baseline, beside the second if there is one, and tell. Raises `InputError`."""
-    from stream.commands.score import require_some, tell_unread  # noqa: PLC0415
+    from stream.commands.unread import require_some, tell_unread  # noqa: PLC0415
     from stream.evaluation.evaluate import Inputs  # noqa: PLC0415 - scipy takes a second to import
     from stream.evaluation.evaluate import evaluate as measured  # noqa: PLC0415
     from stream.evaluation.evaluation import as_json  # noqa: PLC0415

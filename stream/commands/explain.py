@@ -30,7 +30,7 @@ from stream.baseline_files import load_baseline
 from stream.console import escape
 from stream.offline.explaining import Decisive, Explaining, Step, Story, as_json
 from stream.progress import progress
-from stream.recordings.files import lines
+from stream.recordings.files import Lines
 from stream.recordings.recorded import bytes_max
 from stream.rule_files import load_declared
 from stream.settings import Settings, load_policy, load_registry
@@ -93,7 +93,7 @@ def run(
         load_declared(policy, settings.chains, settings.sigma),
     )
     with progress(files, shown=not json) as bar:
-        story = explaining.story(lines(files, bytes_max(source), bar))
+        story = explaining.story(Lines(files, bytes_max(source), bar))
     if json:
         sys.stdout.write(msgspec.json.encode(as_json(story)).decode() + "\n")
         return

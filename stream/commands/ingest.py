@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from stream.commands.replay import counted, tell_refused
+from stream.commands.replay import counted
 from stream.console import escape, out
 from stream.options import Files, Kafka, RegistryPath
 from stream.settings import load_registry, read_settings
@@ -19,6 +19,7 @@ def ingest(
     kafka: Kafka = None,
 ) -> None:
     """Send records of a source to the actions topic, as events that know their session."""
+    from stream.commands.unread import tell_refused  # noqa: PLC0415 - start-up time of the other commands
     from stream.ingesting import Ingest  # noqa: PLC0415 - needs the Kafka client
 
     if follow and (len(files) != 1 or files[0] == "-"):

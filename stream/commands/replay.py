@@ -2,7 +2,7 @@
 
 import os
 import sys
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import msgspec
 import typer
@@ -12,9 +12,6 @@ from stream.baseline_files import load_baseline
 from stream.console import errors, escape, out
 from stream.options import BaselinePath, ChainsPath, Files, PolicyPath, RegistryPath, SigmaPath, SourceName
 from stream.settings import load_policy, load_registry, read_settings
-
-if TYPE_CHECKING:
-    from stream.recordings.recorded import Refused
 
 
 def replay(
@@ -29,9 +26,10 @@ def replay(
 ) -> None:
     """Fold recorded events through the worker's judge; print findings, commands and a summary."""
     from stream import collector  # noqa: PLC0415 - start-up time of the other commands
+    from stream.commands.unread import tell_refused  # noqa: PLC0415
     from stream.offline.replay import Replay  # noqa: PLC0415
     from stream.progress import progress  # noqa: PLC0415
-    from stream.recordings.files import Unbroken, lines  # noqa: PLC0415
+    from stream.recordings.files import Lines, Unbroken  # noqa: PLC0415
     from stream.recordings.recorded import bytes_max  # noqa: PLC0415
     from stream.rule_files import load_declared  # noqa: PLC0415
 
@@ -48,7 +46,7 @@ def replay(
     )
     encode = msgspec.json.Encoder().encode
     with collector.settled(), progress(files, shown=not json) as bar:
-        given = Unbroken(lines(files, bytes_max(source), bar))
+        given = Unbroken(Lines(files, bytes_max(source), bar))
         for row in replayed.rows(given):
             if json:
                 sys.stdout.write(encode(row).decode() + "\n")
@@ -69,14 +67,6 @@ def _tell(summary: dict[str, Any], source: str) -> None:
     for name, value in summary.items():
         if name != "kind":
             out.print(f"{name:16} {escape(counted(value) if isinstance(value, dict) else str(value))}")
-
-
-def tell_refused(refused: "Refused | None", source: str) -> None:
-    """The first dead letter: a wrong file or source shows at once."""
-    if refused is not None:
-        from stream.recordings.recorded import told_of  # noqa: PLC0415 - loaded already, whoever refused it
-
-        errors.print(f"[yellow]first dead letter:[/yellow] {escape(told_of(refused, source))}")
 
 
 def counted(reasons: dict[str, int]) -> str:

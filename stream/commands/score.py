@@ -1,7 +1,6 @@
 """`chainbrake score`: how surprising recorded sessions are, one row each."""
 
 import sys
-from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,13 +10,13 @@ from rich.table import Table
 
 from detectors.policy import Policy
 from models.baselines.baseline import Baseline
-from models.errors import InputError
 from models.registry import Registry
-from stream.console import errors, escape
+from stream.commands.unread import require_some, tell_unread
+from stream.console import escape
 from stream.learning.scenarios import resolved_runs
 from stream.offline.scoring import Scorer
 from stream.progress import progress
-from stream.recordings.files import lines
+from stream.recordings.files import Lines
 from stream.sources.known import EVENTS, RUNS, recorded_runs
 
 ROWS_SHOWN = 40
@@ -37,7 +36,7 @@ def run_score(
     scorer = Scorer(baseline, policy.wrong_stops_per_1000_sessions / 1000)
     with progress(files, shown=not json) as bar:
         if source == EVENTS:
-            rows = scorer.lines(lines(files, bar=bar))
+            rows = scorer.lines(Lines(files, bar=bar))
         elif source in RUNS:
             rows = scorer.runs(recorded_runs(source, files, bar))
         else:
@@ -54,22 +53,6 @@ def run_score(
     require_some(len(told), source, scorer.unread)
     tell_unread(scorer.unread)
     _show(out, told, policy)
-
-
-def tell_unread(unread: Counter[str]) -> None:
-    """Half a recording must not pass for the whole of it."""
-    for reason, count in sorted(unread.items()):
-        errors.print(f"[yellow]note:[/yellow] not read: {count} lines ({reason})")
-
-
-def require_some(sessions: int, source: str, unread: Counter[str]) -> None:
-    """Raises `InputError` for none: the wrong file, or the wrong format, must not look like a quiet day."""
-    if not sessions:
-        lines = f", and {unread.total()} lines could not be read" if unread else ""
-        raise InputError(
-            f"no session in it{lines}: are these recordings of the format {source} (--source)? "
-            f"chainbrake replay tells what cannot be read"
-        )
 
 
 def _show(out: Console, told: Sequence[dict[str, Any]], policy: Policy) -> None:

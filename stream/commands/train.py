@@ -17,7 +17,7 @@ from stream.keys import own_key
 from stream.learning.scenarios import recordings
 from stream.learning.training import Trained, train, train_recorded, train_runs
 from stream.progress import progress
-from stream.recordings.files import lines, require_place
+from stream.recordings.files import Lines, require_place
 from stream.recordings.recorded import known_source, told_of
 from stream.settings import Settings, load_policy, load_registry
 from stream.sources.known import EVENTS, RUNS, recorded_runs
@@ -52,7 +52,7 @@ def run_train(
     labels = labels_of(source, files, labelled) if labelled is not None else None
     with progress(files) as bar, uncollected():
         if source == EVENTS:
-            trained = train(lines(files, bar=bar), policy, to, signer, live, labels)
+            trained = train(Lines(files, bar=bar), policy, to, signer, live, labels)
         elif source in RUNS:
             trained = train_runs(recorded_runs(source, files, bar), policy, to, signer, live, labels)
         else:

@@ -31,7 +31,7 @@ from stream.evaluation.statistics import bins, curves, delays, interval, interva
 from stream.evaluation.truth import Kind, Labels, labels_of
 from stream.learning.scenarios import resolved_runs
 from stream.progress import SILENT, Bar
-from stream.recordings.files import lines
+from stream.recordings.files import Lines
 from stream.recordings.recorded import Refused
 from stream.sources.known import EVENTS, RUNS, recorded_runs
 from stream.sources.recorded_run import RecordedRun
@@ -70,7 +70,7 @@ def evaluate(
 
 def _runs(inputs: Inputs, labels: Labels, bar: Bar) -> Iterator[RecordedRun]:
     if inputs.source == EVENTS:
-        return runs_of(lines(inputs.files, bar=bar), labels.add_disposition, inputs.refuse)
+        return runs_of(Lines(inputs.files, bar=bar), labels.add_disposition, inputs.refuse)
     if inputs.source in RUNS:
         return recorded_runs(inputs.source, inputs.files, bar)
     return resolved_runs(inputs.source, inputs.files, inputs.registry, bar, inputs.refuse)

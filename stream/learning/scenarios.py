@@ -11,7 +11,7 @@ from models.registry import Registry
 from stream.ingest.pipeline import Pipeline
 from stream.learning.teaching import Recorded
 from stream.progress import SILENT, Bar
-from stream.recordings.files import lines
+from stream.recordings.files import Lines
 from stream.recordings.recorded import Arrival, Refused, arrivals, bytes_max, known_source
 from stream.sources.known import RUNS
 from stream.sources.recorded_run import RecordedRun
@@ -29,11 +29,11 @@ def recordings(
     known_source(source, RUNS)
     for path in paths:
         recorded = Recorded(policy, cut_ms=policy.idle_ms, registry=registry, live=live, file=path)
-        for arrival in arrivals(source, lines([path], bytes_max(source), bar), Pipeline(registry)):
+        for arrival in arrivals(source, Lines([path], bytes_max(source), bar), Pipeline(registry)):
             if isinstance(arrival, Arrival):
                 recorded.fold(arrival.event, arrival.seen_ms)
             else:
-                recorded.refuse(replace(arrival, detail=f"{arrival.detail} (in {path})"))
+                recorded.refuse(replace(arrival, file=path))
         yield recorded
 
 
@@ -51,7 +51,7 @@ def resolved_runs(
     known_source(source, RUNS)
     for path in paths:
         runs: dict[tuple[str, str], list[tuple[int, Operation]]] = {}
-        for arrival in arrivals(source, lines([path], bytes_max(source), bar), Pipeline(registry)):
+        for arrival in arrivals(source, Lines([path], bytes_max(source), bar), Pipeline(registry)):
             if isinstance(arrival, Refused):
                 refuse(arrival)
                 continue

@@ -18,7 +18,7 @@ from stream.learning.labelling import sorted_out
 from stream.learning.teaching import NOBODY, LeftOut, Recorded, Teachers, Told, teachers
 from stream.offline.scoring import Scorer
 from stream.recordings.files import write_whole
-from stream.recordings.recorded import Refused
+from stream.recordings.recorded import Refused, placed
 from stream.sources.recorded_run import RecordedRun
 
 DAY_MS = 24 * 3_600_000
@@ -72,6 +72,8 @@ def train(
     for index, line in enumerate(lines):
         if line:
             recorded.add(line, index)
+    if recorded.first_refused is not None:
+        recorded.first_refused = placed(recorded.first_refused, lines)
     return train_recorded([recorded], policy, out, signer, labels)
 
 
@@ -139,7 +141,7 @@ def _learned(
             ", ".join(f"{count} {reason}" for reason, count in counted.items())
             or "there is no operation in it"
         )
-        first = f"; line {refused.index} (from 0): {refused.detail}" if refused is not None else ""
+        first = f"; {refused.where}: {refused.detail}" if refused is not None else ""
         raise InputError(f"no session to learn from: {told}{first}")
     variants = [run.variant for run in taught]
     header, payload = learn(

@@ -22,7 +22,7 @@ from models.registry import Registry
 from stream.offline.labels import Label, Scored, scored
 from stream.offline.replay import Replay
 from stream.progress import SILENT, Bar
-from stream.recordings.files import lines
+from stream.recordings.files import Lines
 from stream.recordings.recorded import Refused, bytes_max
 from stream.rule_files import load_declared
 
@@ -116,7 +116,7 @@ class Backtest:
 
     def add(self, path: str, bar: Bar = SILENT) -> Run:
         """One file. Raises `InputError` for one that cannot be read."""
-        return self.feed(path, lines([path], bytes_max(self._given[2]), bar))
+        return self.feed(path, Lines([path], bytes_max(self._given[2]), bar))
 
     def feed(self, name: str, content: Iterable[bytes], label: Label | None = None) -> Run:
         """The lines of one file; its label is the one of its name, unless it is given."""

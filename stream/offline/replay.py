@@ -20,7 +20,7 @@ from models.registry import EMPTY, Registry
 from models.session import Workflow
 from stream.enforcement.budget import Budget
 from stream.ingest.pipeline import Pipeline
-from stream.recordings.recorded import EVENTS, Arrival, Refused, arrivals, known_source
+from stream.recordings.recorded import EVENTS, Arrival, Refused, arrivals, known_source, placed
 from stream.rule_files import load_declared
 
 PRUNE_EVERY = 100_000
@@ -70,7 +70,7 @@ class Replay:
         for arrival in arrivals(self._source, self._counted(lines), self._pipeline):
             if not isinstance(arrival, Arrival):
                 self._dead_letters[arrival.reason] += 1
-                self.first_refused = self.first_refused or arrival
+                self.first_refused = self.first_refused or placed(arrival, lines)
                 continue
             try:
                 event = believed(arrival.event, arrival.seen_ms, self._policy)

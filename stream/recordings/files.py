@@ -8,6 +8,7 @@ import gzip
 import os
 import sys
 import zlib
+from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from errno import EACCES
@@ -46,21 +47,39 @@ WIDE_BYTES_MAX = 16_777_216
 _json = JSONDecoder()
 
 
-def lines(paths: list[str], bytes_max: int = EVENT_BYTES_MAX, bar: Bar = SILENT) -> Iterator[bytes]:
+class Lines:
     """Every line of every input, in order, without its end; a blank line is a line, a folder all its files.
 
     A line beyond `bytes_max` comes cut to one byte more than that, which readers refuse: memory
-    stays bounded whatever the input holds. Raises `InputError` for one that cannot be read.
+    stays bounded whatever the input holds.
     """
-    for path in files_of(paths):
-        with _opened(path, bytes_max, bar) as (content, place):
-            before = 0
-            for count, line in enumerate(content, 1):
-                if count % EVERY == 0:
-                    before, last = place(), before
-                    bar.on(before - last)
-                yield line
-            bar.on(place() - before)
+
+    def __init__(self, paths: list[str], bytes_max: int = EVENT_BYTES_MAX, bar: Bar = SILENT) -> None:
+        self._paths, self._bytes_max, self._bar = paths, bytes_max, bar
+        self._inputs: list[str] = []
+        self._begins: list[int] = []
+        """Of each input that was begun, how many lines came before it."""
+
+    def __iter__(self) -> Iterator[bytes]:
+        """Raises `InputError` for an input that cannot be read."""
+        begins, bar = 0, self._bar
+        for path in files_of(self._paths):
+            self._inputs.append(path)
+            self._begins.append(begins)
+            with _opened(path, self._bytes_max, bar) as (content, place):
+                before = count = 0
+                for count, line in enumerate(content, 1):
+                    if count % EVERY == 0:
+                        before, last = place(), before
+                        bar.on(before - last)
+                    yield line
+                bar.on(place() - before)
+            begins += count
+
+    def place(self, index: int) -> tuple[str, int]:
+        """The input of the so-manieth line of all, which came already, and its number there; both from 0."""
+        which = bisect_right(self._begins, index) - 1
+        return self._inputs[which], index - self._begins[which]
 
 
 class Unbroken:
@@ -70,14 +89,14 @@ class Unbroken:
     """
 
     def __init__(self, lines: Iterable[bytes]) -> None:
-        self._lines = lines
+        self.lines = lines
         self._broken: InputError | None = None
 
     def __iter__(self) -> Iterator[bytes]:
         """They end as if that were all."""
         came = False
         try:
-            for line in self._lines:
+            for line in self.lines:
                 came = True
                 yield line
         except InputError as error:

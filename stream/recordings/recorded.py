@@ -5,6 +5,7 @@ from heapq import heappop, heappush
 
 import msgspec
 from msgspec import Raw, Struct
+from msgspec.structs import replace
 
 from models.cloudevent import read_line
 from models.errors import InputError, Unreadable, UnreadableEventError
@@ -15,6 +16,7 @@ from stream.ingest.ordering import makers_first
 from stream.ingest.pipeline import Bad, Pipeline, Taken
 from stream.ingest.reading import decoded, millis
 from stream.ingest.sources import SOURCES
+from stream.recordings.files import Lines, Unbroken
 
 EVENTS = "events"
 SCENARIO = "scenario"
@@ -40,11 +42,27 @@ class Refused(Struct, frozen=True):
     detail: str
     content: bytes
     """As it came."""
+    file: str = ""
+    """Where the line was counted; empty for over all inputs."""
+
+    @property
+    def where(self) -> str:
+        """For whoever looks for it."""
+        return f"line {self.index} (from 0){f' of {self.file}' if self.file else ''}"
 
 
 def told_of(refused: Refused, source: str) -> str:
     """One line about a line that cannot be used, for whoever gave it."""
-    return f"line {refused.index} (from 0) is no record of {source}: {refused.reason}, {refused.detail}"
+    return f"{refused.where} is no record of {source}: {refused.reason}, {refused.detail}"
+
+
+def placed(refused: Refused, given: Iterable[bytes]) -> Refused:
+    """The same, counted in the input that it stood in, if that is known."""
+    lines = given.lines if isinstance(given, Unbroken) else given
+    if not isinstance(lines, Lines):
+        return refused
+    file, index = lines.place(refused.index)
+    return replace(refused, file=file, index=index)
 
 
 Arrivals = Iterator[Arrival | Refused]

@@ -19,7 +19,7 @@ from models.baselines.origins import NAME, PART, TOKEN, WHOLE, WORDS
 from models.errors import InputError
 from models.event import ARGUMENTS_MAX, Label, Name, Operation, Origin, Outcome, Provenance
 from stream.progress import SILENT, Bar
-from stream.recordings.files import WIDE_BYTES_MAX, lines
+from stream.recordings.files import WIDE_BYTES_MAX, Lines
 from stream.sources.recorded_run import RecordedRun
 
 SESSIONS, EVENTS = "sessions.ndjson.gz", "events.ndjson.gz"
@@ -70,7 +70,7 @@ def agent_runs(folder: str, bar: Bar = SILENT) -> Iterator[RecordedRun]:
 
 def _lines(path: Path, kind: type[Line], bar: Bar) -> Iterator[Line]:
     decoder = msgspec.json.Decoder(kind)
-    for number, line in enumerate(lines([str(path)], WIDE_BYTES_MAX, bar), 1):
+    for number, line in enumerate(Lines([str(path)], WIDE_BYTES_MAX, bar), 1):
         if not line.strip():
             continue
         try:

@@ -11,7 +11,7 @@ from msgspec import Struct
 from models.errors import InputError
 from models.event import Name, Operation
 from stream.progress import SILENT, Bar
-from stream.recordings.files import lines
+from stream.recordings.files import Lines
 from stream.sources.recorded_run import RecordedRun
 
 AGENT = "hdfs"
@@ -27,7 +27,7 @@ class Block(Struct):
 def hdfs(path: str, bar: Bar = SILENT) -> Iterator[RecordedRun]:
     """The sessions of a file. Raises `InputError` for a line that is none."""
     decoder = msgspec.json.Decoder(Block)
-    for number, line in enumerate(lines([path], bar=bar), 1):
+    for number, line in enumerate(Lines([path], bar=bar), 1):
         if not line:
             continue
         try:

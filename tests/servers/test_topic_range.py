@@ -19,7 +19,7 @@ from models.errors import InputError
 from models.event import AnyEvent
 from sandbox.kafka import Kafka
 from sandbox.ports import free_port
-from stream.recordings.files import lines
+from stream.recordings.files import Lines
 from tests.builders import START_MS, slow_run
 from tests.servers.deployment import CHAINBRAKE
 
@@ -61,7 +61,7 @@ def producing(kafka: Kafka) -> Iterator[KafkaProducer]:
 
 def ids(kafka: Kafka, topic: str, query: str = "") -> list[str]:
     """What a range holds."""
-    return [read_line(line).id for line in lines([f"kafka://{kafka.bootstrap}/{topic}{query}"])]
+    return [read_line(line).id for line in Lines([f"kafka://{kafka.bootstrap}/{topic}{query}"])]
 
 
 def moment(number: int) -> str:
@@ -74,7 +74,7 @@ def test_a_topic_is_read_once_in_the_order_of_its_records(
 ) -> None:
     """Partitions side by side; events know when they arrived."""
     assert ids(kafka, topic) == [event.id for event in events]
-    first = read_line(next(lines([f"kafka://{kafka.bootstrap}/{topic}"])))
+    first = read_line(next(iter(Lines([f"kafka://{kafka.bootstrap}/{topic}"]))))
     assert first.seen_ms == START_MS
 
 
@@ -111,9 +111,9 @@ def test_it_ends_though_the_topic_grows(kafka: Kafka, topic: str, events: list[A
         growing = threading.Thread(target=grow)
         growing.start()
         try:
-            found = list(lines([f"kafka://{kafka.bootstrap}/{name}?to={len(events)}"]))
+            found = list(Lines([f"kafka://{kafka.bootstrap}/{name}?to={len(events)}"]))
             assert found
-            assert len(list(lines([f"kafka://{kafka.bootstrap}/{name}"]))) >= len(events)
+            assert len(list(Lines([f"kafka://{kafka.bootstrap}/{name}"]))) >= len(events)
         finally:
             done.set()
             growing.join()
