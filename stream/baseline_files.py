@@ -1,17 +1,16 @@
 """Baselines by path or version: every command that takes one reads it here, and nothing unsigned passes."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from models.baselines.baseline import Baseline, read_artifact
 from models.errors import ArtifactError
-from stream.keys import trusted_keys
-from stream.model_registry.announcement import Slot
-from stream.model_registry.places import model_registry
-from stream.model_registry.registry import PREFIX
 from stream.settings import Settings
 
+if TYPE_CHECKING:
+    from models.baselines.baseline import Baseline
 
-def load_baseline(settings: Settings) -> Baseline | None:
+
+def load_baseline(settings: Settings) -> "Baseline | None":
     """The baseline at the path that is set, or that one of the registry; None for an empty path.
 
     `live`, `shadow` and `baseline@` with a version's first digits are of the registry, unless a file is
@@ -21,6 +20,12 @@ def load_baseline(settings: Settings) -> Baseline | None:
     told = settings.baseline
     if not told:
         return None
+    from models.baselines.baseline import read_artifact  # noqa: PLC0415 - start-up time of whoever has none
+    from stream.keys import trusted_keys  # noqa: PLC0415
+    from stream.model_registry.announcement import Slot  # noqa: PLC0415
+    from stream.model_registry.places import model_registry  # noqa: PLC0415
+    from stream.model_registry.registry import PREFIX  # noqa: PLC0415
+
     path = Path(told)
     if (told in tuple(Slot) or told.startswith(PREFIX)) and not path.exists():
         registry = model_registry(settings)

@@ -21,7 +21,7 @@ from demo.record import Record
 from detectors.policy import Policy
 from models.command import Action, Command
 from stream.baseline_files import load_baseline
-from stream.cli import app
+from stream.commands.program import app
 from stream.offline.replay import Replay
 from stream.settings import Settings
 

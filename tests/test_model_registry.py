@@ -21,7 +21,7 @@ from models.baselines.signing import Signer
 from models.errors import ArtifactError, InputError, ModelRegistryError
 from models.event import Operation
 from stream.baseline_files import load_baseline
-from stream.cli import app
+from stream.commands.program import app
 from stream.model_registry import announcing
 from stream.model_registry.announcement import Act, Announcement, Slot, decode, encode
 from stream.model_registry.diff import difference

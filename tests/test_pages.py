@@ -15,7 +15,7 @@ from models import event, registry
 from models.baselines.baseline import Header
 from models.caep import to_caep
 from models.command import Action, Command
-from stream.cli import app
+from stream.commands.program import app
 from stream.evaluation import evaluation
 from stream.sigma import mapping
 

@@ -93,3 +93,25 @@ def test_a_file_of_which_nothing_can_be_read_has_no_summary(tmp_path: Path) -> N
     """Nothing was judged, so nothing is counted."""
     code, said, _ = shell(f"CB replay {tmp_path / 'missing'} --json")
     assert (code, said) == (2, b"")
+
+
+INTERRUPTED = """
+import sys
+
+class Impatient:
+    def find_spec(self, name, *_):
+        if name == "typer":
+            raise KeyboardInterrupt
+
+sys.meta_path.insert(0, Impatient())
+from stream.cli import main
+main()
+"""
+
+
+@pytest.mark.slow
+def test_ctrl_c_while_the_command_is_loaded_ends_it_quietly() -> None:
+    """With the code that shells know it by, as later; a traceback would look like a fault of ours."""
+    command = [sys.executable, "-c", INTERRUPTED]
+    ran = subprocess.run(command, capture_output=True, check=False, cwd=ROOT)
+    assert (ran.returncode, ran.stdout, ran.stderr) == (130, b"", b"")

@@ -199,7 +199,17 @@ def test_only_reports_and_parquet_need_the_extra(path: Path) -> None:
 def test_a_worker_starts_without_what_only_scientists_need() -> None:
     """Neither the command line nor the worker pulls it in, by whatever way."""
     unwanted = LEARNING_IMPORTS | REPORTING_IMPORTS
-    code = f"import sys, stream.cli, stream.worker; print(*{unwanted!r} & set(sys.modules))"
+    code = f"import sys, stream.commands.program, stream.worker; print(*{unwanted!r} & set(sys.modules))"
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=True)
+    assert done.stdout.split() == []
+
+
+@pytest.mark.slow
+def test_help_does_not_wait_for_what_only_some_commands_need() -> None:
+    """Numbers, signatures, object stores, detectors and clients take half a second to load."""
+    unwanted = {"numpy", "cryptography", "fsspec", "detectors.catalog", "structlog", "kafka", "redis"}
+    code = f"import sys, stream.commands.program; print(*{unwanted!r} & set(sys.modules))"
     command = [sys.executable, "-c", code]
     done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=True)
     assert done.stdout.split() == []

@@ -12,7 +12,7 @@ from models.event import OpClass
 from models.vocabulary.lint import faults
 from models.vocabulary.vocabulary import Content, Vocabulary, read_vocabulary
 from stream import vocabularies
-from stream.cli import app
+from stream.commands.program import app
 from stream.reference.vocabulary_pages import FOLDER, INDEX, pages, write_pages
 from stream.vocabularies import check_vocabulary, load_vocabulary, providers
 

@@ -17,9 +17,7 @@ from rich.table import Column, Table
 
 from models.errors import ArtifactError, ChainbrakeError, ModelRegistryError
 from stream.console import escape, out
-from stream.model_registry.announcement import Act, Announcement, Slot
-from stream.model_registry.places import model_registry
-from stream.model_registry.registry import last_of
+from stream.model_registry.announcement import Act, Announcement, Slot, last_of
 from stream.moments import moment
 from stream.options import Kafka, LabelsPath, PolicyPath, Recordings, RegistryPath, SourceName
 from stream.settings import Settings, load_policy, read_settings
@@ -50,9 +48,15 @@ def _settings(models: str | None, kafka: str | None = None, policy: str | None =
     return read_settings(os.environ, models=models, kafka=kafka, policy=policy)
 
 
+def _registry(settings: Settings) -> "ModelRegistry":
+    from stream.model_registry.places import model_registry  # noqa: PLC0415 - start-up time of the other commands
+
+    return model_registry(settings)
+
+
 def _existing(settings: Settings) -> "ModelRegistry":
     """To be read. One that was named has to be there; the user's own begins with the first baseline."""
-    registry = model_registry(settings)
+    registry = _registry(settings)
     if settings.models:
         registry.require()
     return registry
@@ -99,7 +103,7 @@ def add(
     place: Place = None,
 ) -> None:
     """Put baselines into the registry; nothing is put to work by that."""
-    registry = model_registry(_settings(place))
+    registry = _registry(_settings(place))
     for path in files:
         try:
             content = path.read_bytes()
@@ -126,7 +130,7 @@ def train(
 
     settings = read_settings(os.environ, policy=policy, registry=registry, models=place)
     signing(out, settings)  # the registry trusts the key that is made
-    into = model_registry(settings)
+    into = _registry(settings)
     into.require_writable()
     live = None if ignore_live else _live(into)
     folder = Path(tempfile.mkdtemp(prefix="chainbrake-"))

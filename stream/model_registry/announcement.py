@@ -75,3 +75,8 @@ def decode(value: bytes | None) -> Announcement:
         return _decode(value or b"")
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise InputError(f"not an announcement of a baseline: {error}") from error
+
+
+def last_of(history: list[Announcement], slot: Slot) -> Announcement | None:
+    """What was done to a slot last."""
+    return next((entry for entry in reversed(history) if entry.slot is slot), None)

@@ -17,7 +17,7 @@ from msgspec import Struct
 from models.baselines.baseline import Baseline, Header, read_artifact, read_header, version_of
 from models.baselines.signing import Trusted
 from models.errors import ArtifactError, ChainbrakeError, InputError, ModelRegistryError
-from stream.model_registry.announcement import Act, Announcement, Slot, decode, encode
+from stream.model_registry.announcement import Act, Announcement, Slot, decode, encode, last_of
 from stream.model_registry.objects import Objects
 
 BASELINES, HISTORY = "baselines", "history"
@@ -210,11 +210,6 @@ class ModelRegistry:
                 f"chainbrake models list, then decide again"
             )
         return entry
-
-
-def last_of(history: list[Announcement], slot: Slot) -> Announcement | None:
-    """What was done to a slot last."""
-    return next((entry for entry in reversed(history) if entry.slot is slot), None)
 
 
 def standing(history: list[Announcement]) -> list[str]:
