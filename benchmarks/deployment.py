@@ -126,6 +126,7 @@ class Worker:
             "CHAINBRAKE_POLICY": str(policy or ground.policy),
             "CHAINBRAKE_BASELINE": str(ground.baseline),
             "CHAINBRAKE_WEB_PORT": str(self._port),
+            "CHAINBRAKE_WORKFLOWS_MAX": "1000000",  # what all of them cost is one of the questions
         }
 
     def __enter__(self) -> Self:

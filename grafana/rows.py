@@ -1,7 +1,8 @@
 """The rows of the dashboard in their order; what comes in raw has its row here."""
 
+from grafana.health import HEALTH
 from grafana.learned import LEARNED
-from grafana.panels import HEALTH, SIGHT, SPEED, STOPPING, Panel, Query, Row, per_s, series, summed
+from grafana.panels import SIGHT, SPEED, STOPPING, Panel, Query, Row, per_s, series, summed
 
 INGEST = Row(
     "What comes in raw",

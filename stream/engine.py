@@ -198,6 +198,9 @@ class Engine(Service):  # type: ignore[misc]  # mode is not typed
         if self._reader is None:
             return
         self._note("redis", up=await self._store.ping())
+        full = await self._store.fullness()
+        if full is not None:
+            metrics.STORE_FULLNESS.set(full)
         try:
             await asyncio.wait_for(self._reader.consumer.topics(), PROBE_WITHIN_S)
         except (KafkaError, TimeoutError, OSError):

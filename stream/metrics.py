@@ -102,6 +102,10 @@ NOTES = _counter(
     result=("told", "put_off", "dropped"),
 )
 DEPENDENCY_UP = _gauge("dependency_up", "1 if it answers, 0 if it is being waited for", "dependency")
+STORE_FULLNESS = _gauge(
+    "store_fullness_ratio",
+    "Memory that Redis uses, of what it may take (maxmemory, else its machine's), of its fullest node",
+)
 BUILD = _gauge(
     "build_info",
     "1; the policy and model in use, whether stops are meant, and whether the fold is compiled",

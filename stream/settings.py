@@ -98,8 +98,8 @@ class Settings(Struct, frozen=True, kw_only=True):
     as much is read again."""
     flush_chunk: Count = 25
     """Workflows per fenced write: small enough not to stall the store."""
-    workflows_max: Count = 200_000
-    """Per worker, in memory; the coldest are dropped once they are stored."""
+    workflows_max: Count = 50_000
+    """Per worker, in memory: 1.4 GB of forty operations each. The coldest are dropped once stored."""
     session_timeout_ms: Count = 10_000
     """Kafka gives a silent worker's partitions to others after this."""
 

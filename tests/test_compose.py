@@ -25,6 +25,17 @@ def mounts(name: str) -> list[tuple[str, str]]:
     return [(parts[0], parts[1]) for parts in split]
 
 
+def in_bytes(size: str) -> float:
+    """Return a size as Docker and Valkey write it: 512m, 2g, 1gb."""
+    number, unit = re.fullmatch(r"(\d+)([mg])b?", size, re.IGNORECASE).groups()  # type: ignore[union-attr]
+    return int(number) * {"m": 2**20, "g": 2**30}[unit.lower()]
+
+
+def memory_limit(name: str) -> float:
+    """Return what a container may take, in bytes."""
+    return in_bytes(SERVICES[name]["deploy"]["resources"]["limits"]["memory"])
+
+
 def pins(name: str) -> dict[str, str]:
     """Return name -> version of a constraints file."""
     lines = (REPOSITORY / name).read_text().splitlines()
@@ -84,6 +95,14 @@ def test_every_service_has_a_limit_and_says_when_it_restarts(name: str) -> None:
     """One that leaks must not take the machine along."""
     assert SERVICES[name]["deploy"]["resources"]["limits"].keys() == {"cpus", "memory"}
     assert "restart" in SERVICES[name]
+
+
+def test_the_memory_that_is_given_is_enough_for_the_state_that_is_kept() -> None:
+    """28 kB a workflow, twice where a shadow judges, too (docs/deploying.md); a store's file is rewritten."""
+    workflows = int(SERVICES["worker"]["environment"]["CHAINBRAKE_WORKFLOWS_MAX"])
+    assert 300e6 + 2 * 28e3 * workflows < memory_limit("worker")
+    command = SERVICES["valkey"]["command"]
+    assert 2 * in_bytes(command[command.index("--maxmemory") + 1]) <= memory_limit("valkey")
 
 
 @pytest.mark.parametrize("path", CONFIGURATION, ids=lambda path: str(path.relative_to(REPOSITORY)))

@@ -1,6 +1,7 @@
 """A partition's state between memory and store: no write, forgetting or failure may lose what was judged."""
 
 import asyncio
+from collections.abc import Iterator
 from itertools import permutations
 from types import SimpleNamespace
 from typing import Any
@@ -116,6 +117,44 @@ def test_a_workflow_on_its_way_to_the_store_is_not_forgotten() -> None:
         await writing
         partition.forget(0)
         assert set(partition.workflows) == {"w2"}
+
+    asyncio.run(story())
+
+
+def test_the_workflow_stored_longest_ago_is_forgotten_first() -> None:
+    """One that is at work all day is not loaded again and again because it began first."""
+
+    async def story() -> None:
+        store, partition = SlowStore(), partition_of("w1", "w2", "w3")
+        store.open.set()
+        await saved(partition, store, "w1", "w2", "w3")
+        partition.touch("w1")
+        await saved(partition, store, "w1")
+        partition.forget(2)
+        assert set(partition.workflows) == {"w1", "w3"}
+
+    asyncio.run(story())
+
+
+def test_to_forget_a_few_does_not_go_through_all() -> None:
+    """It is asked after every batch, and a worker at its bound has tens of thousands."""
+
+    class Counted(dict[str, Workflow]):
+        looked_at = 0
+
+        def __iter__(self) -> Iterator[str]:
+            for name in super().__iter__():
+                self.looked_at += 1
+                yield name
+
+    async def story() -> None:
+        store, partition = SlowStore(), partition_of(*(f"w{number}" for number in range(500)))
+        store.open.set()
+        await saved(partition, store, *partition.dirty())
+        partition.workflows = known = Counted(partition.workflows)
+        partition.forget(497)
+        assert known.looked_at < 20
+        assert list(partition.workflows) == [f"w{number}" for number in range(3, 500)]
 
     asyncio.run(story())
 

@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Iterable
+from itertools import islice
 from types import TracebackType
 
 import msgspec
@@ -53,6 +54,7 @@ class Partition:
         """Of the first record not judged."""
         self.stored_offset = start
         self.workflows: dict[str, Workflow] = {}
+        """Those in memory, the one stored or brought from the store longest ago first."""
         self.letters: set[asyncio.Task[None]] = set()
         """Dead letters on their way: the position waits for them."""
         self.touched: dict[str, float] = {}
@@ -151,6 +153,7 @@ class Partition:
                     workflow = self.workflows.get(name)
                     if workflow is None:  # stored in another write while this one waited, and forgotten
                         continue
+                    self.workflows[name] = self.workflows.pop(name)
                     workflows.append((name, _encoder.encode(workflow)))
                     self._dirty.pop(name, None)
                     self.touched.pop(name, None)
@@ -203,15 +206,19 @@ class Partition:
             return True
 
     def forget(self, at_most: int) -> None:
-        """Drop the workflows longest in memory that are stored as they are, down to a number."""
-        if len(self.workflows) <= at_most:
-            return
-        for name in list(self.workflows):
-            if len(self.workflows) <= at_most:
+        """Drop the workflows stored, or brought from the store, longest ago, down to a number.
+
+        Those that are not stored as they are stay. It looks at twice as many as are too many, not at all of
+        them: what it leaves is for the next call, and what was in its way is stored, and so behind, by then.
+        """
+        excess = len(self.workflows) - at_most
+        for name in list(islice(self.workflows, 2 * max(0, excess))):
+            if excess == 0:
                 return
             if not any(name in kept for kept in (self._dirty, self._storing, self.noting)):
                 del self.workflows[name]
                 self.touched.pop(name, None)
+                excess -= 1
 
     def fell_idle(self, idle_s: float, at_most: int) -> list[SessionEnd]:
         """Ends of sessions in workflows that nothing happened in for so long; each is told once.

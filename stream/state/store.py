@@ -32,6 +32,7 @@ from redis.exceptions import (
     MasterDownError,
     OutOfMemoryError,
     ReadOnlyError,
+    RedisError,
     ResponseError,
     TimeoutError,  # noqa: A004 - redis's
     TryAgainError,
@@ -39,6 +40,7 @@ from redis.exceptions import (
 
 from models.errors import FencedError
 from stream.state.client import client
+from stream.state.fullness import fullness
 
 AWAY = (
     ConnectionError,
@@ -168,6 +170,13 @@ class Store:
         except AWAY:
             return False
         return True
+
+    async def fullness(self) -> float | None:
+        """Share of its memory in use, without waiting for it; None if it does not tell (us)."""
+        try:
+            return await fullness(self._redis)
+        except (*AWAY, RedisError):
+            return None
 
     async def topic(self) -> tuple[str, int] | None:
         """Id and partitions of the topic the state belongs to; None for an empty store."""

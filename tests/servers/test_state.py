@@ -111,9 +111,11 @@ def test_a_full_store_is_waited_for_and_nothing_is_lost(tmp_path: Path) -> None:
         deployment.store.config_set("maxmemory", "1")
         deployment.send(rows[3_000:])
         until(lambda: not worker.ready(), 30, "/readyz to say that the store takes nothing")
+        until(lambda: worker.metric("chainbrake_store_fullness_ratio") > 1, 30, "it to say why: full")
         assert deployment.stored() < len(rows)
         deployment.store.config_set("maxmemory", "0")
         deployment.wait_stored(len(rows), 60)
+        until(lambda: 0 < worker.metric("chainbrake_store_fullness_ratio") < 1, 30, "room to be told")
         assert worker.stop() == 0
         replayed = deployment.replay(value for _, value in rows)
         assert set(deployment.ids("commands")) == {row["id"] for row in replayed if row["kind"] == "command"}
