@@ -160,8 +160,9 @@ class Reader(Service):  # type: ignore[misc]  # mode is not typed
             await self._batch(*owned[0])
         elif owned:  # they wait for the store side by side; their judging takes turns
             await asyncio.gather(*(self._batch(partition, records) for partition, records in owned))
+        at_most = self._settings.workflows_max // max(1, len(self.partitions))  # all may be let go by now
         for partition, _ in owned:
-            partition.forget(max(1, self._settings.workflows_max // len(self.partitions)))
+            partition.forget(max(1, at_most))
 
     def _places(self) -> dict[TopicPartition, int]:
         return {self._tp(number): partition.next_offset for number, partition in self.partitions.items()}
