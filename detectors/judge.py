@@ -133,7 +133,7 @@ class Judge:
         else:
             step = step_of(event, session)
         noticed: list[Noticed] | None = None
-        told = told_before(session, event, self.tally) if event.act else FIRST
+        told = told_before(session, event) if event.act else FIRST
         for inspect in self._asking.about(event, told):
             word = inspect(session, workflow, event, step)
             if word is not None:

@@ -11,8 +11,6 @@ class Tally(Struct):
     """Events that are no operations."""
     redelivered: int = 0
     duplicates: int = 0
-    witnessed: int = 0
-    """Operations that told of an act which another source had told of."""
     ids_reused: int = 0
     late: int = 0
     unclassified: int = 0

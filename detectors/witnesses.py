@@ -6,7 +6,6 @@ who count by name hear the act when somebody names it; whoever counts acts has h
 
 from typing import Final
 
-from detectors.tally import Tally
 from models.event import Grade, OpClass, Operation
 from models.session import ACTS_MAX, Session, remembered
 
@@ -21,11 +20,10 @@ ATTESTED: Final = Grade.ATTESTED
 SAY_NOTHING: Final = frozenset({OpClass.UNCLASSIFIED, OpClass.OTHER})
 
 
-def told_before(session: Session, event: Operation, tally: Tally) -> int:
+def told_before(session: Session, event: Operation) -> int:
     """Whether another source has told of the act, which has a key, and as plainly."""
     act = event.act
     if not remembered(session.acts, act, ACTS_MAX):
-        tally.witnessed += 1
         if session.unnamed and act in session.unnamed and _names(event):
             session.unnamed.remove(act)
             return NAMED

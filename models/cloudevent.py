@@ -18,9 +18,6 @@ from models.event import EVENT_BYTES_MAX, AnyEvent
 
 TYPE_PREFIX = "dev.chainbrake."
 CONTENT_TYPE = "application/json"
-CONTENT_TYPE_STRUCTURED = "application/cloudevents+json"
-
-Headers = tuple[tuple[str, bytes], ...]
 
 _decoder = msgspec.json.Decoder(AnyEvent)
 _encoder = msgspec.json.Encoder()
@@ -60,11 +57,6 @@ def binary_headers(named: dict[str, str]) -> list[tuple[str, bytes]]:
     headers = [(f"ce_{name}", value.encode()) for name, value in named.items()]
     headers.append(("content-type", CONTENT_TYPE.encode()))
     return headers
-
-
-def structured_value(named: dict[str, str], data: bytes) -> bytes:
-    """The record value of structured mode; goes with `content-type: application/cloudevents+json`."""
-    return _encoder.encode({**named, "datacontenttype": CONTENT_TYPE, "data": Raw(data)})
 
 
 def rfc3339(at_ms: int) -> str:

@@ -45,6 +45,7 @@ class Network(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """In CIDR notation."""
     name: Label = ""
     asn: Annotated[int, Meta(ge=0, le=4_294_967_295)] = 0
+    """Noted: the prefix says it all."""
 
 
 class Accounts(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -148,6 +149,7 @@ class Content(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Hosts of the token issuers that may be trusted."""
     accounts: Accounts = Accounts()
     clusters: Many[Name] = ()
+    """Noted; nothing asks yet."""
     pipelines: Many[Pipeline] = ()
     clients: Many[Client] = ()
     jobs: Many[Job] = ()

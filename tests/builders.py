@@ -5,6 +5,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Self
 
+import msgspec
 import numpy as np
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from msgspec.structs import replace
@@ -373,3 +374,8 @@ def command_of(action: Action, at_ms: int, lasts_ms: int, **fields: Any) -> Comm
         "reason": "a test",
     }
     return Command(**{**known, **fields})
+
+
+def structured_value(named: dict[str, str], data: bytes) -> bytes:
+    """A record's value in structured mode; goes with `content-type: application/cloudevents+json`."""
+    return msgspec.json.encode({**named, "datacontenttype": "application/json", "data": msgspec.Raw(data)})

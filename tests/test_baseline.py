@@ -18,7 +18,7 @@ from models.baselines.cohorts import EVERYBODY, agent_key, role_key
 from models.baselines.learning import learn
 from models.baselines.packed import history_of
 from models.baselines.surprise_file import PackedSurprise, packed, unpacked
-from models.baselines.surprise_learning import learn_surprise, reached
+from models.baselines.surprise_learning import learn_held_out, reached
 from models.errors import ArtifactError
 from tests.builders import (
     AGENT,
@@ -206,7 +206,7 @@ def test_peaks_that_cannot_be_read_back_no_limit(change: Callable[[list[Any]], A
 
 def test_what_was_learned_is_what_is_read() -> None:
     """Every cohort and every limit, although the file says names once and rows as flat lists."""
-    learned = learn_surprise([operations(run) for run in recorded(40)])
+    learned = learn_held_out([operations(run) for run in recorded(40)])[0]
     read = unpacked(msgspec.json.decode(msgspec.json.encode(packed(learned)), type=PackedSurprise))
     assert dict(read.cohorts) == dict(learned.cohorts)
     assert dict(read.together.known) == dict(learned.together.known)

@@ -18,7 +18,7 @@ from scipy.stats import binom
 from benchmarks.labelled import FOLDS, HIJACKED, RESISTED, folds, labelled_runs, with_labels
 from models.baselines.held_out import Reached
 from models.baselines.surprise import SurpriseModel
-from models.baselines.surprise_learning import learn_surprise, reached
+from models.baselines.surprise_learning import learn_held_out, reached
 from stream.sources.agent_runs import agent_runs
 from stream.sources.hdfs import hdfs
 from stream.sources.recorded_run import RecordedRun
@@ -71,7 +71,8 @@ def stem(variant: str) -> str:
 
 def model_of(taught: Sequence[RecordedRun]) -> SurpriseModel:
     """What is learned of them."""
-    return SurpriseModel(learn_surprise([run.operations for run in taught], [run.variant for run in taught]))
+    counts, _ = learn_held_out([run.operations for run in taught], [run.variant for run in taught])
+    return SurpriseModel(counts)
 
 
 def peak_of(model: SurpriseModel, run: RecordedRun) -> Reached:
@@ -264,7 +265,7 @@ def test_block_sequences_are_told_apart() -> None:
         list(hdfs(str(BLOCKS / f"{name}.ndjson.gz")))
         for name in ("train_normal", "test_normal_loghub1pct", "test_abnormal")
     )
-    model = SurpriseModel(learn_surprise([run.operations for run in train]))
+    model = SurpriseModel(learn_held_out([run.operations for run in train])[0])
     expectation = model.expectation("hdfs", "")
     good, bad = ([reached(expectation, run.operations) for run in told] for told in (normal, abnormal))
     streaming = [peak.score for peak in good], [peak.score for peak in bad]

@@ -9,17 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from models.cloudevent import (
-    CONTENT_TYPE_STRUCTURED,
-    attributes,
-    encode_event,
-    read_event,
-    read_line,
-    structured_value,
-)
+from models.cloudevent import attributes, encode_event, read_event, read_line
 from models.errors import Unreadable, UnreadableEventError
 from models.event import EVENT_BYTES_MAX, AnyEvent, Event, OpClass, Operation, SystemKind
-from tests.builders import approval, delegation, end, op, release
+from tests.builders import approval, delegation, end, op, release, structured_value
 
 ONE_OF_EACH: list[AnyEvent] = [
     op("V", 0),
@@ -28,7 +21,7 @@ ONE_OF_EACH: list[AnyEvent] = [
     release(0, reason="why"),
     end(0),
 ]
-STRUCTURED = [("content-type", CONTENT_TYPE_STRUCTURED.encode())]
+STRUCTURED = [("content-type", b"application/cloudevents+json")]
 LAW = settings(max_examples=150, deadline=None, derandomize=True)
 
 values = st.recursive(

@@ -33,8 +33,6 @@ from models.event import ERROR, Operation, Origin
 from tests.builders import CLERKS, SIGNER, TRUSTED, asked, clerk_run, op, operations, origin
 from tests.labelled import hijacked, honest, in_the_text, job, labelled, learned
 
-ROW = "ticket:Get\x1fbody"
-
 
 @cache
 def taught() -> tuple[Header, Payload]:

@@ -14,7 +14,7 @@ from models.baselines.cohorts import JOB_SESSIONS_MIN, agent_key, levels, pair_k
 from models.baselines.counts import END, GAPS_MS, ORDER, repeat_bucket, symbol_of
 from models.baselines.smoothing import probability
 from models.baselines.surprise import RESULTS_MAX, SYMBOLS_MAX, SurpriseModel
-from models.baselines.surprise_learning import learn_surprise, reached
+from models.baselines.surprise_learning import learn_held_out, reached
 from models.event import AnyEvent, OpClass, Operation, Origin, Outcome
 from models.session import Session
 from tests.builders import (
@@ -50,7 +50,7 @@ def run_of(names: str, session: str = "s", **changed: Any) -> list[Operation]:
 
 def model_of(runs: Sequence[Sequence[Operation]]) -> SurpriseModel:
     """What is learned of these."""
-    return SurpriseModel(learn_surprise(runs))
+    return SurpriseModel(learn_held_out(runs)[0])
 
 
 @LAW

@@ -58,15 +58,13 @@ class HeldOut(Struct):
     beyond: Beyond
 
 
-def learn_surprise(runs: Sequence[Run], groups: Sequence[str] | None = None) -> SurpriseCounts:
-    """From honest runs in order of time; `groups` names the variant of the agent of each, if told."""
-    return learn_held_out(runs, groups)[0]
-
-
 def learn_held_out(
     runs: Sequence[Run], groups: Sequence[str] | None = None, beyond: Beyond = NOBODY
 ) -> tuple[SurpriseCounts, HeldOut]:
-    """The same, with the sessions that were held out: whatever else is calibrated holds out the same."""
+    """From honest runs in order of time; `groups` names the variant of the agent of each, if told.
+
+    With it the sessions that were held out: whatever else is calibrated holds out the same.
+    """
     seen = tally((run[0].agent, run[0].agent_role) for run in runs)
     placed = _placed(runs, seen, groups)
     by_key, many = members(placed), _of_many_jobs(placed)

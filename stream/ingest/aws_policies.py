@@ -84,8 +84,6 @@ DENIALS = re.compile(r"AWSDenyAll|AWSCompromisedKeyQuarantine(V\d+)?|AWSRevokeOl
 class Gives(Struct, frozen=True):
     """What a document gives."""
 
-    anything: bool = False
-    """It allows something; else it only denies, or cannot be read."""
     admin: bool = False
     """It can grant itself anything else."""
     everything: bool = False
@@ -108,18 +106,16 @@ def gives(document: Any) -> Gives:
     """What an identity policy gives whoever has it."""
     allowed: set[str] = set()
     denied: set[str] = set()
-    anything = False
     for effect, statement in _statements(document):
         if effect == "Deny":
             denied |= (
                 _named(statement) if _everywhere(statement) and not statement.get("Condition") else set()
             )
             continue
-        anything = True
         if _everywhere(statement) and not _bounded(statement):
             allowed |= _named(statement)
     left = allowed - denied
-    return Gives(anything=anything, admin=bool(left), everything=EVERY_ACTION in left)
+    return Gives(admin=bool(left), everything=EVERY_ACTION in left)
 
 
 def only_denies(document: Any) -> bool:

@@ -89,7 +89,6 @@ class Properties(Struct):
     statusCode: Any = None  # noqa: N815
     clientRequestId: str | None = None  # noqa: N815
     accountName: str | None = None  # noqa: N815
-    objectKey: str | None = None  # noqa: N815
     userAgentHeader: str | None = None  # noqa: N815
     metricResponseType: str | None = None  # noqa: N815
 

@@ -4,13 +4,11 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
-from msgspec import Struct, field
-
-from models.attested import Effect, Fact
 from models.command import stable_id
 from models.event import EFFECTS_MAX, FACTS_MAX, CredentialKind, Grade, OpClass, Operation, Outcome
 from models.vocabulary.vocabulary import Entry
-from stream.ingest.reading import NAME_MAX, TEXT_MAX, invalid, many, millis, name, nested, texts
+from stream.ingest.effects import Gathered
+from stream.ingest.reading import NAME_MAX, invalid, many, millis, name, nested, texts
 from stream.ingest.sighting import Handle, Sighting
 from stream.vocabularies import load_vocabulary
 
@@ -21,7 +19,7 @@ ISSUER_KEYS = ("issuer", "discoveryurl", "metadataurl", "issueruri")
 vocabulary = load_vocabulary("entra")
 
 
-class Reading(Struct):
+class Reading(Gathered):
     """An operation as far as it is read; readers add to it."""
 
     source: str
@@ -47,8 +45,6 @@ class Reading(Struct):
     """`uti` of the token used or issued."""
     issued: bool = False
     """Whether this record is the token's birth."""
-    effects: dict[Effect, None] = field(default_factory=dict)
-    facts: dict[str, str] = field(default_factory=dict)
 
     def mean(self, name_in_vocabulary: str) -> None:
         """Class, kinds and effects, as the vocabulary has them."""
@@ -56,21 +52,6 @@ class Reading(Struct):
         self.op_class = self.entry.op_class
         self.target_kind = self.entry.target_kind
         self.effects = dict.fromkeys(self.entry.effects)
-
-    def say(self, *effects: Effect) -> None:
-        """These effects, too."""
-        self.effects.update(dict.fromkeys(effects))
-
-    def only_removes(self) -> None:
-        """It takes away, and gives nothing."""
-        for effect in (Effect.EXPANDS, Effect.ADMIN, Effect.TRUST_PATH, Effect.MINTS, Effect.LONG_LIVED):
-            self.effects.pop(effect, None)
-        self.say(Effect.REMOVES)
-
-    def state(self, fact: Fact, text: str | None) -> None:
-        """A fact, where the record has one."""
-        if text:
-            self.facts[fact] = text[:TEXT_MAX]
 
     def sighting(self) -> Sighting:
         """The sighting. Raises `UnreadableEventError` for a record without a time."""

@@ -4,15 +4,15 @@ import re
 from typing import Any
 
 import msgspec
-from msgspec import Raw, Struct
+from msgspec import Raw
 
-from models.attested import Effect, Fact
 from models.event import OpClass
+from stream.ingest.effects import Gathered
 from stream.ingest.gcp_names import Place
-from stream.ingest.reading import NESTED_MAX, TEXT_MAX
+from stream.ingest.reading import NESTED_MAX
 
 
-class Reading(Struct):
+class Reading(Gathered):
     """An operation as far as it is read; readers add to it."""
 
     request: Raw
@@ -24,23 +24,6 @@ class Reading(Struct):
     op_class: OpClass
     target: str
     target_kind: str
-    effects: dict[Effect, None]
-    facts: dict[str, str]
-
-    def say(self, *effects: Effect) -> None:
-        """These effects, too."""
-        self.effects.update(dict.fromkeys(effects))
-
-    def only_removes(self) -> None:
-        """It takes away, and gives nothing."""
-        for effect in (Effect.EXPANDS, Effect.ADMIN, Effect.TRUST_PATH, Effect.MINTS, Effect.LONG_LIVED):
-            self.effects.pop(effect, None)
-        self.say(Effect.REMOVES)
-
-    def state(self, fact: Fact, text: str) -> None:
-        """A fact, where the record has one."""
-        if text:
-            self.facts[fact] = text[:TEXT_MAX]
 
 
 def parsed(raw: Raw) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from msgspec.json import Decoder
 from models.attested import Effect, Fact
 from models.event import CredentialKind, Grade, Operation, Outcome
 from models.vocabulary.vocabulary import Entry
-from stream.ingest.batches import BATCH_BYTES_MAX, Places, single
+from stream.ingest.batches import BATCH_BYTES_MAX, Places, entries_of
 from stream.ingest.grants import effects_of, stated
 from stream.ingest.reading import AT_MS_MAX, decoded, invalid, listed, millis, name
 from stream.ingest.sighting import Handle, Sighting
@@ -105,12 +105,7 @@ DECODER = Decoder(AuditEntry | list[AuditEntry])
 
 def normalise(record: bytes) -> tuple[Sighting, ...]:
     """One operation for every entry. Raises `UnreadableEventError` for what is no audit log entry."""
-    content = decoded(DECODER, record, BATCH_BYTES_MAX)
-    if isinstance(content, list):
-        entries = content
-    else:
-        entries = [content]
-        single(record)
+    entries = entries_of(decoded(DECODER, record, BATCH_BYTES_MAX), record)
     places = Places(SOURCE, record)
     return tuple(_sighting(one, places, at) for at, one in enumerate(entries))
 

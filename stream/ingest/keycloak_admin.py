@@ -13,9 +13,10 @@ from msgspec.json import Decoder
 from models.attested import Effect, Fact
 from models.event import CredentialKind, Grade, OpClass, Operation, Outcome
 from models.vocabulary.vocabulary import Entry
-from stream.ingest.batches import BATCH_BYTES_MAX, Places, single
+from stream.ingest.batches import BATCH_BYTES_MAX, Places, entries_of
+from stream.ingest.effects import NOTHING, Said
 from stream.ingest.grants import effects_of, references, stated
-from stream.ingest.keycloak_bodies import NOTHING, Said, said_by
+from stream.ingest.keycloak_bodies import said_by
 from stream.ingest.reading import AT_MS_MAX, decoded, invalid, name, nested
 from stream.ingest.sighting import Handle, Sighting
 from stream.vocabularies import load_vocabulary
@@ -85,12 +86,7 @@ DECODER = Decoder(KeycloakEvent | list[KeycloakEvent])
 
 def normalise(record: bytes) -> tuple[Sighting, ...]:
     """One operation for every event. Raises `UnreadableEventError` for what is neither kind of event."""
-    content = decoded(DECODER, record, BATCH_BYTES_MAX)
-    if isinstance(content, list):
-        events = content
-    else:
-        events = [content]
-        single(record)
+    events = entries_of(decoded(DECODER, record, BATCH_BYTES_MAX), record)
     places = Places(SOURCE, record)
     return tuple(_sighting(one, places, at) for at, one in enumerate(events))
 

@@ -1,11 +1,12 @@
 """What the representation in a Keycloak admin event says: roles given, accounts opened, clients let in."""
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
 from urllib.parse import urlsplit
 
 from models.attested import Effect, Fact
 from models.event import OpClass
+from stream.ingest.effects import NOTHING, Said
 from stream.ingest.grants import admin_name
 from stream.ingest.reading import listed, many, texts
 
@@ -23,20 +24,6 @@ ADMIN_ROLES = {
 """Roles of Keycloak's own with which one can give oneself the rest, or be anybody."""
 OPEN_FLOWS = ("implicitFlowEnabled", "directAccessGrantsEnabled")
 """Flows of a client that OAuth 2.1 has dropped."""
-
-
-class Said(NamedTuple):
-    """What a body adds to its event."""
-
-    effects: tuple[Effect, ...] = ()
-    facts: dict[str, str] = {}  # noqa: RUF012 - a tuple's default, never changed
-    op_class: OpClass | None = None
-    """Where the body tells more than the name of the operation."""
-    without: tuple[Effect, ...] = ()
-    """Effects of the operation that this body shows not to be."""
-
-
-NOTHING = Said()
 
 
 def said_by(verb: str, resource: str, tail: str, body: Any) -> Said:

@@ -14,13 +14,12 @@ from models.attested import Effect, Fact
 from models.event import CredentialKind, Grade, OpClass, Operation, Outcome
 from models.vocabulary.vocabulary import Entry
 from stream.ingest.batches import BATCH_BYTES_MAX, Places, single
+from stream.ingest.effects import NOTHING, Said
 from stream.ingest.grants import effects_of, stated
 from stream.ingest.kubernetes_objects import (
     MASTERS,
-    NOTHING,
     READERS,
     Body,
-    Said,
     account,
     account_map,
     body_of,
@@ -93,7 +92,6 @@ class AuditEvent(Struct, gc=False):
     requestURI: str | None = None  # noqa: N815
     responseStatus: Status | None = None  # noqa: N815
     requestObject: Raw = Raw()  # noqa: N815
-    responseObject: Raw = Raw()  # noqa: N815
     requestReceivedTimestamp: str | None = None  # noqa: N815
     stageTimestamp: str | None = None  # noqa: N815
     annotations: Any = None

@@ -7,7 +7,7 @@ of cert-manager.io. Values of secrets are never decoded.
 
 import re
 from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
 from msgspec import Raw, Struct, field
@@ -16,6 +16,7 @@ from msgspec.json import Decoder
 from models.attested import Effect, Fact
 from models.event import OpClass
 from stream.ingest.certificates import Asked, asked_for
+from stream.ingest.effects import NOTHING, Said
 from stream.ingest.reading import listed, many, texts
 
 DAY_S = 86_400
@@ -98,20 +99,6 @@ class ConfigData(Struct, gc=False):
 
 BODY = Decoder(Body | list[Step])
 CONFIG = Decoder(ConfigData)
-
-
-class Said(NamedTuple):
-    """What a body adds to its call."""
-
-    effects: tuple[Effect, ...] = ()
-    facts: dict[str, str] = {}  # noqa: RUF012 - a tuple's default, never changed
-    op_class: OpClass | None = None
-    """Where the body tells more than the name of the call."""
-    without: tuple[Effect, ...] = ()
-    """Effects of the call that this body shows not to be."""
-
-
-NOTHING = Said()
 
 
 def body_of(raw: Raw) -> Body | None:

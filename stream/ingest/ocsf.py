@@ -260,13 +260,6 @@ def _credential(event: Event) -> str:
     return name(first(session.credential_uid if session else "", user.credential_uid if user else ""))
 
 
-def _credential_kind(credential: str) -> CredentialKind:
-    """AWS tells by the first letters; nobody else does."""
-    if not ACCESS_KEY.fullmatch(credential):
-        return CredentialKind.UNKNOWN
-    return CredentialKind.EPHEMERAL if credential.startswith("ASIA") else CredentialKind.STATIC
-
-
 def _follows(event: Event, request: str, system: str) -> tuple[Handle, ...]:
     """The agent's run, then the request, then the key."""
     found = []

@@ -70,7 +70,6 @@ DENIED_WORDS = (
 DENIED_CODES = frozenset({"401", "403"})
 OF_ITS_PROCESS = frozenset({"invoke_agent", "execute_tool"})
 """What the agent's own process tells; its first tool call comes long before the span of the whole run."""
-MCP_NOT_A_CALL = frozenset({"initialize", "ping", "tools/list", "resources/list", "prompts/list"})
 
 _arguments = msgspec.json.Decoder()
 

@@ -42,7 +42,6 @@ class Data(Struct, frozen=True, kw_only=True):
     policy: Any = None
     ttl: Any = None
     period: Any = None
-    explicit_max_ttl: Any = None
     no_parent: Any = None
     common_name: Any = None
     alt_names: Any = None

@@ -31,7 +31,6 @@ class Waiting:
     """Provisional sightings by the handles that would tell, in the order of their arrival."""
 
     def __init__(self) -> None:
-        self.given_up = 0
         self.entries: Table[Provisional] = Table(Provisional, WAITING_MAX + 1)
         self._next = 0
         self._unsent: dict[str, int] = {}
@@ -50,7 +49,7 @@ class Waiting:
         for handle in entry.handles:
             waiting = self._by_handle[handle]
             if len(waiting) > WAITING_PER_HANDLE_MAX:
-                self._give_up(next(iter(waiting)))
+                self.remove(next(iter(waiting)))
         if len(self.entries) > WAITING_MAX:
             self._give_up_oldest()
 
@@ -59,7 +58,7 @@ class Waiting:
         while (first := self.entries.oldest()) is not None:
             if first[1].seen_ms + WAIT_MS >= now_ms:
                 return
-            self._give_up(first[0])
+            self.remove(first[0])
 
     def overdue(self, now_ms: int) -> Iterator[Provisional]:
         """Take out what was held back for long enough, in the order of arrival."""
@@ -108,8 +107,4 @@ class Waiting:
     def _give_up_oldest(self) -> None:
         first = self.entries.oldest()
         assert first is not None
-        self._give_up(first[0])
-
-    def _give_up(self, number: str) -> None:
-        self.given_up += 1
-        self.remove(number)
+        self.remove(first[0])

@@ -3,6 +3,10 @@
 import json
 from typing import Any
 
+from models.event import Operation
+from stream.ingest.aws_cloudtrail import normalise
+from stream.ingest.sighting import Sighting
+
 OURS = "222200001111"
 PARTNER = "333300001111"
 STRANGERS = "999900001111"
@@ -69,6 +73,19 @@ def fields(operation: str, parameters: Any = None, response: Any = None, **chang
 def record(operation: str, parameters: Any = None, response: Any = None, **changed: Any) -> bytes:
     """A record as bytes."""
     return json.dumps(fields(operation, parameters, response, **changed)).encode()
+
+
+def sighting(*args: Any, **changed: Any) -> Sighting:
+    """The one sighting of a record."""
+    (found,) = normalise(record(*args, **changed))
+    return found
+
+
+def seen(*args: Any, **changed: Any) -> Operation:
+    """The operation of a record."""
+    event = sighting(*args, **changed).event
+    assert isinstance(event, Operation)
+    return event
 
 
 def policy(*statements: dict[str, Any]) -> str:

@@ -11,7 +11,6 @@ from models.attested import Effect
 from models.errors import Unreadable, UnreadableEventError
 from models.event import EVENT_BYTES_MAX, CredentialKind, Grade, OpClass, Operation, Outcome
 from stream.ingest.aws_cloudtrail import normalise, unwrapped
-from stream.ingest.sighting import Sighting
 from tests.ingest.cloudtrail import (
     FRESH_KEY,
     OURS,
@@ -22,23 +21,12 @@ from tests.ingest.cloudtrail import (
     padded,
     record,
     role,
+    seen,
+    sighting,
     user,
 )
 
 AT_MS = 1_788_256_800_000
-
-
-def sighting(*args: Any, **changed: Any) -> Sighting:
-    """The one sighting of a record."""
-    (found,) = normalise(record(*args, **changed))
-    return found
-
-
-def seen(*args: Any, **changed: Any) -> Operation:
-    """The operation of a record."""
-    event = sighting(*args, **changed).event
-    assert isinstance(event, Operation)
-    return event
 
 
 def test_a_record_is_an_operation_as_the_platform_attests_it() -> None:

@@ -23,7 +23,6 @@ from tests.recordings import SHARED
 REPOSITORY = Path(__file__).parents[2]
 pytestmark = pytest.mark.skipif(not SHARED.is_dir(), reason="no shared data beside the repository")
 
-EXFILTRATION = "ec2_proxy_s3_exfiltration.ndjson.gz"
 RIGHT_MIN = 0.99
 CLASSIFIED_MIN = 0.98
 

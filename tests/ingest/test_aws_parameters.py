@@ -7,7 +7,6 @@ import pytest
 
 from models.attested import Effect, Fact
 from models.event import OpClass, Operation
-from stream.ingest.aws_cloudtrail import normalise
 from tests.ingest.cloudtrail import (
     FRESH_KEY,
     OURS,
@@ -17,21 +16,14 @@ from tests.ingest.cloudtrail import (
     credentials,
     deny,
     policy,
-    record,
     role,
+    seen,
     trust,
     user,
 )
 
 ADMINISTRATOR = "arn:aws:iam::aws:policy/AdministratorAccess"
 OIDC = f"arn:aws:iam::{OURS}:oidc-provider"
-
-
-def seen(*args: Any, **changed: Any) -> Operation:
-    """The operation of a record."""
-    ((found),) = normalise(record(*args, **changed))
-    assert isinstance(found.event, Operation)
-    return found.event
 
 
 def put(document: Any) -> Operation:

@@ -5,18 +5,10 @@ from typing import Any
 import pytest
 
 from models.attested import Effect, Fact
-from models.event import OpClass, Operation
-from stream.ingest.aws_cloudtrail import normalise
-from tests.ingest.cloudtrail import OURS, STRANGERS, allow, policy, record, role, trust
+from models.event import OpClass
+from tests.ingest.cloudtrail import OURS, STRANGERS, allow, policy, role, seen, trust
 
 SECRET = f"arn:aws:secretsmanager:eu-west-1:{OURS}:secret"
-
-
-def seen(*args: Any, **changed: Any) -> Operation:
-    """The operation of a record."""
-    ((found),) = normalise(record(*args, **changed))
-    assert isinstance(found.event, Operation)
-    return found.event
 
 
 @pytest.mark.parametrize("name", ["orders/db", f"{SECRET}:orders/db-a1B2c3"])

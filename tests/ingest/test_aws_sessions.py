@@ -1,29 +1,13 @@
 """CloudTrail: by which handles the session of a record is found, and what it hands on."""
 
-from typing import Any
-
 import pytest
 
 from models.attested import Fact
 from models.event import OpClass, Operation
-from stream.ingest.aws_cloudtrail import normalise
-from stream.ingest.sighting import Handle, Sighting
-from tests.ingest.cloudtrail import FRESH_KEY, OURS, ROLE_KEY, credentials, record, role
+from stream.ingest.sighting import Handle
+from tests.ingest.cloudtrail import FRESH_KEY, OURS, ROLE_KEY, credentials, role, seen, sighting
 
 GITHUB = f"arn:aws:iam::{OURS}:oidc-provider/token.actions.githubusercontent.com"
-
-
-def sighting(*args: Any, **changed: Any) -> Sighting:
-    """The one sighting of a record."""
-    (found,) = normalise(record(*args, **changed))
-    return found
-
-
-def seen(*args: Any, **changed: Any) -> Operation:
-    """The operation of a record."""
-    event = sighting(*args, **changed).event
-    assert isinstance(event, Operation)
-    return event
 
 
 def test_who_did_it_is_looked_for_in_the_order_of_the_rules() -> None:

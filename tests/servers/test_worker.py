@@ -15,11 +15,12 @@ from kafka.admin import NewTopic
 
 from models.acknowledgement import Acknowledgement, Hit
 from models.caep import from_caep
-from models.cloudevent import attributes, structured_value
+from models.cloudevent import attributes
 from models.command import Action, Command
 from models.event import Operation
 from sandbox.kafka import Kafka
 from sandbox.valkey import Valkey
+from tests.builders import structured_value
 from tests.servers.deployment import PARTITIONS, Deployment, until
 from tests.servers.traffic import traffic
 
