@@ -16,9 +16,9 @@ from benchmarks.timing import timed
 from benchmarks.traffic import Traffic
 from detectors.chains.hosted import NOTHING, Declared, Hosted
 from models.cloudevent import read_line
-from stream.baseline_files import load_baseline
-from stream.rule_files import load_declared
-from stream.settings import load_policy, read_settings
+from stream.configuration.baseline_files import load_baseline
+from stream.configuration.rule_files import load_declared
+from stream.configuration.settings import load_policy, read_settings
 
 TIMES = 10
 NONE, BUILT_IN = "no declared chain", "the built-in ones"

@@ -20,7 +20,7 @@ from benchmarks.corpora import REPOSITORY, SOURCES, TIMES, encoded, rows, shared
 from benchmarks.report import Report, markdown
 from models.errors import UnreadableEventError
 from models.event import OpClass, Operation
-from stream.ingest.sources import source_of
+from stream.sources.known import source_of
 from tests.ingest import (
     test_aws_corpus,
     test_entra_corpus,

@@ -22,9 +22,9 @@ from detectors.policy import Policy
 from sandbox.kafka import Kafka
 from sandbox.ports import HOST, free_port
 from sandbox.valkey import Valkey
-from stream.rule_files import load_declared
-from stream.settings import Settings
-from stream.topics import Topics, create_topics, topics_of
+from stream.configuration.rule_files import load_declared
+from stream.configuration.settings import Settings
+from stream.kafka.topics import Topics, create_topics, topics_of
 
 PARTITIONS = 4
 READY_S_MAX = 60.0

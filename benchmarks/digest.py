@@ -23,10 +23,10 @@ from models.cloudevent import read_line
 from models.event import AnyEvent, CredentialKind, Grade, OpClass, Operation, Outcome, SystemKind
 from models.registry import EMPTY
 from models.session import Workflow
-from stream.baseline_files import load_baseline
 from stream.build import fold_build
-from stream.rule_files import load_declared
-from stream.settings import read_settings
+from stream.configuration.baseline_files import load_baseline
+from stream.configuration.rule_files import load_declared
+from stream.configuration.settings import read_settings
 
 START_MS = 1_790_000_000_000
 WORKFLOWS = 300

@@ -26,7 +26,7 @@ from benchmarks.deployment import (
 from benchmarks.load import fill
 from benchmarks.report import Report, Size, middle, spread, thousands
 from benchmarks.traffic import Traffic, partition_of
-from stream.topics import Topics
+from stream.kafka.topics import Topics
 
 DRAINED_S_MAX = 180.0
 FAUST_PART = 4

@@ -26,10 +26,10 @@ from models.cloudevent import read_line
 from models.event import AnyEvent
 from models.registry import EMPTY
 from models.session import Workflow
-from stream.baseline_files import load_baseline
+from stream.configuration.baseline_files import load_baseline
+from stream.configuration.rule_files import load_declared
+from stream.configuration.settings import load_policy, read_settings
 from stream.offline.replay import Replay
-from stream.rule_files import load_declared
-from stream.settings import load_policy, read_settings
 
 US = 1e6
 

@@ -17,8 +17,8 @@ from models.baselines.resemblance import ResemblanceModel
 from models.baselines.resemblance_learning import Hijacked, fit_resemblance
 from models.baselines.surprise import SurpriseModel, remember
 from models.baselines.surprise_learning import learn_held_out, reached
-from stream.sources.agent_runs import SESSIONS, agent_runs
-from stream.sources.recorded_run import RecordedRun
+from stream.runs.agent_runs import SESSIONS, agent_runs
+from stream.runs.recorded_run import RecordedRun
 
 HONEST, HIJACKED, RESISTED = "benign", "injected_success", "injected_failed"
 FOLDS = 5

@@ -20,7 +20,7 @@ from msgspec import json
 from benchmarks.deployment import COMPILED_PYTHON, PARTITIONS, POLICY_NOTE, ROOT, Ground, Worker, end
 from benchmarks.load import Account, Order
 from benchmarks.report import Report, Size, percentile
-from stream.topics import Topics
+from stream.kafka.topics import Topics
 
 RATES = (2_000, 10_000)
 CHAINS_PER_S = 20

@@ -26,14 +26,14 @@ from detectors.thresholds import DetectorSettings
 from models.baselines.baseline import Baseline, read_artifact, write_artifact
 from models.baselines.learning import learn
 from models.baselines.signing import Signer, Trusted
-from stream.keys import signing_key
+from stream.configuration.keys import signing_key
+from stream.configuration.settings import load_registry, read_settings
 from stream.offline.backtest import Backtest, Run
 from stream.offline.labels import read_labels
 from stream.offline.scoring import Scorer
-from stream.settings import load_registry, read_settings
-from stream.sources.agent_runs import agent_runs as recorded_agents
-from stream.sources.hdfs import hdfs
-from stream.sources.recorded_run import RecordedRun
+from stream.runs.agent_runs import agent_runs as recorded_agents
+from stream.runs.hdfs import hdfs
+from stream.runs.recorded_run import RecordedRun
 
 SEED = 3
 LABELS_SEED = 100

@@ -7,30 +7,13 @@ and the standard library make objects of all of a record and know nothing of it.
 import json
 import time
 from collections.abc import Callable
-from importlib import import_module
-from importlib.util import find_spec
 
 import msgspec
 
 from benchmarks.deployment import Ground
 from benchmarks.records import RECORD_BYTES, RECORDS, padded
 from benchmarks.report import Report, Size, middle, thousands
-from stream.ingest.sighting import Normalise
-
-MODULES = {
-    "aws.cloudtrail": "aws_cloudtrail",
-    "okta.system_log": "okta_system_log",
-    "entra.audit": "entra",
-    "entra.signin": "entra",
-    "gcp.audit": "gcp_audit",
-    "kubernetes.audit": "kubernetes_audit",
-    "vault.audit": "vault_audit",
-    "keycloak.admin": "keycloak_admin",
-    "github.audit": "github_audit",
-    "otel.span": "otel_spans",
-    "chainbrake.event": "control_plane",
-}
-"""Source: its file in `stream/ingest`."""
+from stream.sources.known import source_of
 
 TO_REACH = {"aws.cloudtrail": 40_000}
 """Records a second."""
@@ -38,22 +21,13 @@ PASSES = 40
 """Of the events of a benchmark's size that one lane reads per round, one in so many."""
 
 
-def normalisers() -> dict[str, Normalise]:
-    """The sources that exist."""
-    found: dict[str, Normalise] = {}
-    for source, module in MODULES.items():
-        if find_spec(f"stream.ingest.{module}") is not None:
-            found[source] = import_module(f"stream.ingest.{module}").normalise
-    return found
-
-
 def run(_ground: Ground, size: Size) -> Report:
     """Every source in turn, beside its peers, in each round."""
     records = max(1_000, size.events // PASSES)
     rates: dict[str, list[list[float]]] = {}
     for _ in range(size.rounds):
-        for source, normalise in normalisers().items():
-            given = [padded(record) for record in RECORDS[source]]
+        for source, records_of in RECORDS.items():
+            normalise, given = source_of(source).normalise, [padded(record) for record in records_of]
             lanes: tuple[Callable[[bytes], object], ...] = (normalise, msgspec.json.decode, json.loads)
             rates.setdefault(source, []).append([_rate(lane, given, records) for lane in lanes])
     medians = {source: [middle(lane) for lane in zip(*each, strict=True)] for source, each in rates.items()}

@@ -22,7 +22,7 @@ from models.baselines.signing import Signer, Trusted
 from models.event import OpClass, Operation, Origin, Provenance
 from stream.learning.training import train
 from stream.offline.scoring import Scorer
-from stream.sources.recorded_run import RecordedRun
+from stream.runs.recorded_run import RecordedRun
 
 SHARES = (0.0, 0.01, 0.05, 0.20)
 SESSIONS = 600

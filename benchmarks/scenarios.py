@@ -15,10 +15,10 @@ from detectors.policy import Policy
 from models.baselines.baseline import Baseline
 from models.command import STOPS
 from models.registry import Registry
-from stream.baseline_files import load_baseline
+from stream.configuration.baseline_files import load_baseline
+from stream.configuration.settings import load_registry, read_settings
 from stream.offline.backtest import Backtest, Run, nearest
 from stream.offline.labels import Ending, Label, read_labels
-from stream.settings import load_registry, read_settings
 
 PAST = (
     "14 days of agents, pipelines and people; baselines are learned from it, so with them it would be no test"

@@ -19,8 +19,8 @@ from demo.screen import Screen
 from demo.servers import Parts, folder, running
 from demo.watch import Heard, Watch
 from sandbox.process import SandboxError
-from stream.settings import PREFIX, Settings
-from stream.topics import topics_of
+from stream.configuration.settings import PREFIX, Settings
+from stream.kafka.topics import topics_of
 
 SEED = 7
 TICK_S = 0.2

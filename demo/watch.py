@@ -10,7 +10,7 @@ from models.acknowledgement import Acknowledgement
 from models.caep import from_caep
 from models.command import Command
 from models.remediation import read_acknowledgement
-from stream.topics import Topics
+from stream.kafka.topics import Topics
 
 POLL_MS = 100
 

@@ -70,7 +70,7 @@ class BudgetSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
 
 class FleetSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Limits over all sessions and workers; what they find only alerts, see `stream/fleet.py`."""
+    """Limits over all sessions and workers; what they find only alerts, see `stream/worker/fleet.py`."""
 
     principal_operations_per_minute_max: Annotated[int, Meta(ge=1)] = 600
     """Changes and secret reads of one principal, over all its sessions."""

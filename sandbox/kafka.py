@@ -12,8 +12,8 @@ from kafka.errors import KafkaError
 from sandbox.jars import class_path, java
 from sandbox.ports import HOST, accepts, free_port
 from sandbox.process import SandboxError, Server
-from stream.brokers import opened
-from stream.settings import Settings
+from stream.configuration.settings import Settings
+from stream.kafka.brokers import opened
 
 # Kafka's artifact leaves the choice of a logger to whoever runs it; this one writes to stderr.
 COORDINATES = "org.apache.kafka:kafka_2.13:4.1.1+org.slf4j:slf4j-simple:1.7.36"

@@ -8,7 +8,7 @@ import stamina.instrumentation
 import structlog
 
 from models.errors import ChainbrakeError
-from stream.settings import Settings
+from stream.configuration.settings import Settings
 
 QUIET_S = 10.0
 

@@ -14,8 +14,8 @@ from models.acknowledgement import Certainty, Hit
 from models.command import Action
 from models.errors import Unreadable
 from models.finding import Verdict
-from stream.ingest.sources import SOURCES
 from stream.model_registry.announcement import Slot
+from stream.sources.known import SOURCES
 
 UNTOLD = "untold"
 """Of a disposition of which nobody says, and the worker does not remember, on whose findings it is."""

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from stream.keys import DEVELOPMENT, private_pem
+from stream.configuration.keys import DEVELOPMENT, private_pem
 from tests.builders import PRIVATE
 
 os.environ["COLUMNS"] = "200"  # whatever the terminal is like, and whether there is one

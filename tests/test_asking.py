@@ -20,7 +20,7 @@ from models.attested import Effect, Fact
 from models.event import CredentialKind, Grade, OpClass, Outcome, SystemKind
 from models.registry import EMPTY, Client, Content, Job, Registry
 from models.session import Session, Step, Workflow
-from stream.rule_files import load_declared
+from stream.configuration.rule_files import load_declared
 from tests.builders import AGENT, PRINCIPAL, SLOW, at, op, trained
 
 REGISTRIES = (

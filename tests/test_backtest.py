@@ -17,11 +17,11 @@ from models.command import Action, Command
 from models.errors import InputError
 from models.event import AnyEvent, Grade
 from stream.cli import main
+from stream.configuration.rule_files import load_declared
 from stream.offline.backtest import Backtest, nearest
 from stream.offline.labels import Ending, Label, read_labels, scored
 from stream.offline.replay import Replay
 from stream.recordings.recorded import EVENTS
-from stream.rule_files import load_declared
 from tests.builders import OFFICE, op, told
 from tests.ingest.scenarios import SCENARIOS, index, needed, registry
 

@@ -10,7 +10,6 @@ from benchmarks.chains import copied, deafened
 from benchmarks.deployment import FIRST_CUT, only
 from benchmarks.digest import Digest
 from benchmarks.judge import fold_of
-from benchmarks.normalising import normalisers
 from benchmarks.records import RECORD_BYTES, RECORDS, padded
 from benchmarks.sigma import RULES, by_hand
 from benchmarks.traffic import Traffic, partition_of
@@ -21,9 +20,10 @@ from models.cloudevent import read_line
 from models.command import Action
 from models.event import OpClass
 from models.registry import EMPTY
+from stream.configuration.rule_files import load_declared
+from stream.configuration.settings import load_policy
 from stream.offline.replay import Replay
-from stream.rule_files import load_declared
-from stream.settings import load_policy
+from stream.sources.known import source_of
 
 START_MS = 1_790_000_000_000
 EVENTS = 20_000
@@ -122,13 +122,13 @@ def test_a_workflow_stays_on_its_partition() -> None:
     assert partition_of("w-1", 4) == partition_of("w-1", 4)
 
 
-@pytest.mark.parametrize("source", normalisers())
+@pytest.mark.parametrize("source", RECORDS)
 def test_every_normaliser_is_measured_on_records_that_it_reads(source: str) -> None:
     """A rate of refusals is none; 2 kB each, and of a class that is known."""
     assert RECORDS[source]
     for record in RECORDS[source]:
         content = padded(record)
         assert len(content) == RECORD_BYTES
-        found = normalisers()[source](content)
+        found = source_of(source).normalise(content)
         assert found
         assert all(getattr(each.event, "op_class", None) is not OpClass.UNCLASSIFIED for each in found)

@@ -13,8 +13,8 @@ from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer
 from kafka.errors import KafkaError
 
 from models.errors import SettingsError
-from stream import brokers
-from stream.settings import Settings
+from stream.configuration.settings import Settings
+from stream.kafka import brokers
 
 
 def descriptors() -> int:

@@ -10,12 +10,12 @@ from redis.exceptions import ConnectionError  # noqa: A004 - redis's
 from structlog.testing import capture_logs
 
 from models.registry import EMPTY
-from stream.closing import closed
-from stream.outbox import Outbox
-from stream.raw_reader import RawReader
-from stream.settings import Settings
+from stream.configuration.settings import Settings
+from stream.ingest.raw_reader import RawReader
+from stream.kafka.topics import topics_of
 from stream.state.lineage import Lineage
-from stream.topics import topics_of
+from stream.worker.closing import closed
+from stream.worker.outbox import Outbox
 
 
 def test_what_never_closes_is_left_and_named() -> None:

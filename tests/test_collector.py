@@ -11,10 +11,10 @@ import pytest
 from detectors.judge import Judge
 from detectors.policy import Policy
 from stream import collector
-from stream.engine import Engine
-from stream.reader import Reader
-from stream.settings import Settings
-from stream.topics import topics_of
+from stream.configuration.settings import Settings
+from stream.kafka.topics import topics_of
+from stream.worker.engine import Engine
+from stream.worker.reader import Reader
 
 
 def test_a_replay_leaves_the_collector_as_it_was() -> None:

@@ -5,7 +5,7 @@ import re
 import pytest
 
 from detectors.catalog import NAMES
-from stream.chain_files import builtin_names
+from stream.configuration.chain_files import builtin_names
 from stream.reference.coverage import (
     CATALOGS,
     COVERAGE_PAGE,

@@ -20,10 +20,10 @@ from demo.live import SPREAD
 from demo.record import Record
 from detectors.policy import Policy
 from models.command import Action, Command
-from stream.baseline_files import load_baseline
 from stream.commands.program import app
+from stream.configuration.baseline_files import load_baseline
+from stream.configuration.settings import Settings
 from stream.offline.replay import Replay
-from stream.settings import Settings
 
 DAYS = 10
 KILL = Command(

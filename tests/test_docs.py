@@ -11,9 +11,9 @@ import pytest
 from detectors.policy import Level, Policy, read_policy
 from models.cloudevent import read_line
 from models.event import AnyEvent
-from stream.ingest.sources import SOURCES
 from stream.recordings.recorded import SCENARIO
 from stream.reference.schema import PAGES, SCHEMA_PAGE, event_schema, refreshed
+from stream.sources.known import SOURCES
 from tests.builders import approval, delegation, end, op, release, told
 
 DOCS = Path(__file__).parent.parent / "docs"

@@ -4,8 +4,8 @@ import asyncio
 from types import SimpleNamespace
 from typing import Any
 
-from stream.engine import Engine
-from stream.settings import Settings
+from stream.configuration.settings import Settings
+from stream.worker.engine import Engine
 
 
 def test_the_store_is_closed_after_the_ledger_is_done_with_it() -> None:

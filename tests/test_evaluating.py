@@ -20,7 +20,7 @@ from stream.evaluation.evaluation import Evaluation, as_json
 from stream.evaluation.report.page import page, require_extra
 from stream.evaluation.statistics import curves, interval_of
 from stream.evaluation.truth import Kind, Labels, Truth, labels_of
-from stream.sources.recorded_run import RecordedRun
+from stream.runs.recorded_run import RecordedRun
 from tests.builders import artifact, clerk_run, disposition, origin, recorded, trained
 from tests.test_sources import folder
 

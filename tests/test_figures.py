@@ -19,9 +19,9 @@ from benchmarks.labelled import FOLDS, HIJACKED, RESISTED, folds, labelled_runs,
 from models.baselines.held_out import Reached
 from models.baselines.surprise import SurpriseModel
 from models.baselines.surprise_learning import learn_held_out, reached
-from stream.sources.agent_runs import agent_runs
-from stream.sources.hdfs import hdfs
-from stream.sources.recorded_run import RecordedRun
+from stream.runs.agent_runs import agent_runs
+from stream.runs.hdfs import hdfs
+from stream.runs.recorded_run import RecordedRun
 
 SHARED = Path(__file__).parent.parent.parent / "shared" / "data"
 if not SHARED.is_dir():  # in a worktree one folder further up

@@ -12,9 +12,9 @@ from models.errors import InputError
 from models.event import Grade
 from models.finding import Elsewhere, Finding, Verdict
 from models.ocsf import from_ocsf, to_ocsf
-from stream.messages import record_of
-from stream.settings import Settings
-from stream.topics import topics_of
+from stream.configuration.settings import Settings
+from stream.kafka.messages import record_of
+from stream.kafka.topics import topics_of
 from tests.printed import printed
 
 FOUND = Finding(

@@ -10,10 +10,10 @@ import pytest
 
 from models.errors import InputError
 from models.registry import EMPTY
-from stream.ingesting import Ingest
+from stream.configuration.settings import Settings
+from stream.ingest.sending import Ingest
 from stream.recordings import following
 from stream.recordings.following import followed
-from stream.settings import Settings
 
 BYTES_MAX = 50
 
@@ -141,7 +141,7 @@ def test_an_input_that_breaks_off_is_sent_as_far_as_it_goes_and_told(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What went out is counted: whoever runs it again knows that it was not all."""
-    monkeypatch.setattr("stream.ingesting.Publisher", _Nowhere)
+    monkeypatch.setattr("stream.ingest.sending.Publisher", _Nowhere)
     records = b"".join(b'{"no": %d}\n' % number for number in range(4_000))
     cut = tmp_path / "cut.gz"
     cut.write_bytes(gzip.compress(records)[:-3_000])

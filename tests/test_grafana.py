@@ -14,7 +14,7 @@ from msgspec.structs import fields
 
 from grafana.build import DASHBOARD, SOURCE_UID, rendered
 from stream import metrics
-from stream.settings import PREFIX, Settings
+from stream.configuration.settings import PREFIX, Settings
 
 REPOSITORY = Path(__file__).parent.parent
 GRAFANA = REPOSITORY / "grafana"

@@ -12,7 +12,7 @@ from structlog.testing import capture_logs
 
 from models.baselines.baseline import Baseline
 from models.errors import UnansweredError
-from stream.engine import Engine
+from stream.configuration.settings import Settings
 from stream.metrics import REGISTRY
 from stream.model_registry.announcement import Act, Announcement, Slot
 from stream.model_registry.copies import Copies, copies_of
@@ -20,7 +20,7 @@ from stream.model_registry.objects import Objects
 from stream.model_registry.patience import answered, begun, within
 from stream.model_registry.registry import ModelRegistry
 from stream.model_registry.slots import AGAIN_S, AGAIN_S_MAX, UNANSWERED_MAX, Refusal, Slots
-from stream.settings import Settings
+from stream.worker.engine import Engine
 from tests.builders import TRUSTED
 from tests.servers.deployment import until
 from tests.test_model_registry import STRANGER, artifact, loaded

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from models.errors import InputError
+from stream.configuration.settings import Settings
 from stream.model_registry.objects import Objects
 from stream.recordings.files import require_place, write_whole
-from stream.settings import Settings
 from tests.builders import CHAIN as STOPPED
 from tests.builders import artifact, told
 from tests.chains.test_language import CHAIN
@@ -133,7 +133,7 @@ def test_a_format_that_there_is_not_is_answered_with_those_that_there_are(
 def test_a_worker_is_given_what_a_replay_is_given(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever has tried it on a recording runs it with the same words."""
     heard: list[Settings] = []
-    monkeypatch.setattr("stream.worker.run_worker", lambda settings, **_: heard.append(settings))
+    monkeypatch.setattr("stream.worker.process.run_worker", lambda settings, **_: heard.append(settings))
     options = ("policy", "baseline", "registry", "chains", "sigma")
     ran = run("run", *(word for name in options for word in (f"--{name}", f"{name}.yml")))
     assert ran.code == 0, ran.err

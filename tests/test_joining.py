@@ -21,12 +21,12 @@ from models.event import AnyEvent
 from models.finding import Finding
 from models.session import Workflow
 from stream import metrics
-from stream.chain_files import declarations
-from stream.intake import Intake
-from stream.joining import AT_ONCE_MAX, KEPT_MAX, Joining
-from stream.shadow import Shadow
+from stream.configuration.chain_files import declarations
 from stream.state.partition import Partition
 from stream.state.store import Claim
+from stream.worker.intake import Intake
+from stream.worker.joining import AT_ONCE_MAX, KEPT_MAX, Joining
+from stream.worker.shadow import Shadow
 from tests.builders import OFFICE, at, op
 from tests.chains.hosting import alone
 from tests.chains.test_joining import GRANT, LOOK, OVER, over
@@ -246,7 +246,7 @@ def test_while_the_store_is_away_the_newest_notes_are_kept_and_told_later(
 ) -> None:
     """Nobody waits, it is counted, and asked again after a while."""
     now_s = [1_000.0]
-    monkeypatch.setattr("stream.joining.time.monotonic", lambda: now_s[0])
+    monkeypatch.setattr("stream.worker.joining.time.monotonic", lambda: now_s[0])
 
     async def story() -> None:
         store = Keeping()

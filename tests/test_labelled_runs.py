@@ -10,7 +10,7 @@ from models.baselines.resemblance_counts import ResemblanceCounts
 from models.baselines.resemblance_learning import Hijacked, fit_resemblance
 from models.baselines.surprise_learning import HeldOut
 from models.event import Provenance
-from stream.sources.recorded_run import RecordedRun
+from stream.runs.recorded_run import RecordedRun
 from tests.builders import clerk_run, operations
 from tests.labelled import in_the_text
 

@@ -18,6 +18,7 @@ from models.baselines.baseline import Baseline, read_artifact
 from models.baselines.resemblance_learning import Hijacked
 from models.event import AnyEvent, Operation
 from stream.commands.train import run_train
+from stream.configuration.settings import read_settings
 from stream.evaluation.evaluate import Inputs, evaluate
 from stream.evaluation.truth import Kind, Labels, Truth, labels_of
 from stream.learning.labelling import sorted_out
@@ -25,9 +26,8 @@ from stream.learning.teaching import Told, cut
 from stream.learning.training import Trained, train, train_runs
 from stream.model_registry.diff import difference
 from stream.offline.scoring import Scorer
-from stream.settings import read_settings
-from stream.sources.known import recorded_runs
-from stream.sources.recorded_run import RecordedRun
+from stream.runs.known import recorded_runs
+from stream.runs.recorded_run import RecordedRun
 from tests.builders import CLERKS, SIGNER, TRUSTED, clerk_run, disposition, judged, operations
 from tests.detectors.test_stories import alone
 from tests.labelled import hijacked, honest, in_the_text, job, labelled, learned

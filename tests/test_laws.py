@@ -21,7 +21,7 @@ from models.finding import Finding
 from models.ocsf import CLASS_UID, to_ocsf
 from models.registry import EMPTY
 from models.session import Workflow
-from stream.rule_files import load_declared
+from stream.configuration.rule_files import load_declared
 from tests.builders import START_MS, approval, delegation, end, op, release, trained
 
 LAW = settings(max_examples=80, deadline=None, derandomize=True)

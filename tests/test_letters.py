@@ -10,10 +10,10 @@ from aiokafka import TopicPartition
 
 import stream.commands.letters as told
 from models.errors import Unreadable
-from stream.dead_letters import dead_letter, read_letter, refused_line, unfetched
-from stream.messages import Record
-from stream.settings import Settings
-from stream.topics import topics_of
+from stream.configuration.settings import Settings
+from stream.kafka.dead_letters import dead_letter, read_letter, refused_line, unfetched
+from stream.kafka.messages import Record
+from stream.kafka.topics import topics_of
 from tests.printed import printed
 
 AT_MS = 1_790_000_000_000

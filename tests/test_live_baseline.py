@@ -21,16 +21,16 @@ from models.command import Action, Command
 from models.event import AnyEvent
 from models.session import Session, Workflow
 from stream import collector
+from stream.configuration.settings import Settings
 from stream.metrics import REGISTRY
 from stream.model_registry.announcement import Act, Announcement, Slot
 from stream.model_registry.registry import Kept
 from stream.model_registry.slots import Slots
 from stream.offline.scoring import Scorer
-from stream.settings import Settings
-from stream.shadow import SETTLE_S, Comparison, Shadow
-from stream.sources.recorded_run import RecordedRun
+from stream.runs.recorded_run import RecordedRun
 from stream.state.partition import Partition
 from stream.state.store import Claim
+from stream.worker.shadow import SETTLE_S, Comparison, Shadow
 from tests.builders import AGENT, CHAIN, SIGNER, told
 from tests.test_model_registry import artifact, loaded, runs
 

@@ -20,15 +20,15 @@ from models.baselines.learning import learn
 from models.baselines.signing import Signer
 from models.errors import ArtifactError, InputError, ModelRegistryError
 from models.event import Operation
-from stream.baseline_files import load_baseline
 from stream.commands.program import app
+from stream.configuration.baseline_files import load_baseline
+from stream.configuration.settings import Settings
 from stream.model_registry import announcing
 from stream.model_registry.announcement import Act, Announcement, Slot, decode, encode
 from stream.model_registry.diff import difference
 from stream.model_registry.hearing import overtaken
 from stream.model_registry.objects import Objects
 from stream.model_registry.registry import ModelRegistry, standing
-from stream.settings import Settings
 from tests.builders import AGENT, SIGNER, START_MS, TRUSTED
 
 PATH = Path("baseline.json")

@@ -12,11 +12,11 @@ from google.protobuf.json_format import MessageToDict
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
 
 from sandbox.ports import HOST, free_port
-from stream.ingest.otel_spans import normalise
-from stream.ingest.otlp import BATCH_BYTES_MAX
-from stream.messages import Record
-from stream.otlp_receiver import JSON, PROTOBUF, answer
-from stream.settings import Settings
+from stream.configuration.settings import Settings
+from stream.ingest.otlp_receiver import JSON, PROTOBUF, answer
+from stream.kafka.messages import Record
+from stream.sources.otel.otlp import BATCH_BYTES_MAX
+from stream.sources.otel.spans import normalise
 from tests.ingest.spans import CALL, CONVERSATION, protobuf, request, span
 
 GOOD = request(span(CONVERSATION), span(CONVERSATION, spanId=CALL))

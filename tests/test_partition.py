@@ -20,16 +20,16 @@ from models.errors import FencedError, Unreadable
 from models.event import AnyEvent
 from models.session import Workflow
 from stream import metrics
-from stream.dead_letters import VALUE_BYTES_MAX, dead_letter
+from stream.configuration.settings import Settings
 from stream.enforcement.ledger import Ledger
-from stream.intake import Intake
-from stream.messages import kept, verdict_of
-from stream.outbox import Outbox
-from stream.settings import Settings
+from stream.kafka.dead_letters import VALUE_BYTES_MAX, dead_letter
+from stream.kafka.messages import kept, verdict_of
+from stream.kafka.topics import topics_of
 from stream.state.claim import check_gap
 from stream.state.partition import Partition
 from stream.state.store import Claim
-from stream.topics import topics_of
+from stream.worker.intake import Intake
+from stream.worker.outbox import Outbox
 from tests.builders import CHAIN, approval, at, judged, op, release, told
 
 SENDS_NOTHING: Any = SimpleNamespace()

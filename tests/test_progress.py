@@ -9,8 +9,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from stream.progress import Bar, progress, size
 from stream.recordings.files import Lines
+from stream.terminal.progress import Bar, progress, size
 from tests.builders import CHAIN, told
 
 CHAINBRAKE = str(Path(sys.executable).with_name("chainbrake"))

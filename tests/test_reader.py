@@ -10,11 +10,11 @@ from aiokafka import TopicPartition
 from detectors.judge import Judge
 from detectors.policy import Policy
 from models.session import Workflow
-from stream.reader import Reader
-from stream.settings import Settings
+from stream.configuration.settings import Settings
+from stream.kafka.topics import topics_of
 from stream.state.partition import Partition
 from stream.state.store import Claim
-from stream.topics import topics_of
+from stream.worker.reader import Reader
 
 
 class Rebalanced(Reader):

@@ -14,9 +14,9 @@ from models.cloudevent import attributes
 from models.command import Action
 from models.errors import InputError
 from models.remediation import read_acknowledgement, to_remediation
-from stream.messages import acknowledgement_record
-from stream.settings import Settings
-from stream.topics import topics_of
+from stream.configuration.settings import Settings
+from stream.kafka.messages import acknowledgement_record
+from stream.kafka.topics import topics_of
 from tests.builders import START_MS, structured_value
 
 MANUAL = Path(__file__).parents[1] / "docs" / "hooks.md"

@@ -13,11 +13,11 @@ from detectors.policy import Policy
 from models.cloudevent import encode_event
 from models.event import AnyEvent
 from models.session import Workflow
-from stream.intake import Intake, expected
-from stream.settings import Settings
+from stream.configuration.settings import Settings
 from stream.state.partition import Partition
 from stream.state.saver import Saver
 from stream.state.store import Claim
+from stream.worker.intake import Intake, expected
 from tests.builders import CHAIN, HUMAN, START_MS, approval, delegation, op, release, told
 
 EPOCH = 7

@@ -14,7 +14,7 @@ from benchmarks.corpora import STRATUS, agent_runs, shared
 from benchmarks.corpus import counted
 from benchmarks.scorecard import INTRODUCTION, NOT_MEASURED, SECTIONS, page
 from models.event import Operation
-from stream.ingest.otel_spans import normalise
+from stream.sources.otel.spans import normalise
 from tests.ingest.cloudtrail import fields
 from tests.test_docs import DOCS
 

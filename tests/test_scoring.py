@@ -13,7 +13,7 @@ from models.event import AnyEvent, Operation, Origin
 from models.session import Session
 from stream.learning.training import DAY_MS, capped, train_runs
 from stream.offline.scoring import Scorer
-from stream.sources.recorded_run import RecordedRun
+from stream.runs.recorded_run import RecordedRun
 from tests.builders import (
     AGENT,
     CLERK,

@@ -6,9 +6,9 @@ import pytest
 
 from models.errors import InputError, PolicyError, RegistryError, SettingsError
 from sandbox.guarded import Authority
-from stream.brokers import brokers, context, password
+from stream.configuration.settings import Settings, load_policy, load_registry, read_settings
 from stream.enforcement.gateway import run_gateway
-from stream.settings import Settings, load_policy, load_registry, read_settings
+from stream.kafka.brokers import brokers, context, password
 from stream.state.client import client
 
 NOWHERE = "127.0.0.1:1"

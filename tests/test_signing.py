@@ -14,9 +14,9 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from models.baselines.baseline import read_artifact
 from models.baselines.signing import Signer, Trusted
 from models.errors import ArtifactError, SigningError
-from stream.baseline_files import load_baseline
-from stream.keys import own_key, private_pem, public_pem, trusted_keys
-from stream.settings import Settings
+from stream.configuration.baseline_files import load_baseline
+from stream.configuration.keys import own_key, private_pem, public_pem, trusted_keys
+from stream.configuration.settings import Settings
 from tests.builders import SIGNER, TRUSTED, artifact
 
 PATH = Path("baseline.json")

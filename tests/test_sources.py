@@ -9,9 +9,9 @@ import pytest
 
 from models.errors import InputError
 from models.event import Operation, Origin, Outcome, Provenance
-from stream.sources.agent_runs import EVENTS, SESSIONS, agent_runs
-from stream.sources.hdfs import hdfs
-from stream.sources.recorded_run import RecordedRun
+from stream.runs.agent_runs import EVENTS, SESSIONS, agent_runs
+from stream.runs.hdfs import hdfs
+from stream.runs.recorded_run import RecordedRun
 
 
 def packed(path: Path, rows: list[dict[str, Any]]) -> None:

@@ -23,7 +23,7 @@ from stream.learning.training import DAY_MS, Trained, capped, train, train_runs
 from stream.model_registry.announcement import Slot
 from stream.model_registry.objects import Objects
 from stream.model_registry.registry import ModelRegistry
-from stream.sources.recorded_run import RecordedRun
+from stream.runs.recorded_run import RecordedRun
 from tests.builders import (
     AGENT,
     CHAIN,

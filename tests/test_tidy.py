@@ -199,7 +199,9 @@ def test_only_reports_and_parquet_need_the_extra(path: Path) -> None:
 def test_a_worker_starts_without_what_only_scientists_need() -> None:
     """Neither the command line nor the worker pulls it in, by whatever way."""
     unwanted = LEARNING_IMPORTS | REPORTING_IMPORTS
-    code = f"import sys, stream.commands.program, stream.worker; print(*{unwanted!r} & set(sys.modules))"
+    code = (
+        f"import sys, stream.commands.program, stream.worker.process; print(*{unwanted!r} & set(sys.modules))"
+    )
     command = [sys.executable, "-c", code]
     done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=True)
     assert done.stdout.split() == []

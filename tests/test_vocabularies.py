@@ -11,10 +11,10 @@ from models.errors import VocabularyError
 from models.event import OpClass
 from models.vocabulary.lint import faults
 from models.vocabulary.vocabulary import Content, Vocabulary, read_vocabulary
-from stream import vocabularies
 from stream.commands.program import app
 from stream.reference.vocabulary_pages import FOLDER, INDEX, pages, write_pages
-from stream.vocabularies import check_vocabulary, load_vocabulary, providers
+from stream.sources import vocabularies
+from stream.sources.vocabularies import check_vocabulary, load_vocabulary, providers
 
 DOCS = Path(__file__).parent.parent / "docs"
 PAGES = pages()

@@ -10,15 +10,15 @@ import msgspec
 from rich.console import Console
 from rich.table import Table
 
-from stream.baseline_files import load_baseline
 from stream.commands.unread import tell_refused
-from stream.console import errors, escape
+from stream.configuration.baseline_files import load_baseline
+from stream.configuration.rule_files import load_declared
+from stream.configuration.settings import Settings, load_policy, load_registry
 from stream.offline.backtest import Backtest
 from stream.offline.labels import read_labels
-from stream.progress import progress
 from stream.recordings.folders import files_of
-from stream.rule_files import load_declared
-from stream.settings import Settings, load_policy, load_registry
+from stream.terminal.console import errors, escape
+from stream.terminal.progress import progress
 
 DETECTORS = {
     "detector": "detector",

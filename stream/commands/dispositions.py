@@ -8,9 +8,9 @@ import typer
 from detectors.thresholds import DetectorSettings
 from models.errors import InputError
 from models.spelling import meant
-from stream.console import escape, out
-from stream.options import ChainsPath, Kafka, PolicyPath, SigmaPath
-from stream.settings import Settings, load_policy, read_settings
+from stream.configuration.settings import Settings, load_policy, read_settings
+from stream.terminal.console import escape, out
+from stream.terminal.options import ChainsPath, Kafka, PolicyPath, SigmaPath
 
 
 def release(
@@ -68,8 +68,8 @@ def dispose(
 
 def _require_known(detectors: list[str], settings: Settings) -> None:
     """Workers count a name that they do not know for nobody, and say nothing. Raises `InputError`."""
-    from stream.chain_files import builtin_names  # noqa: PLC0415 - start-up time of the other commands
-    from stream.rule_files import load_declared  # noqa: PLC0415
+    from stream.configuration.chain_files import builtin_names  # noqa: PLC0415 - start-up time of the other commands
+    from stream.configuration.rule_files import load_declared  # noqa: PLC0415
 
     declared = load_declared(load_policy(settings.policy), settings.chains, settings.sigma)
     known = {*DetectorSettings.__struct_fields__, *builtin_names(), *declared.names, *declared.crossing}

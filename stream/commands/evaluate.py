@@ -10,10 +10,10 @@ from msgspec.structs import replace
 from rich.console import Console
 from rich.table import Table
 
-from stream.baseline_files import load_baseline
-from stream.console import errors, escape, out
-from stream.options import PolicyPath, Recordings, RegistryPath, SourceName
-from stream.settings import Settings, load_policy, load_registry, read_settings
+from stream.configuration.baseline_files import load_baseline
+from stream.configuration.settings import Settings, load_policy, load_registry, read_settings
+from stream.terminal.console import errors, escape, out
+from stream.terminal.options import PolicyPath, Recordings, RegistryPath, SourceName
 
 if TYPE_CHECKING:
     from models.baselines.baseline import Baseline
@@ -62,8 +62,8 @@ def measure(
     from stream.evaluation.evaluate import Inputs  # noqa: PLC0415 - scipy takes a second to import
     from stream.evaluation.evaluate import evaluate as measured  # noqa: PLC0415
     from stream.evaluation.evaluation import as_json  # noqa: PLC0415
-    from stream.progress import progress  # noqa: PLC0415
     from stream.recordings.files import require_place  # noqa: PLC0415
+    from stream.terminal.progress import progress  # noqa: PLC0415
 
     if to is not None:
         from stream.evaluation.report.page import require_extra  # noqa: PLC0415

@@ -26,14 +26,14 @@ from models.event import (
     Registration,
     Release,
 )
-from stream.baseline_files import load_baseline
-from stream.console import escape
+from stream.configuration.baseline_files import load_baseline
+from stream.configuration.rule_files import load_declared
+from stream.configuration.settings import Settings, load_policy, load_registry
 from stream.offline.explaining import Decisive, Explaining, Step, Story, as_json
-from stream.progress import progress
 from stream.recordings.files import Lines
 from stream.recordings.recorded import bytes_max
-from stream.rule_files import load_declared
-from stream.settings import Settings, load_policy, load_registry
+from stream.terminal.console import escape
+from stream.terminal.progress import progress
 
 CLASSES = {
     OpClass.DISCOVERY: "looks around",

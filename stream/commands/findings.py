@@ -13,11 +13,11 @@ import typer
 from models.errors import InputError
 from models.finding import Finding
 from models.ocsf import from_ocsf
-from stream.console import errors, escape, out
-from stream.moments import begin_of, moment
-from stream.options import Kafka, Since
+from stream.configuration.settings import read_settings
 from stream.recordings.topic_range import since
-from stream.settings import read_settings
+from stream.terminal.console import errors, escape, out
+from stream.terminal.moments import begin_of, moment
+from stream.terminal.options import Kafka, Since
 
 
 def findings(
@@ -33,7 +33,7 @@ def findings(
     ] = False,
 ) -> None:
     """What detectors noticed, ordered or not, and what people said of it."""
-    from stream.topics import topics_of  # noqa: PLC0415 - imports the client, for which no other command waits
+    from stream.kafka.topics import topics_of  # noqa: PLC0415 - imports the client, for which no other command waits
 
     settings = read_settings(os.environ, kafka=kafka)
     begin_ms = begin_of(begin or ("30d" if session else "1d"), int(time.time() * 1000))

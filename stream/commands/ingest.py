@@ -6,9 +6,9 @@ from typing import Annotated
 import typer
 
 from stream.commands.replay import counted
-from stream.console import escape, out
-from stream.options import Files, Kafka, RegistryPath
-from stream.settings import load_registry, read_settings
+from stream.configuration.settings import load_registry, read_settings
+from stream.terminal.console import escape, out
+from stream.terminal.options import Files, Kafka, RegistryPath
 
 
 def ingest(
@@ -20,7 +20,7 @@ def ingest(
 ) -> None:
     """Send records of a source to the actions topic, as events that know their session."""
     from stream.commands.unread import tell_refused  # noqa: PLC0415 - start-up time of the other commands
-    from stream.ingesting import Ingest  # noqa: PLC0415 - needs the Kafka client
+    from stream.ingest.sending import Ingest  # noqa: PLC0415 - needs the Kafka client
 
     if follow and (len(files) != 1 or files[0] == "-"):
         raise typer.BadParameter("follows one file; standard input is followed anyway", param_hint="--follow")

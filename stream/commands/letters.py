@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 import msgspec
 import typer
 
-from stream.console import escape, out
-from stream.moments import begin_of, moment
-from stream.options import Kafka, Since
+from stream.configuration.settings import read_settings
 from stream.recordings.topic_range import since
-from stream.settings import read_settings
+from stream.terminal.console import escape, out
+from stream.terminal.moments import begin_of, moment
+from stream.terminal.options import Kafka, Since
 
 if TYPE_CHECKING:
-    from stream.dead_letters import Letter
+    from stream.kafka.dead_letters import Letter
 
 SHOWN_CHARS_MAX = 300
 KINDS_SHOWN_MAX = 40
@@ -34,8 +34,8 @@ def dead_letters(
     ] = False,
 ) -> None:
     """What could not be judged: how much of which kind, and the newest of each."""
-    from stream.dead_letters import read_letter  # noqa: PLC0415 - imports the clients
-    from stream.topics import topics_of  # noqa: PLC0415
+    from stream.kafka.dead_letters import read_letter  # noqa: PLC0415 - imports the clients
+    from stream.kafka.topics import topics_of  # noqa: PLC0415
 
     settings = read_settings(os.environ, kafka=kafka)
     begin_ms = begin_of(begin or ("30d" if reason else "1d"), int(time.time() * 1000))

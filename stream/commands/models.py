@@ -16,11 +16,11 @@ from msgspec import UNSET
 from rich.table import Column, Table
 
 from models.errors import ArtifactError, ChainbrakeError, ModelRegistryError
-from stream.console import escape, out
+from stream.configuration.settings import Settings, load_policy, read_settings
 from stream.model_registry.announcement import Act, Announcement, Slot, last_of
-from stream.moments import moment
-from stream.options import Kafka, LabelsPath, PolicyPath, Recordings, RegistryPath, SourceName
-from stream.settings import Settings, load_policy, read_settings
+from stream.terminal.console import escape, out
+from stream.terminal.moments import moment
+from stream.terminal.options import Kafka, LabelsPath, PolicyPath, Recordings, RegistryPath, SourceName
 
 if TYPE_CHECKING:
     from models.baselines.baseline import Baseline

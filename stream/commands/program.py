@@ -10,7 +10,6 @@ import typer
 
 from detectors.policy import write_policy
 from models.errors import ChainbrakeError, RuleError
-from stream.baseline_files import load_baseline
 from stream.commands.dispositions import dispose, release
 from stream.commands.evaluate import evaluate
 from stream.commands.findings import findings
@@ -20,8 +19,11 @@ from stream.commands.models import models
 from stream.commands.replay import replay
 from stream.commands.stops import stops
 from stream.commands.trial import try_hook
-from stream.console import errors, escape, out
-from stream.options import (
+from stream.configuration.baseline_files import load_baseline
+from stream.configuration.settings import load_policy, load_registry, read_settings
+from stream.sources.vocabularies import check_vocabulary, providers
+from stream.terminal.console import errors, escape, out
+from stream.terminal.options import (
     BaselinePath,
     ChainsPath,
     Files,
@@ -34,8 +36,6 @@ from stream.options import (
     SigmaPath,
     SourceName,
 )
-from stream.settings import load_policy, load_registry, read_settings
-from stream.vocabularies import check_vocabulary, providers
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -124,7 +124,7 @@ def run(
     ] = False,
 ) -> None:
     """Run a worker: judge the actions topic, send commands, keep the ledger."""
-    from stream.worker import run_worker  # noqa: PLC0415 - Faust takes a second to import
+    from stream.worker.process import run_worker  # noqa: PLC0415 - Faust takes a second to import
 
     settings = _settings(
         kafka=kafka,
@@ -151,7 +151,7 @@ def topics(
     ] = 1,
 ) -> None:
     """Create the topics, or say how those that exist differ from what is stated."""
-    from stream.topics import create_topics  # noqa: PLC0415 - only this command needs the admin client
+    from stream.kafka.topics import create_topics  # noqa: PLC0415 - only this command needs the admin client
 
     settings = _settings(kafka=kafka)
     differing = False
@@ -173,7 +173,7 @@ def check(
 ) -> None:
     """Check a policy, a baseline, a registry, chains, Sigma rules and the vocabularies; run nothing."""
     from detectors.catalog import NAMES  # noqa: PLC0415 - start-up time of the other commands
-    from stream.rule_files import load_declared  # noqa: PLC0415
+    from stream.configuration.rule_files import load_declared  # noqa: PLC0415
 
     settings = _settings(policy=policy, baseline=baseline, registry=registry, chains=chains, sigma=sigma)
     obeyed = load_policy(settings.policy)
@@ -238,7 +238,7 @@ def train(
 @app.command()
 def key() -> None:
     """Print the public key of what this machine signs baselines with: whoever is to trust them needs it."""
-    from stream.keys import public_pem, signing_key  # noqa: PLC0415 - start-up time of the other commands
+    from stream.configuration.keys import public_pem, signing_key  # noqa: PLC0415 - start-up time of the other commands
 
     sys.stdout.write(public_pem(signing_key(_settings())))
 

@@ -8,10 +8,18 @@ import msgspec
 import typer
 
 from models.command import Action
-from stream.baseline_files import load_baseline
-from stream.console import errors, escape, out
-from stream.options import BaselinePath, ChainsPath, Files, PolicyPath, RegistryPath, SigmaPath, SourceName
-from stream.settings import load_policy, load_registry, read_settings
+from stream.configuration.baseline_files import load_baseline
+from stream.configuration.settings import load_policy, load_registry, read_settings
+from stream.terminal.console import errors, escape, out
+from stream.terminal.options import (
+    BaselinePath,
+    ChainsPath,
+    Files,
+    PolicyPath,
+    RegistryPath,
+    SigmaPath,
+    SourceName,
+)
 
 
 def replay(
@@ -27,11 +35,11 @@ def replay(
     """Fold recorded events through the worker's judge; print findings, commands and a summary."""
     from stream import collector  # noqa: PLC0415 - start-up time of the other commands
     from stream.commands.unread import tell_refused  # noqa: PLC0415
+    from stream.configuration.rule_files import load_declared  # noqa: PLC0415
     from stream.offline.replay import Replay  # noqa: PLC0415
-    from stream.progress import progress  # noqa: PLC0415
     from stream.recordings.files import Lines, Unbroken  # noqa: PLC0415
     from stream.recordings.recorded import bytes_max  # noqa: PLC0415
-    from stream.rule_files import load_declared  # noqa: PLC0415
+    from stream.terminal.progress import progress  # noqa: PLC0415
 
     settings = read_settings(
         os.environ, policy=policy, baseline=baseline, registry=registry, chains=chains, sigma=sigma

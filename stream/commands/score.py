@@ -12,12 +12,12 @@ from detectors.policy import Policy
 from models.baselines.baseline import Baseline
 from models.registry import Registry
 from stream.commands.unread import require_some, tell_unread
-from stream.console import escape
 from stream.learning.scenarios import resolved_runs
 from stream.offline.scoring import Scorer
-from stream.progress import progress
 from stream.recordings.files import Lines
-from stream.sources.known import EVENTS, RUNS, recorded_runs
+from stream.runs.known import EVENTS, RUNS, recorded_runs
+from stream.terminal.console import escape
+from stream.terminal.progress import progress
 
 ROWS_SHOWN = 40
 

@@ -12,12 +12,12 @@ import typer
 
 from models.acknowledgement import Acknowledgement
 from models.command import RANK, Action, Command
-from stream.console import errors, escape, out
+from stream.configuration.settings import read_settings
 from stream.enforcement.standing import Account, Ordered, Standing
-from stream.moments import begin_of, moment
-from stream.options import Kafka, Since
 from stream.recordings.topic_range import since
-from stream.settings import read_settings
+from stream.terminal.console import errors, escape, out
+from stream.terminal.moments import begin_of, moment
+from stream.terminal.options import Kafka, Since
 
 DETECTORS_SHOWN_MAX = 3
 
@@ -43,7 +43,7 @@ def stops(
     ] = False,
 ) -> None:
     """What was ordered against whom, what the hooks made of it, and what stands now."""
-    from stream.topics import topics_of  # noqa: PLC0415 - imports the client, for which no other command waits
+    from stream.kafka.topics import topics_of  # noqa: PLC0415 - imports the client, for which no other command waits
 
     settings = read_settings(os.environ, kafka=kafka)
     topics = topics_of(settings)

@@ -11,16 +11,16 @@ from models.baselines.baseline import Baseline, Share
 from models.baselines.resemblance_counts import Labelled
 from models.baselines.signing import Signer
 from stream.collector import uncollected
-from stream.console import escape
+from stream.configuration.keys import own_key
+from stream.configuration.settings import Settings, load_policy, load_registry
 from stream.evaluation.truth import labels_of
-from stream.keys import own_key
 from stream.learning.scenarios import recordings
 from stream.learning.training import Trained, train, train_recorded, train_runs
-from stream.progress import progress
 from stream.recordings.files import Lines, require_place
 from stream.recordings.recorded import known_source, told_of
-from stream.settings import Settings, load_policy, load_registry
-from stream.sources.known import EVENTS, RUNS, recorded_runs
+from stream.runs.known import EVENTS, RUNS, recorded_runs
+from stream.terminal.console import escape
+from stream.terminal.progress import progress
 
 ROLES_SHOWN = 40
 

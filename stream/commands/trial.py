@@ -5,9 +5,9 @@ from typing import Annotated
 
 import typer
 
-from stream.console import escape, out
-from stream.options import Kafka
-from stream.settings import read_settings
+from stream.configuration.settings import read_settings
+from stream.terminal.console import escape, out
+from stream.terminal.options import Kafka
 
 MARKS = {True: "[green]kept  [/green]", False: "[red]broken[/red]", None: "note  "}
 

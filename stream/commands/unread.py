@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 
 from models.errors import InputError
-from stream.console import errors, escape
 from stream.recordings.recorded import Refused, told_of
+from stream.terminal.console import errors, escape
 
 
 def tell_unread(unread: Mapping[str, int]) -> None:

@@ -30,16 +30,16 @@ from models.acknowledgement import Acknowledgement
 from models.command import Action, Command
 from models.errors import InputError, SettingsError, StateError
 from models.event import AnyEvent, Approval, Delegation, Name, Operation, Outcome
+from stream.configuration.settings import Settings, load_policy, load_registry
 from stream.enforcement.approved import Approved
 from stream.enforcement.calls import read_call, read_fact
 from stream.enforcement.guard import Block, Guard
 from stream.enforcement.hook import OPEN, Hook, probe_of
 from stream.enforcement.publisher import DELIVER_MS_MAX, Publisher, event_record, quiet_client
 from stream.enforcement.subscriber import Subscriber
+from stream.kafka.messages import Record, acknowledgement_record
+from stream.kafka.topics import Topics, topics_of
 from stream.logs import OncePerWhile, set_up_logs
-from stream.messages import Record, acknowledgement_record
-from stream.settings import Settings, load_policy, load_registry
-from stream.topics import Topics, topics_of
 
 log = structlog.stdlib.get_logger(__name__)
 

@@ -19,10 +19,10 @@ from models.event import Grade, Registration
 from models.finding import Finding
 from models.remediation import read_acknowledgement
 from stream import metrics
-from stream.messages import lifted, unkept
-from stream.outbox import Outbox
+from stream.kafka.messages import lifted, unkept
 from stream.state.partition import Partition
 from stream.state.store import Store
+from stream.worker.outbox import Outbox
 
 log = structlog.stdlib.get_logger(__name__)
 

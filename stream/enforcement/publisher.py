@@ -12,10 +12,10 @@ from kafka.producer.future import FutureRecordMetadata
 from models.cloudevent import encode_event
 from models.errors import StateError
 from models.event import AnyEvent
-from stream.brokers import connecting, opened
-from stream.messages import Record
-from stream.settings import Settings
-from stream.topics import Topics
+from stream.configuration.settings import Settings
+from stream.kafka.brokers import connecting, opened
+from stream.kafka.messages import Record
+from stream.kafka.topics import Topics
 
 log = structlog.stdlib.get_logger(__name__)
 

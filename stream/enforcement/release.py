@@ -10,9 +10,9 @@ from msgspec import Struct
 
 from models.errors import InputError, StateError
 from models.event import AnyEvent, Disposition, Release
+from stream.configuration.settings import Settings
 from stream.enforcement.publisher import DELIVER_MS_MAX, Publisher, event_record
-from stream.settings import Settings
-from stream.topics import topics_of
+from stream.kafka.topics import topics_of
 
 SOURCE = "//chainbrake/release"
 SOURCE_DISPOSITION = "//chainbrake/disposition"

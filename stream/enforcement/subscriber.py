@@ -16,11 +16,11 @@ from kafka.errors import KafkaError
 from models.command import Command
 from models.errors import InputError
 from models.remediation import read_acknowledgement
-from stream.brokers import lone_consumer
+from stream.configuration.settings import Settings
 from stream.enforcement.hook import Answer, Hook
 from stream.enforcement.publisher import RECONNECT_MS_MAX
-from stream.settings import Settings
-from stream.topics import DAY_MS, Topics
+from stream.kafka.brokers import lone_consumer
+from stream.kafka.topics import DAY_MS, Topics
 
 log = structlog.stdlib.get_logger(__name__)
 

@@ -19,11 +19,11 @@ from models.caep import to_caep
 from models.command import Action, Command
 from models.errors import InputError, StateError
 from models.remediation import read_acknowledgement
-from stream.brokers import connecting, lone_consumer
+from stream.configuration.settings import Settings
 from stream.enforcement.publisher import DELIVER_MS_MAX, Publisher
-from stream.messages import Record, record_of
-from stream.settings import Settings
-from stream.topics import topics_of
+from stream.kafka.brokers import connecting, lone_consumer
+from stream.kafka.messages import Record, record_of
+from stream.kafka.topics import topics_of
 
 ISSUER = "//chainbrake/trial"
 LIFETIME_MS = 10 * 60_000

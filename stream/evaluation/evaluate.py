@@ -30,11 +30,11 @@ from stream.evaluation.sessions import Judge, Session, runs_of
 from stream.evaluation.statistics import bins, curves, delays, interval, interval_of, stability_index
 from stream.evaluation.truth import Kind, Labels, labels_of
 from stream.learning.scenarios import resolved_runs
-from stream.progress import SILENT, Bar
 from stream.recordings.files import Lines
 from stream.recordings.recorded import Refused
-from stream.sources.known import EVENTS, RUNS, recorded_runs
-from stream.sources.recorded_run import RecordedRun
+from stream.runs.known import EVENTS, RUNS, recorded_runs
+from stream.runs.recorded_run import RecordedRun
+from stream.terminal.progress import SILENT, Bar
 
 FORMAT = "chainbrake-evaluation/1"
 RATES = (0.01, 0.05)

@@ -12,7 +12,7 @@ from models.errors import UnreadableEventError
 from models.event import Disposition, Operation
 from stream.evaluation.truth import Kind, Truth
 from stream.offline.scoring import Rise, Scorer, exceeds
-from stream.sources.recorded_run import RecordedRun
+from stream.runs.recorded_run import RecordedRun
 
 
 class Session(Struct, frozen=True):

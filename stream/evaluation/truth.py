@@ -18,8 +18,8 @@ from models.event import Disposition
 from models.session import called
 from stream.offline.labels import Label
 from stream.recordings.files import WIDE_BYTES_MAX, Lines
-from stream.sources.agent_runs import SESSIONS
-from stream.sources.recorded_run import RecordedRun
+from stream.runs.agent_runs import SESSIONS
+from stream.runs.recorded_run import RecordedRun
 
 INDEX = "index.json"
 KIND = str(Disposition.__struct_config__.tag)

@@ -1,1 +1,1 @@
-"""Other systems' records in: one file per source, and what finds the session an act belongs to."""
+"""Records on their way in: read from topics, files or spans, and put into the session they belong to."""

@@ -5,7 +5,7 @@ from models.event import AnyEvent, Delegation, Event, SessionStart
 from stream.ingest.holdings import Holdings
 from stream.ingest.memory import Table
 from stream.ingest.runs import Runs
-from stream.ingest.sighting import Handle, Sighting
+from stream.sources.sighting import Handle, Sighting
 
 CHILDREN_MAX = 50_000
 SOURCE = "chainbrake.resolver"

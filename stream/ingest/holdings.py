@@ -3,7 +3,7 @@
 from msgspec import Struct
 
 from stream.ingest.memory import Table
-from stream.ingest.sighting import HANDLES, Handle
+from stream.sources.sighting import HANDLES, Handle
 
 HOUR_MS = 3_600_000
 DAY_MS = 24 * HOUR_MS

@@ -19,8 +19,8 @@ from stream.ingest.delegations import SOURCE
 from stream.ingest.holdings import CREDENTIALS
 from stream.ingest.memory import Table
 from stream.ingest.runs import Runs
-from stream.ingest.sighting import Sighting
 from stream.ingest.witnesses import AGENT, PLATFORM, SERVER, Witnesses, witness_of
+from stream.sources.sighting import Sighting
 
 WAIT_MS = 10 * 60_000
 """After its arrival: twice as late as a source may be, for a span arrives when its call has ended."""

@@ -10,9 +10,9 @@ from models.registry import Registry
 from stream.ingest.duplicates import Seen
 from stream.ingest.ordering import makers_first
 from stream.ingest.resolver import Resolver
-from stream.ingest.sighting import Sighting
-from stream.ingest.sources import Source, source_of
 from stream.ingest.unclassified import Unclassified
+from stream.sources.known import Source, source_of
+from stream.sources.sighting import Sighting
 
 LATE_MS = 5 * 60_000
 """No source that works is later than this."""

@@ -8,8 +8,8 @@ from models.event import FACTS_MAX, AnyEvent, CredentialKind, Grade, Operation, 
 from models.registry import Registry, provider_of
 from stream.ingest.memory import Table
 from stream.ingest.runs import UNKNOWN, Run
-from stream.ingest.sighting import Sighting
 from stream.ingest.witnesses import Witnesses
+from stream.sources.sighting import Sighting
 
 IDENTITIES_MAX = 16_384
 """Callers whose agent is remembered."""

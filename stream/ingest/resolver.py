@@ -32,9 +32,9 @@ from stream.ingest.memory import Table
 from stream.ingest.one_sided import OneSided
 from stream.ingest.placing import Place, Placer
 from stream.ingest.runs import Runs
-from stream.ingest.sighting import Handle, Sighting
 from stream.ingest.vouching import Vouching
 from stream.ingest.waiting import Provisional, Waiting
+from stream.sources.sighting import Handle, Sighting
 
 LIFETIME_DIGITS_MAX = 9
 SOURCES_MAX = 64

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from msgspec import Struct
 
 from stream.ingest.memory import Table
-from stream.ingest.sighting import Handle, Sighting
+from stream.sources.sighting import Handle, Sighting
 
 WAITING_MAX = 50_000
 """Sightings over all handles; the oldest stays where it is."""

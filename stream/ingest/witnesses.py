@@ -13,7 +13,7 @@ from msgspec import Struct
 from models.event import Grade, Operation
 from stream.ingest.holdings import REQUESTS
 from stream.ingest.memory import Table
-from stream.ingest.sighting import Sighting
+from stream.sources.sighting import Sighting
 
 ACTS_MAX = 200_000
 NEAR_MS = 5_000

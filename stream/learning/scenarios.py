@@ -10,11 +10,11 @@ from models.event import Join, Operation
 from models.registry import Registry
 from stream.ingest.pipeline import Pipeline
 from stream.learning.teaching import Recorded
-from stream.progress import SILENT, Bar
 from stream.recordings.files import Lines
 from stream.recordings.recorded import Arrival, Refused, arrivals, bytes_max, known_source
-from stream.sources.known import RUNS
-from stream.sources.recorded_run import RecordedRun
+from stream.runs.known import RUNS
+from stream.runs.recorded_run import RecordedRun
+from stream.terminal.progress import SILENT, Bar
 
 
 def recordings(

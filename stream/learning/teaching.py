@@ -30,7 +30,7 @@ from models.finding import Finding, Verdict
 from models.registry import EMPTY, Registry
 from stream.learning.kept import Workflows, compact
 from stream.recordings.recorded import Refused
-from stream.sources.recorded_run import RecordedRun
+from stream.runs.recorded_run import RecordedRun
 
 SESSION_EVENTS_MAX = 20_000
 """A longer session teaches by its first part: one endless run must not drown the others."""

@@ -19,7 +19,7 @@ from stream.learning.teaching import NOBODY, LeftOut, Recorded, Teachers, Told, 
 from stream.offline.scoring import Scorer
 from stream.recordings.files import write_whole
 from stream.recordings.recorded import Refused, placed
-from stream.sources.recorded_run import RecordedRun
+from stream.runs.recorded_run import RecordedRun
 
 DAY_MS = 24 * 3_600_000
 

@@ -6,11 +6,11 @@ from typing import Self
 from kafka.errors import KafkaError
 
 from models.errors import StateError
+from stream.configuration.settings import Settings
 from stream.enforcement.publisher import DELIVER_MS_MAX, Publisher
-from stream.messages import Record
+from stream.kafka.messages import Record
+from stream.kafka.topics import topics_of
 from stream.model_registry.announcement import Announcement, encode, key_of
-from stream.settings import Settings
-from stream.topics import topics_of
 
 
 class Announcer:

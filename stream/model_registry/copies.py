@@ -15,9 +15,9 @@ import structlog
 from models.baselines.baseline import Baseline, read_artifact
 from models.baselines.signing import Trusted
 from models.errors import ChainbrakeError, SettingsError
-from stream.keys import trusted_keys
+from stream.configuration.keys import trusted_keys
+from stream.configuration.settings import Settings, user_folder
 from stream.model_registry.announcement import Act, Announcement
-from stream.settings import Settings, user_folder
 
 log = structlog.stdlib.get_logger(__name__)
 

@@ -8,9 +8,9 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import ConsumerStoppedError, KafkaError
 
 from models.errors import InputError
-from stream.brokers import brokers
+from stream.configuration.settings import Settings
+from stream.kafka.brokers import brokers
 from stream.model_registry.announcement import Announcement, Slot, decode
-from stream.settings import Settings
 
 log = structlog.stdlib.get_logger(__name__)
 

@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from stream.keys import trusted_keys
+from stream.configuration.keys import trusted_keys
+from stream.configuration.settings import Settings, user_folder
 from stream.model_registry.objects import Objects
 from stream.model_registry.registry import ModelRegistry
-from stream.settings import Settings, user_folder
 
 MODELS = Path("chainbrake", "models")
 

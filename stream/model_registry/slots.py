@@ -19,13 +19,13 @@ from msgspec import Struct
 from models.baselines.baseline import Baseline
 from models.errors import ChainbrakeError, UnansweredError
 from stream import metrics
+from stream.configuration.settings import Settings
 from stream.model_registry.announcement import Announcement, Slot
 from stream.model_registry.copies import copies_of
 from stream.model_registry.hearing import Hearing
 from stream.model_registry.patience import answered, begun, unanswered
 from stream.model_registry.places import model_registry, registry_url
 from stream.model_registry.registry import Kept
-from stream.settings import Settings
 
 log = structlog.stdlib.get_logger(__name__)
 

@@ -19,12 +19,12 @@ from models.command import STOPS, Action, Command
 from models.event import Operation
 from models.finding import Finding
 from models.registry import Registry
+from stream.configuration.rule_files import load_declared
 from stream.offline.labels import Label, Scored, scored
 from stream.offline.replay import Replay
-from stream.progress import SILENT, Bar
 from stream.recordings.files import Lines
 from stream.recordings.recorded import Refused, bytes_max
-from stream.rule_files import load_declared
+from stream.terminal.progress import SILENT, Bar
 
 P90 = 0.9
 

@@ -25,10 +25,10 @@ from models.event import AnyEvent, Delegation, Join, Operation
 from models.finding import Finding
 from models.registry import Registry
 from models.session import Session, Workflow
+from stream.configuration.rule_files import load_declared
 from stream.offline.replay import Replay
 from stream.offline.what_if import Tried, WhatIf
 from stream.recordings.recorded import Arrival, told_of
-from stream.rule_files import load_declared
 
 HELD_MAX = 300_000
 """Events kept to ask "what if"; beyond it, only those of the session's own workflow."""

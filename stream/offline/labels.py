@@ -14,8 +14,8 @@ from msgspec import Struct
 
 from models.command import STOPS, Action, Command
 from models.errors import InputError
+from stream.configuration.yaml_faults import located
 from stream.recordings.files import MARK
-from stream.yaml_faults import located
 
 FORCE = {
     Action.OBSERVE: 0,

@@ -18,10 +18,10 @@ from models.errors import Unreadable, UnreadableEventError
 from models.finding import Finding
 from models.registry import EMPTY, Registry
 from models.session import Workflow
+from stream.configuration.rule_files import load_declared
 from stream.enforcement.budget import Budget
 from stream.ingest.pipeline import Pipeline
 from stream.recordings.recorded import EVENTS, Arrival, Refused, arrivals, known_source, placed
-from stream.rule_files import load_declared
 
 PRUNE_EVERY = 100_000
 

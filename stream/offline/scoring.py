@@ -17,7 +17,7 @@ from models.errors import UnreadableEventError
 from models.event import OpClass, Operation
 from models.session import ACTS_MAX, RECENT_IDS_MAX, Session, remembered
 from stream.recordings.recorded import Refused
-from stream.sources.recorded_run import RecordedRun
+from stream.runs.recorded_run import RecordedRun
 
 DIGITS = 6
 

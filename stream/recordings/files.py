@@ -22,9 +22,9 @@ import msgspec
 
 from models.errors import InputError
 from models.event import EVENT_BYTES_MAX
-from stream.progress import SILENT, STANDARD_INPUT, Bar, size
 from stream.recordings import parquet, topic_range
 from stream.recordings.folders import files_of
+from stream.terminal.progress import SILENT, STANDARD_INPUT, Bar, size
 
 GZIP_MAGIC = b"\x1f\x8b"
 BEGINS = 4

@@ -11,12 +11,12 @@ from models.cloudevent import read_line
 from models.errors import InputError, Unreadable, UnreadableEventError
 from models.event import EVENT_BYTES_MAX, AnyEvent
 from models.spelling import meant
-from stream.ingest.batches import BATCH_BYTES_MAX, TRAIL_BYTES_MAX
 from stream.ingest.ordering import makers_first
 from stream.ingest.pipeline import Bad, Pipeline, Taken
-from stream.ingest.reading import decoded, millis
-from stream.ingest.sources import SOURCES
 from stream.recordings.files import Lines, Unbroken
+from stream.sources.batches import BATCH_BYTES_MAX, TRAIL_BYTES_MAX
+from stream.sources.known import SOURCES
+from stream.sources.reading import decoded, millis
 
 EVENTS = "events"
 SCENARIO = "scenario"

@@ -22,8 +22,8 @@ from msgspec.structs import replace
 
 from models.cloudevent import read_event
 from models.errors import InputError, StateError, UnreadableEventError
-from stream.moments import millis
-from stream.settings import Settings, read_settings
+from stream.configuration.settings import Settings, read_settings
+from stream.terminal.moments import millis
 
 SCHEME = "kafka://"
 AHEAD_MAX = 2_000
@@ -100,7 +100,7 @@ def _read(wanted: Range, settings: Settings, path: str) -> Iterator["Records"]:
     from kafka import TopicPartition  # noqa: PLC0415 - a fifth of a second, for this input only
     from kafka.errors import KafkaError  # noqa: PLC0415
 
-    from stream import brokers  # noqa: PLC0415 - imports it
+    from stream.kafka import brokers  # noqa: PLC0415 - imports it
 
     with brokers.connecting(settings):
         consumer = brokers.lone_consumer(settings, "range")

@@ -12,8 +12,8 @@ from detectors.ceilings import Ceilings
 from detectors.decision import INHERITED, SELF_DISPOSITION, SELF_RELEASE
 from detectors.policy import Policy
 from models.registry import EMPTY
-from stream.chain_files import builtin_names
-from stream.rule_files import load_declared
+from stream.configuration.chain_files import builtin_names
+from stream.configuration.rule_files import load_declared
 
 COVERAGE_PAGE = "coverage.md"
 

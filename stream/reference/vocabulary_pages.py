@@ -5,7 +5,7 @@ from pathlib import Path
 
 from models.event import OpClass
 from models.vocabulary.vocabulary import Content, Entry
-from stream.vocabularies import load_vocabulary, providers
+from stream.sources.vocabularies import load_vocabulary, providers
 
 FOLDER = "vocabulary"
 INDEX = "README.md"

@@ -7,8 +7,8 @@ from sigma import exceptions
 from sigma.modifiers import modifier_mapping
 from sigma.rule import SigmaLevel, SigmaStatus
 
+from stream.configuration.yaml_places import Document, Place
 from stream.sigma.predicates import Refused
-from stream.yaml_places import Document, Place
 
 QUOTED = re.compile(r"'([^']+)'")
 

@@ -15,10 +15,10 @@ from detectors.chains.faults import CEILING, TOO_MANY
 from detectors.chains.hosted import Hosted
 from detectors.policy import ChainOverride, Policy
 from models.errors import RuleError
+from stream.configuration.yaml_places import Document, documents
 from stream.sigma.compiling import Compiler
 from stream.sigma.faulting import named_by, refused, untold
 from stream.sigma.predicates import Refused
-from stream.yaml_places import Document, documents
 
 Rule = SigmaRule | SigmaCorrelationRule
 RULE = "no rule; valid has a `detection` or a `correlation`"

@@ -1,1 +1,1 @@
-"""Where recorded runs come from besides our own events: one file per format."""
+"""Other systems' records: one folder per provider, from bytes to sightings."""

@@ -1,22 +1,55 @@
-"""The formats that `--source` names."""
+"""The sources: their names, and where each one's normaliser is. A normaliser is loaded when it is needed."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from functools import cache
+from importlib import import_module
 
-from stream.progress import SILENT, Bar
-from stream.sources.agent_runs import agent_runs
-from stream.sources.hdfs import hdfs
-from stream.sources.recorded_run import RecordedRun
+from msgspec import Struct
 
-EVENTS = "events"
-"""Our own events, as on the actions topic: read by the judge, not here."""
+from models.errors import InputError, UnreadableEventError
+from stream.sources.sighting import Normalise
 
-RUNS: dict[str, Callable[[str, Bar], Iterator[RecordedRun]]] = {"agent-runs": agent_runs, "hdfs": hdfs}
-"""Formats of whole recorded sessions, by name: a reader of one path."""
+MODULES = {
+    "aws.cloudtrail": "aws.cloudtrail",
+    "chainbrake.event": "chainbrake.control_plane",
+    "entra.audit": "entra.records",
+    "entra.signin": "entra.records",
+    "events": "chainbrake.own_events",
+    "gcp.audit": "gcp.audit",
+    "github.audit": "github.audit",
+    "keycloak.admin": "keycloak.admin",
+    "kubernetes.audit": "kubernetes.audit",
+    "ocsf": "ocsf.events",
+    "okta.system_log": "okta.system_log",
+    "otel.span": "otel.spans",
+    "vault.audit": "vault.audit",
+}
+"""Source: its module in this folder."""
 
-NAMES = (EVENTS, *RUNS)
+SOURCES = tuple(MODULES)
 
 
-def recorded_runs(source: str, paths: list[str], bar: Bar = SILENT) -> Iterator[RecordedRun]:
-    """The sessions of all paths, in order. Raises `InputError` for a path that cannot be read."""
-    for path in paths:
-        yield from RUNS[source](path, bar)
+class Source(Struct, frozen=True):
+    """How a source's records are read."""
+
+    normalise: Normalise
+    unwrapped: Callable[[bytes], tuple[bytes, ...]] | None
+    """For sources that send files of records: the records, each as bytes."""
+
+    def parts(self, record: bytes) -> tuple[bytes, ...]:
+        """The records of a file; nothing more for what is none."""
+        if self.unwrapped is None:
+            return ()
+        try:
+            return self.unwrapped(record)
+        except UnreadableEventError:
+            return ()
+
+
+@cache
+def source_of(name: str) -> Source:
+    """How to read a source. Raises `InputError` for one that is not known."""
+    if name not in MODULES:
+        raise InputError(f"source {name!r} is not known; known are {', '.join(SOURCES)}")
+    module = import_module(f"stream.sources.{MODULES[name]}")
+    return Source(module.normalise, getattr(module, "unwrapped", None))

@@ -15,7 +15,7 @@ from models.event import Grade, SessionEnd
 from models.finding import Finding
 from models.session import Session, Workflow
 from stream import metrics
-from stream.messages import Message, kept
+from stream.kafka.messages import Message, kept
 from stream.state.store import Claim, Owed, Store
 
 log = structlog.stdlib.get_logger(__name__)
@@ -67,7 +67,7 @@ class Partition:
         """Workflows that earned commands and are to be stored at once."""
         self.hurrying = False
         self.noting: dict[str, None] = {}
-        """Workflows with notes that the others have not been told of (`stream/joining.py`)."""
+        """Workflows with notes that the others have not been told of (`stream/worker/joining.py`)."""
         self.held: int | None = None
         """Of the batch whose notes are being told: the position waits for them."""
         self._dirty: dict[str, None] = {}

@@ -10,12 +10,12 @@ import time
 from detectors.decision import Decision
 from detectors.policy import Policy
 from stream import metrics
+from stream.configuration.settings import Settings
 from stream.enforcement.shared_budget import SharedBudget
-from stream.messages import Message, Record
-from stream.outbox import Outbox
-from stream.settings import Settings
+from stream.kafka.messages import Message, Record
 from stream.state.partition import Partition
 from stream.state.store import Store
+from stream.worker.outbox import Outbox
 
 PAUSE_TIMES = 4
 """A flush that is in no hurry rests for so many times as long as it wrote."""

@@ -8,8 +8,8 @@ from msgspec.structs import replace
 from detectors.policy import Policy
 from models.attested import Effect
 from models.event import AnyEvent, Operation
-from stream.chain_files import builtin_declarations, builtin_names
-from stream.rule_files import load_declared
+from stream.configuration.chain_files import builtin_declarations, builtin_names
+from stream.configuration.rule_files import load_declared
 from tests.builders import Stories, op, rotation, trained
 from tests.chains.hosting import judging
 from tests.chains.stories import FIRES, MUST_NOT

@@ -18,7 +18,7 @@ from detectors.steps import step_of
 from models.errors import RuleError
 from models.event import Grade, Operation
 from models.session import Session, Workflow
-from stream.chain_files import declarations
+from stream.configuration.chain_files import declarations
 from tests.builders import op
 from tests.chains.by_hand import completing
 from tests.chains.hosting import judging

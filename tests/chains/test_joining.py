@@ -23,7 +23,7 @@ from models.command import Action
 from models.event import AnyEvent, Grade, Operation
 from models.finding import Elsewhere
 from models.session import Session, Workflow
-from stream.chain_files import declarations, remarked
+from stream.configuration.chain_files import declarations, remarked
 from tests.builders import OFFICE, Judged, at, join, op, release, told
 from tests.chains.by_hand import completing
 from tests.chains.hosting import alone

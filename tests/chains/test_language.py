@@ -12,8 +12,8 @@ from models.attested import Effect
 from models.command import Action
 from models.errors import RuleError
 from models.event import AnyEvent, CredentialKind, Grade, SystemKind
-from stream.chain_files import declarations
-from stream.rule_files import load_declared
+from stream.configuration.chain_files import declarations
+from stream.configuration.rule_files import load_declared
 from tests.builders import Judged, approval, op, rotation, told, trained
 from tests.chains.hosting import alone, judging
 

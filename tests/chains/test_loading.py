@@ -12,10 +12,10 @@ from typer.testing import CliRunner
 
 from detectors.chains.declaration import COUNT_MAX, STEPS_MAX, Declaration, StepDeclaration
 from detectors.policy import Policy, read_policy
-from stream.chain_files import builtin_names, declarations
 from stream.commands.program import app
+from stream.configuration.chain_files import builtin_names, declarations
+from stream.configuration.rule_files import load_declared
 from stream.offline.replay import Replay
-from stream.rule_files import load_declared
 from stream.sigma.loading import load_sigma
 from tests.builders import op, told
 from tests.chains.sigma_rules import ORDERED, act
@@ -117,7 +117,7 @@ def test_who_names_no_sigma_file_does_not_pay_for_pysigma() -> None:
     """It takes a third of a second to import."""
     code = (
         "import sys\nfrom detectors.policy import Policy\nfrom stream.offline.replay import Replay\n"
-        "import stream.commands.program, stream.engine\nReplay(Policy(), None)\n"
+        "import stream.commands.program, stream.worker.engine\nReplay(Policy(), None)\n"
         "sys.exit('sigma' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False, cwd=DOCS.parent).returncode == 0

@@ -6,8 +6,8 @@ import pytest
 
 from detectors.policy import Policy
 from models.errors import RuleError
-from stream.chain_files import declarations
-from stream.rule_files import load_declared
+from stream.configuration.chain_files import declarations
+from stream.configuration.rule_files import load_declared
 from tests.builders import told
 from tests.chains.test_language import CHAIN, fires
 

@@ -11,7 +11,7 @@ import pytest
 
 from models.errors import UnreadableEventError
 from models.event import AnyEvent
-from stream.ingest.sighting import HANDLES, Sighting
+from stream.sources.sighting import HANDLES, Sighting
 from tests.ingest.changing import encoded
 from tests.recordings import SHARED
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from models.errors import UnreadableEventError
 from models.event import Operation
-from stream.ingest.sighting import HANDLES, Normalise, Sighting
+from stream.sources.sighting import HANDLES, Normalise, Sighting
 from tests.ingest.changing import encoded, places
 from tests.recordings import SHARED
 

@@ -4,8 +4,8 @@ import json
 from typing import Any
 
 from models.event import Operation
-from stream.ingest.aws_cloudtrail import normalise
-from stream.ingest.sighting import Sighting
+from stream.sources.aws.cloudtrail import normalise
+from stream.sources.sighting import Sighting
 
 OURS = "222200001111"
 PARTNER = "333300001111"

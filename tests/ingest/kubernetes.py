@@ -9,7 +9,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 
 from models.event import Operation
-from stream.ingest.kubernetes_audit import normalise
+from stream.sources.kubernetes.audit import normalise
 from tests.ingest.changing import encoded
 from tests.ingest.saas import only, operation
 

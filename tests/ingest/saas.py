@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from models.errors import UnreadableEventError
 from models.event import OpClass, Operation
-from stream.ingest.sighting import HANDLES, Sighting
+from stream.sources.sighting import HANDLES, Sighting
 from tests.ingest.changing import encoded, places
 from tests.recordings import SHARED
 

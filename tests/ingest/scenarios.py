@@ -13,8 +13,8 @@ from msgspec import Struct
 from models.event import AnyEvent
 from models.registry import Registry, read_registry
 from stream.ingest.pipeline import Pipeline
-from stream.ingest.reading import millis
-from stream.ingest.sources import source_of
+from stream.sources.known import source_of
+from stream.sources.reading import millis
 from tests.recordings import SHARED
 
 SCENARIOS = SHARED / "scenarios"

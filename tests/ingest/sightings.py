@@ -12,7 +12,7 @@ from models.event import (
 )
 from models.registry import EMPTY, Registry
 from stream.ingest.resolver import Resolver
-from stream.ingest.sighting import Handle, Sighting
+from stream.sources.sighting import Handle, Sighting
 
 RUN, TREE = "conv-1", "wf-1"
 LONG_AFTER_MS = 1_000_000

@@ -6,7 +6,7 @@ import pytest
 
 from models.attested import Registered
 from models.event import AnyEvent, Approval, Registration
-from stream.ingest.control_plane import normalise
+from stream.sources.chainbrake.control_plane import normalise
 from tests.ingest.agents import one
 from tests.ingest.changing import encoded
 

@@ -10,7 +10,7 @@ import pytest
 from models.attested import Effect
 from models.errors import Unreadable, UnreadableEventError
 from models.event import EVENT_BYTES_MAX, CredentialKind, Grade, OpClass, Operation, Outcome
-from stream.ingest.aws_cloudtrail import normalise, unwrapped
+from stream.sources.aws.cloudtrail import normalise, unwrapped
 from tests.ingest.cloudtrail import (
     FRESH_KEY,
     OURS,

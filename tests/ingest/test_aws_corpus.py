@@ -17,7 +17,7 @@ import pytest
 
 from models.errors import UnreadableEventError
 from models.event import OpClass, Operation
-from stream.ingest.aws_cloudtrail import normalise
+from stream.sources.aws.cloudtrail import normalise
 from tests.recordings import SHARED
 
 REPOSITORY = Path(__file__).parents[2]

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from models.errors import UnreadableEventError
-from stream.ingest.aws_cloudtrail import normalise
+from stream.sources.aws.cloudtrail import normalise
 from tests.ingest.clouds import reads_or_refuses
 from tests.ingest.cloudtrail import (
     FRESH_KEY,

@@ -4,7 +4,7 @@ import pytest
 
 from models.attested import Fact
 from models.event import OpClass, Operation
-from stream.ingest.sighting import Handle
+from stream.sources.sighting import Handle
 from tests.ingest.cloudtrail import FRESH_KEY, OURS, ROLE_KEY, credentials, role, seen, sighting
 
 GITHUB = f"arn:aws:iam::{OURS}:oidc-provider/token.actions.githubusercontent.com"

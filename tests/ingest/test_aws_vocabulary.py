@@ -4,7 +4,7 @@ import pytest
 
 from models.event import SystemKind
 from models.vocabulary.vocabulary import Entry
-from stream.vocabularies import load_vocabulary
+from stream.sources.vocabularies import load_vocabulary
 from tools.aws_vocabulary import CLASSES, reviewed
 
 AWS = load_vocabulary("aws")

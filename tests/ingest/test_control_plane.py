@@ -19,8 +19,8 @@ from models.event import (
     SessionEnd,
     SessionStart,
 )
-from stream.ingest.control_plane import normalise
-from stream.ingest.sighting import Handle
+from stream.sources.chainbrake.control_plane import normalise
+from stream.sources.sighting import Handle
 from tests.ingest.agents import holds, one, sampled
 from tests.ingest.changing import encoded
 from tests.ingest.saas import mutated

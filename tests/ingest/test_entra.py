@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from models.event import CredentialKind, OpClass
-from stream.ingest.entra import normalise
-from stream.ingest.sighting import Handle
+from stream.sources.entra.records import normalise
+from stream.sources.sighting import Handle
 from tests.ingest.clouds import (
     PERSON,
     changed,

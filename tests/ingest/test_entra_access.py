@@ -6,8 +6,8 @@ import pytest
 
 from models.errors import UnreadableEventError
 from models.event import CredentialKind, OpClass, Outcome
-from stream.ingest.entra import normalise
-from stream.ingest.sighting import Handle
+from stream.sources.entra.records import normalise
+from stream.sources.sighting import Handle
 from tests.ingest.changing import encoded
 from tests.ingest.clouds import azure, graph, read, sign_in, vault
 from tests.ingest.entra_records import CLUSTER, OWNER, SAMPLES

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from hypothesis import given
 
-from stream.ingest.entra import normalise
-from stream.vocabularies import load_vocabulary
+from stream.sources.entra.records import normalise
+from stream.sources.vocabularies import load_vocabulary
 from tests.ingest.changing import encoded
 from tests.ingest.clouds import azure, lines, mutated, never_tells, reads_or_refuses, recorded
 from tests.ingest.entra_records import GROUP_SCOPE, SAMPLES

@@ -8,9 +8,9 @@ from hypothesis import given
 
 from models.errors import UnreadableEventError
 from models.event import CredentialKind, OpClass, Outcome
-from stream.ingest.gcp_audit import normalise
-from stream.ingest.sighting import Handle
-from stream.vocabularies import load_vocabulary
+from stream.sources.gcp.audit import normalise
+from stream.sources.sighting import Handle
+from stream.sources.vocabularies import load_vocabulary
 from tests.ingest.changing import encoded
 from tests.ingest.clouds import (
     ROBOT,

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from stream.ingest.gcp_audit import normalise
+from stream.sources.gcp.audit import normalise
 from tests.ingest.changing import encoded
 from tests.ingest.clouds import lines, recorded
 from tests.recordings import SHARED

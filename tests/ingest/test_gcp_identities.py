@@ -2,7 +2,7 @@
 
 import pytest
 
-from stream.ingest.gcp_audit import normalise
+from stream.sources.gcp.audit import normalise
 from tests.ingest.clouds import deltas, gcp, read
 
 VICTIM = "owner@shop-1.iam.gserviceaccount.com"

@@ -10,8 +10,8 @@ from hypothesis import given
 from models.attested import Effect, Fact
 from models.errors import Unreadable, UnreadableEventError
 from models.event import EVENT_BYTES_MAX, CredentialKind, Grade, OpClass, Operation, Outcome
-from stream.ingest.github_audit import normalise
-from stream.ingest.sighting import Handle
+from stream.sources.github.audit import normalise
+from stream.sources.sighting import Handle
 from tests.ingest.changing import encoded
 from tests.ingest.saas import (
     holds,

@@ -8,7 +8,7 @@ from models.command import Action
 from models.event import AnyEvent
 from models.registry import EMPTY
 from stream.ingest.resolver import Resolver
-from stream.ingest.sighting import Handle, Sighting
+from stream.sources.sighting import Handle, Sighting
 from tests.builders import MEANINGS, START_MS, Judged
 from tests.ingest.sightings import KEY, RUN, TREE, record, started
 

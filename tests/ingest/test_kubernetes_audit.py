@@ -11,8 +11,8 @@ from hypothesis import given
 from models.attested import Effect, Fact
 from models.errors import Unreadable, UnreadableEventError
 from models.event import EVENT_BYTES_MAX, CredentialKind, Grade, OpClass, Operation, Outcome
-from stream.ingest.kubernetes_audit import normalise
-from stream.ingest.sighting import Handle
+from stream.sources.kubernetes.audit import normalise
+from stream.sources.sighting import Handle
 from tests.ingest.changing import TOO_DEEP, encoded
 from tests.ingest.kubernetes import AGENT, ONCALL, bound, event, read, request_for
 from tests.ingest.saas import (

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from models.attested import Effect, Fact
 from models.event import OpClass
-from stream.ingest.certificates import asked_for
-from stream.ingest.kubernetes_audit import normalise
+from stream.sources.certificates import asked_for
+from stream.sources.kubernetes.audit import normalise
 from tests.ingest.changing import encoded
 from tests.ingest.kubernetes import AGENT, ONCALL, RBAC, bound, event, read, request_for
 from tests.ingest.saas import holds

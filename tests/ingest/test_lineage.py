@@ -10,7 +10,7 @@ from models.registry import EMPTY
 from stream.ingest.memory import Table
 from stream.ingest.pipeline import Pipeline
 from stream.ingest.resolver import Resolver
-from stream.ingest.sighting import Handle, Sighting
+from stream.sources.sighting import Handle, Sighting
 from stream.state.lineage import CHUNK, changes
 from tests.ingest.changing import encoded
 from tests.ingest.sightings import (

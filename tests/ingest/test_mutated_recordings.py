@@ -13,7 +13,7 @@ import pytest
 
 from models.errors import UnreadableEventError
 from models.event import AnyEvent
-from stream.ingest.sources import SOURCES, source_of
+from stream.sources.known import SOURCES, source_of
 from tests.builders import told
 from tests.ingest.changing import encoded, places
 from tests.ingest.clouds import ODD

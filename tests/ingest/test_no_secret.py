@@ -10,9 +10,9 @@ from prometheus_client import generate_latest
 
 from models.event import AnyEvent
 from stream.ingest.pipeline import Pipeline
-from stream.ingest.sources import SOURCES
-from stream.ingest_metrics import IngestMetrics
+from stream.ingest.tally import IngestMetrics
 from stream.recordings.recorded import Refused, told_of
+from stream.sources.known import SOURCES
 from stream.state.lineage import changes
 from tests.builders import OFFICE, Judged
 from tests.ingest import clouds, cloudtrail, kubernetes, spans, vault

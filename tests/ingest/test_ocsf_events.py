@@ -7,10 +7,10 @@ from hypothesis import given
 
 from models.errors import UnreadableEventError
 from models.event import CredentialKind, Grade, OpClass, Outcome
-from stream.ingest.ocsf import normalise
-from stream.ingest.ocsf_objects import ACTIVITIES, CLASSES
-from stream.ingest.sighting import Handle
-from stream.vocabularies import load_vocabulary
+from stream.sources.ocsf.events import normalise
+from stream.sources.ocsf.objects import ACTIVITIES, CLASSES
+from stream.sources.sighting import Handle
+from stream.sources.vocabularies import load_vocabulary
 from tests.ingest.changing import encoded
 from tests.ingest.clouds import mutated, never_tells, ocsf, read, reads_or_refuses
 from tests.recordings import MUTATIONS

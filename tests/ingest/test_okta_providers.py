@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from models.attested import Effect, Fact
-from stream.ingest.okta_system_log import normalise
+from stream.sources.okta.system_log import normalise
 from tests.ingest.changing import encoded
 from tests.ingest.saas import only, operation
 

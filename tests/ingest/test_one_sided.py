@@ -7,7 +7,7 @@ from models.event import AnyEvent, OpClass, Outcome, Registration
 from models.registry import EMPTY
 from stream.ingest.one_sided import TOGETHER_MIN, WAIT_MS
 from stream.ingest.resolver import Resolver
-from stream.ingest.sighting import Handle, Sighting
+from stream.sources.sighting import Handle, Sighting
 from tests.ingest.sightings import KEY, LONG_AFTER_MS, REQUEST, RUN, last, record, started, tool
 
 POD = Handle("pod", f"pod-{RUN}")

@@ -7,9 +7,9 @@ import pytest
 
 from models.attested import Effect, Fact
 from models.event import Grade, OpClass, Operation, Outcome, SessionStart, SystemKind
-from stream.ingest.otel_spans import normalise
-from stream.ingest.sighting import Handle, Sighting
-from stream.vocabularies import load_vocabulary
+from stream.sources.otel.spans import normalise
+from stream.sources.sighting import Handle, Sighting
+from stream.sources.vocabularies import load_vocabulary
 from tests.ingest.agents import one, sampled
 from tests.ingest.changing import encoded
 from tests.ingest.spans import (

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from models.errors import Unreadable, UnreadableEventError
-from stream.ingest.otel_spans import normalise
-from stream.ingest.otlp import BATCH_BYTES_MAX, read_spans
+from stream.sources.otel.otlp import BATCH_BYTES_MAX, read_spans
+from stream.sources.otel.spans import normalise
 from tests.ingest.agents import holds
 from tests.ingest.changing import encoded
 from tests.ingest.saas import mutated

@@ -4,7 +4,7 @@ import pytest
 
 from models.cloudevent import attributes
 from models.errors import Unreadable, UnreadableEventError
-from stream.ingest.own_events import normalise
+from stream.sources.chainbrake.own_events import normalise
 from tests.builders import structured_value
 from tests.ingest.agents import checked
 

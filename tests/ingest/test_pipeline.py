@@ -14,8 +14,8 @@ from models.errors import InputError
 from models.event import Operation
 from models.registry import EMPTY
 from stream.ingest.pipeline import Pipeline
-from stream.ingest.sources import MODULES, SOURCES
 from stream.recordings.recorded import Arrival, Refused, arrivals, bytes_max
+from stream.sources.known import MODULES, SOURCES
 
 AT = "2026-11-20T06:33:{:02d}.000Z"
 AT_MS = 1_795_156_380_000
@@ -95,7 +95,7 @@ def test_a_file_with_a_bad_record_gives_its_good_ones() -> None:
 def test_a_line_may_be_as_long_as_its_source_makes_files() -> None:
     """A trail's file is one line of up to 50 MB: cut, it would be no record."""
     for source in SOURCES:
-        module = import_module(f"stream.ingest.{MODULES[source]}")
+        module = import_module(f"stream.sources.{MODULES[source]}")
         limits = [value for name, value in vars(module).items() if name.endswith("BYTES_MAX")]
         assert bytes_max(source) >= max(limits, default=0), source
 

@@ -8,7 +8,7 @@ from models.event import (
     Grade,
 )
 from models.registry import Agent, Content, Job, Registry
-from stream.ingest.sighting import Handle
+from stream.sources.sighting import Handle
 from tests.ingest.sightings import (
     REQUEST,
     RUN,

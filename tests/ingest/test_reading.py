@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from models.errors import Unreadable, UnreadableEventError
 from models.event import EVENT_BYTES_MAX
-from stream.ingest.reading import (
+from stream.sources.reading import (
     NAME_MAX,
     PARTS_MAX,
     TEXT_MAX,

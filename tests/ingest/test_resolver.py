@@ -15,7 +15,7 @@ from models.event import (
 )
 from models.registry import EMPTY, Content, Registry, Shared
 from stream.ingest.resolver import Resolver
-from stream.ingest.sighting import Handle, Sighting
+from stream.sources.sighting import Handle, Sighting
 from tests.ingest.sightings import (
     KEY,
     REQUEST,

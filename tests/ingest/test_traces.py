@@ -5,7 +5,7 @@ from msgspec.structs import replace
 from models.registry import EMPTY
 from stream.ingest.holdings import Holding, Holdings
 from stream.ingest.resolver import Resolver
-from stream.ingest.sighting import Handle
+from stream.sources.sighting import Handle
 from tests.ingest.sightings import (
     KEY,
     LONG_AFTER_MS,

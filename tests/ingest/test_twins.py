@@ -14,8 +14,11 @@ import pytest
 
 from models.attested import Effect, Fact
 from models.event import OpClass, Operation
-from stream.ingest import github_audit, keycloak_admin, kubernetes_audit, okta_system_log
-from stream.ingest.sighting import Normalise
+from stream.sources.github import audit as github_audit
+from stream.sources.keycloak import admin as keycloak_admin
+from stream.sources.kubernetes import audit as kubernetes_audit
+from stream.sources.okta import system_log as okta_system_log
+from stream.sources.sighting import Normalise
 from tests.ingest.changing import encoded
 from tests.ingest.saas import only, operation
 from tests.recordings import SHARED

@@ -11,8 +11,8 @@ from models.attested import Effect, Fact
 from models.errors import Unreadable, UnreadableEventError
 from models.event import CredentialKind, Grade, OpClass, Operation, Outcome, SessionStart
 from models.registry import EMPTY
-from stream.ingest.sighting import Handle
-from stream.ingest.vault_audit import normalise
+from stream.sources.sighting import Handle
+from stream.sources.vault.audit import normalise
 from tests.ingest.agents import holds, one, sampled, strings
 from tests.ingest.changing import encoded
 from tests.ingest.saas import mutated

@@ -6,9 +6,9 @@ import pytest
 
 from models.attested import Effect
 from models.event import OpClass
-from stream.ingest.vault_audit import seconds
-from stream.ingest.vault_paths import general_path
-from stream.vocabularies import load_vocabulary
+from stream.sources.vault.audit import seconds
+from stream.sources.vault.paths import general_path
+from stream.sources.vocabularies import load_vocabulary
 from tests.ingest.vault import entry, operation
 
 

@@ -3,7 +3,7 @@
 from typing import Any
 
 from models.event import Operation
-from stream.ingest.vault_audit import normalise
+from stream.sources.vault.audit import normalise
 from tests.ingest.agents import one
 
 CALLER, CHILD = "hmac-sha256:caller", "hmac-sha256:child"

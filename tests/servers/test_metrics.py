@@ -23,9 +23,9 @@ from sandbox.kafka import Kafka
 from sandbox.ports import HOST
 from sandbox.prometheus import Prometheus
 from sandbox.valkey import Valkey
-from stream.messages import acknowledgement_record
-from stream.settings import Settings
-from stream.topics import topics_of
+from stream.configuration.settings import Settings
+from stream.kafka.messages import acknowledgement_record
+from stream.kafka.topics import topics_of
 from tests.servers.deployment import CHAINBRAKE, PARTITIONS, Deployment, Worker, until
 from tests.servers.hooked import CHAIN
 from tests.test_grafana import ALERTS, BOARD, PROMETHEUS, panels

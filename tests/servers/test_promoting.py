@@ -10,7 +10,7 @@ import pytest
 
 from sandbox.kafka import Kafka
 from sandbox.valkey import Valkey
-from stream.keys import public_pem
+from stream.configuration.keys import public_pem
 from tests.builders import SIGNER
 from tests.servers.deployment import Deployment, until
 from tests.servers.test_models import added, deployed, runs_with, wait_for

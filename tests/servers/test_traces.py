@@ -10,7 +10,7 @@ from kafka.admin import NewTopic
 from sandbox.kafka import Kafka
 from sandbox.ports import HOST
 from sandbox.valkey import Valkey
-from stream.ingest.otel_spans import normalise
+from stream.sources.otel.spans import normalise
 from tests.ingest.spans import CALL, CONVERSATION, protobuf, request, span
 from tests.servers.deployment import Deployment
 

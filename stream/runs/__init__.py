@@ -1,0 +1,1 @@
+"""Whole recorded sessions in formats of others, to learn from and to score."""

@@ -1,0 +1,1 @@
+"""Our own: events that know their session, and facts of the control plane."""

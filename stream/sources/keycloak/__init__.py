@@ -1,0 +1,1 @@
+"""Keycloak: admin and user events."""

@@ -1,0 +1,1 @@
+"""Kubernetes: the API server's audit log."""

@@ -1,0 +1,1 @@
+"""Okta: the System Log."""

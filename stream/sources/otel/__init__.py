@@ -1,0 +1,1 @@
+"""OpenTelemetry: spans of agents and of tool servers."""

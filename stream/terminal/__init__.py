@@ -1,0 +1,1 @@
+"""How commands read from and speak to whoever typed them."""
