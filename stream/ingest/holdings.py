@@ -1,6 +1,7 @@
 """Who holds which handle, since when, and until when."""
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from stream.ingest.memory import Table
 from stream.sources.sighting import HANDLES, Handle
@@ -46,6 +47,9 @@ SHAREABLE = CREDENTIALS | {"pod", "pod_uid", "trace"}
 NAMES_IN_EXERCISES = frozenset({"aws.role_session"})
 """Kinds that are a mere name, and tell an announced exercise's session alone: honest jobs share names."""
 WORKLOADS = NAMES_IN_EXERCISES | {"conversation", "pod", "pod_uid", "github.run", "trace", "exercise"}
+
+ANNOUNCED = frozenset({"exercise"})
+"""Kinds whose time somebody sets beforehand, and may lengthen; all else is held from when it is told."""
 
 HELD_FOR_MS = {
     kind: 7 * DAY_MS if kind in WORKLOADS else 36 * HOUR_MS if kind in CREDENTIALS else REQUEST_MS
@@ -106,6 +110,8 @@ class Holdings:
         known = table.get(handle.value)
         then = _at(known, new.from_ms)
         if then is not None and then.session == new.session and then.sure >= new.sure:
+            if handle.kind in ANNOUNCED and then is known:
+                return _lengthen(table, handle, known, new)
             return False  # late word of whoever held it at that time, whoever came after
         if known is not None and known.until_ms >= new.from_ms:
             if known.session == new.session and known.sure >= new.sure:
@@ -142,6 +148,15 @@ class Holdings:
             return None
         _, called_ms, session = min(near)
         return Holding(session, called_ms, called_ms + CALL_WITHIN_MS, sure=True)
+
+
+def _lengthen(table: Table[Holding], handle: Handle, known: Holding, new: Holding) -> bool:
+    """Note that it was announced again; whether that makes its time longer."""
+    from_ms, until_ms = min(known.from_ms, new.from_ms), max(known.until_ms, new.until_ms)
+    if (from_ms, until_ms) == (known.from_ms, known.until_ms):
+        return False
+    table.put(handle.value, replace(known, from_ms=from_ms, until_ms=until_ms))
+    return True
 
 
 def _at(holding: Holding | None, at_ms: int) -> Holding | None:

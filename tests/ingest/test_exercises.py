@@ -86,6 +86,7 @@ def test_every_order_of_arrival_ends_the_same(order: tuple[int, ...]) -> None:
         (announced(), own(), elsewhere(sourceIPAddress="203.0.113.9")),
         (announced(), own(), elsewhere(sourceIPAddress="athena.amazonaws.com")),
         (announced("drill"), own("drill"), elsewhere("drill")),
+        (announced("k8s-drill"), own("k8s-drill"), elsewhere("k8s-drill")),
         (announced(accounts=[PARTNER, OURS]), own(), elsewhere()),
         (announced(window=[BEFORE, BEFORE]), own(), elsewhere()),
         (announced(window=[AFTER, AFTER]), own(), elsewhere()),
@@ -98,6 +99,7 @@ def test_every_order_of_arrival_ends_the_same(order: tuple[int, ...]) -> None:
         "another address",
         "a service",
         "a name of many",
+        "a digit of a word",
         "in its own accounts, where it would be vouched for",
         "over",
         "not begun",
@@ -113,6 +115,24 @@ def test_an_exercise_announced_long_before_is_followed_in_its_window() -> None:
     """From when it begins, not from when it was told."""
     early = announced(window=["2026-09-01T09:00:00Z", "2026-09-01T11:00:00Z"], time="2026-08-20T10:00:00Z")
     assert final(heard(early, own(), elsewhere()))["elsewhere"] == OWN
+
+
+@pytest.mark.parametrize("name", ["drill-7", "drill12", "7f3a", "ex_46baee_x"])
+def test_a_number_tells_sessions_apart(name: str) -> None:
+    """One of its own, or two digits of a word."""
+    assert final(heard(announced(name), own(name), elsewhere(name)))["elsewhere"] == f"aws:AROARUNNER:{name}"
+
+
+@pytest.mark.parametrize("order", list(permutations(range(3))))
+def test_an_exercise_announced_again_has_the_longest_window(order: tuple[int, ...]) -> None:
+    """Whichever of the announcements came last: one that takes some of it back is none."""
+    hours = (("09:00", "09:30"), ("09:50", "10:30"), ("09:20", "09:55"))
+    windows = [[f"2026-09-01T{begin}:00Z", f"2026-09-01T{end}:00Z"] for begin, end in hours]
+    again = [announced(window=windows[number]) for number in order]
+    told = [
+        (source, content.replace(b'"f-', f'"f{k}-'.encode())) for k, (source, content) in enumerate(again)
+    ]
+    assert final(heard(*told, own(), elsewhere()))["elsewhere"] == OWN
 
 
 @pytest.mark.parametrize("session", [OWN, "conv-9"])

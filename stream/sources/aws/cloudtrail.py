@@ -43,7 +43,9 @@ REFUSED = re.compile(
     re.IGNORECASE,
 )
 """Error codes of a caller that was refused, by rights or by credential; any other error is one."""
-NUMBERED = re.compile(r"\d")
+NUMBERED = re.compile(r"(?<![^\W_])\d(?![^\W_])|\d[^\W_]*\d")
+"""A number that tells sessions apart. One digit may be a word's (`k8s`, `ec2`, `oauth2`); two of a word, or
+one that stands alone, seldom are."""
 IDENTITY_DEPTH_MAX = 4
 NOTHING = Raw(b"")
 NULL = Raw(b"null")
