@@ -30,6 +30,8 @@ JUDGED = CHANGES | {OpClass.GUARDRAIL_CHANGE}
 """Classes that can have a severity."""
 LOGIN_SOURCES = frozenset({"identity_provider", "trust_anchor", "trusted_token_issuer"})
 """What is trusted by being there: whoever it says has logged in has."""
+FACTOR = "factor"
+"""What one account logs in with; not its address or password, which somebody else may be given."""
 ADDS = frozenset({Effect.EXPANDS, Effect.MINTS, Effect.TRUST_PATH, Effect.WEAKENS, Effect.ADMIN})
 """What leaves somebody with more, or a defence with less."""
 
@@ -62,6 +64,11 @@ def takes_away(event: Operation) -> bool:
     """Whether it does nothing but remove: one call may take one right away and give another."""
     effects = event.effects
     return bool(effects) and Effect.REMOVES in effects and ADDS.isdisjoint(effects)
+
+
+def resets_login(event: Operation) -> bool:
+    """Whether it takes all factors of one account away, and does nothing else."""
+    return event.target_kind == FACTOR and ADDS.intersection(event.effects) == {Effect.WEAKENS}
 
 
 def _grave(event: Operation, registry: Registry) -> bool:

@@ -7,7 +7,7 @@ evil twin of an honest job has the job's name, its account and its user agent.
 from detectors.approvals import approved_plan
 from detectors.naming import names_target
 from detectors.policy import ApprovalSettings
-from detectors.severity import listed, takes_away
+from detectors.severity import listed, resets_login, takes_away
 from models.attested import Effect, Fact, Registered
 from models.event import Grade, Operation
 from models.registry import Registry, Standing
@@ -70,9 +70,7 @@ class Warrants:
             case Registered.CHANGE | Registered.CAMPAIGN:
                 holds = in_change(event, vouched.targets, self._registry)
             case Registered.CASE:
-                holds = takes_away(event) and self._registry.is_protected(
-                    event.source, event.principal, event.facts.get(Fact.CLIENT, "")
-                )
+                holds = self._contains(vouched, event)
             case Registered.INCIDENT:
                 holds = _to_all(event, vouched.targets) and self._goes_on(workflow, vouched, event.at_ms)
             case Registered.EXERCISE:
@@ -87,6 +85,21 @@ class Warrants:
         return bool(decided_by) and (
             called(decided_by) in own or self._registry.agent(decided_by) is not None
         )
+
+    def _contains(self, case: Vouched, event: Operation) -> bool:
+        """Whether a registered responder takes away, or resets a login under the case's own number.
+
+        Of an approver, whose login is worth everybody's, only if the case is about that very person.
+        """
+        client = event.facts.get(Fact.CLIENT, "")
+        if not self._registry.is_protected(event.source, event.principal, client):
+            return False
+        if takes_away(event):
+            return True
+        numbers = {called(number) for number in listed(event.facts.get(Fact.CHANGE, ""))}
+        if not resets_login(event) or called(case.reference) not in numbers:
+            return False
+        return not self._registry.is_approver(event.target) or _to_all(event, case.targets)
 
     def _goes_on(self, workflow: Workflow, incident: Vouched, at_ms: int) -> bool:
         """Neither closed nor, where no end was set, older than an approval gets: an emergency passes."""

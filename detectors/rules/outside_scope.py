@@ -5,7 +5,7 @@ terms (`models/scope.py`), or one that is wider than the job.
 """
 
 from detectors.detector import Detector
-from detectors.severity import JUDGED, lasting_for_another, listed, takes_away
+from detectors.severity import FACTOR, JUDGED, lasting_for_another, listed, takes_away
 from detectors.thresholds import ScopeSettings
 from models.attested import Effect, Fact
 from models.event import CHANGES, OpClass, Operation, Outcome
@@ -61,12 +61,12 @@ class OutsideScope(Detector):
         return settings.confidence_removal if removal else settings.confidence
 
     def _fault_of_responder(self, event: Operation) -> str:
-        """Hooks and responders are for taking away: a lasting credential of somebody is the opposite."""
-        if not lasting_for_another(event):
+        """Hooks and responders are for taking away: a lasting credential, a new factor are the opposite."""
+        if not (lasting_for_another(event) or _enrols(event)):
             return ""
         client = event.facts.get(Fact.CLIENT, "")
         known = self._registry.is_protected(event.source, event.principal, client)
-        return "it takes away, and makes nobody a lasting credential" if known else ""
+        return "it takes away, and gives nobody a way to log in" if known else ""
 
     def _scope_of(self, event: Operation) -> Scope | None:
         facts = event.facts
@@ -97,6 +97,11 @@ def _is_blank(event: Operation) -> bool:
     """Whether a certificate came into being of which the record tells neither name nor issuer."""
     told = Fact.NAMES in event.facts or Fact.ISSUER in event.facts
     return event.target_kind == CERTIFICATE and Effect.MINTS in event.effects and not told
+
+
+def _enrols(event: Operation) -> bool:
+    """Whether it is a new factor of somebody else: one's own is no change."""
+    return event.target_kind == FACTOR and {Effect.MINTS, Effect.EXPANDS} <= set(event.effects)
 
 
 def _for_stranger(scope: Scope, event: Operation) -> bool:
