@@ -155,9 +155,28 @@ def _names(resource: str, step: Step) -> bool:
         return True
     if step.thing and said.replace(BRANCH, "@") == step.thing.casefold():
         return True
-    return bool(step.target) and all(
+    named = bool(step.target) and all(
         _stands_in(resource, wanted) for wanted in (step.target, *(step.granted or step.gainers))
     )
+    return named and not _for_another(resource, step)
+
+
+def _for_another(resource: str, step: Step) -> bool:
+    """Whether it names somebody, and none of those who gain; of an id nobody can tell whose name it is.
+
+    A login is somebody's; so is whatever stands beside a role that is its own target.
+    """
+    gainers = [who for who in step.gainers if not OPAQUE.search(f"/{who}")]
+    if not gainers or any(_stands_in(resource, who) for who in gainers):
+        return False
+    known = (step.target, *step.granted)
+    rest = [
+        part
+        for part in map(str.strip, PAIRS.split(resource))
+        if part and " " not in part and not any(same_thing(part, one) for one in known)
+    ]
+    alike = all(same_thing(granted, step.target) for granted in step.granted)
+    return any("@" in part for part in rest) or (alike and bool(rest))
 
 
 @lru_cache(maxsize=NAMES_KEPT_MAX)

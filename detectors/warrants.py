@@ -44,6 +44,16 @@ class Warrants:
             and in_plan(event, vouched.targets)
         )
 
+    def in_emergency(self, workflow: Workflow, event: Operation) -> bool:
+        """Whether an incident goes on that somebody else has declared for whoever acts."""
+        return any(
+            vouched.what is Registered.INCIDENT
+            and self._is_given(vouched, event)
+            and called(event.principal) in {called(target) for target in vouched.targets}
+            and self._goes_on(workflow, vouched, event.at_ms)
+            for vouched in workflow.registrations
+        )
+
     def _rotates(self, event: Operation) -> bool:
         """Whether the job is registered, by name, for the credentials of just this user."""
         job = self._registry.job_of(event.source, event.principal, event.agent)
@@ -154,9 +164,15 @@ def in_change(event: Operation, targets: tuple[str, ...], registry: Registry) ->
     if any(_stack_of(target, event.facts.get(Fact.VIA, "")) for target in targets):
         return True
     named = any(names_target(target, event) for target in targets)
-    if Effect.ADMIN in event.effects:
-        return named and called(event.facts.get(Fact.GRANTED, "")) in names
     gaining = listed(event.facts.get(Fact.BENEFICIARY, ""))
+    if Effect.ADMIN in event.effects:
+        granted = called(event.facts.get(Fact.GRANTED, ""))
+        alike = granted == called(
+            event.target
+        )  # else the target is whoever gains, or what was written for them
+        return (
+            named and granted in names and not (alike and any(called(name) not in names for name in gaining))
+        )
     return named or (bool(gaining) and all(called(name) in names for name in gaining))
 
 

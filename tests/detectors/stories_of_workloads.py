@@ -3,7 +3,7 @@
 from typing import Any
 
 from models.attested import Effect
-from models.event import AnyEvent, Grade, OpClass
+from models.event import AnyEvent, Grade, OpClass, Operation
 from tests.builders import Stories, approval, op, registered, told
 
 RUN = {
@@ -23,6 +23,15 @@ GIVEN = op("V", 30, operation="iam:PutRolePolicy", effects=(Effect.EXPANDS,), **
 LASTING: dict[str, Any] = {"effects": (Effect.MINTS, Effect.LONG_LIVED)}
 KEY: dict[str, Any] = {"operation": "iam:CreateAccessKey", "target": "user/app"}
 NEW: dict[str, Any] = {"effects": (Effect.CREATES,), "grade": Grade.ATTESTED}
+
+
+def op_for(user: str) -> Operation:
+    """Somebody is made an owner: the role is its own target."""
+    facts = {"granted": "owner", "beneficiary": user}
+    return op("V", 0, target="owner", effects=(Effect.EXPANDS, Effect.ADMIN), facts=facts)
+
+
+OWNER = op_for("eve@example.org")
 
 
 def _looked(*kinds: str, gap_s: float = 60) -> list[AnyEvent]:
@@ -67,6 +76,19 @@ FIRES: Stories = {
         "a login by password alone": [op("C", 0, **PASSWORD)],
     },
     "unapproved_change": {
+        "approved was the same role for somebody else": [
+            approval(-10, target="owner:ann@example.org"),
+            OWNER,
+        ],
+        "for somebody else, who has no address": [approval(-10, target="owner:ann"), OWNER],
+        "approved was the same policy for somebody else": [
+            approval(-10, target="role/app:policy/reader:ann@example.org"),
+            op("V", 0, effects=(Effect.EXPANDS,), facts={"granted": "policy/reader", "beneficiary": "eve"}),
+        ],
+        "the change is registered for the role, and for other users": [
+            registered("change", -10, targets=("owner", "ann@example.org")),
+            OWNER,
+        ],
         "a role was made, but a secret of others read before": [
             op("S", -30, grade=Grade.ATTESTED),
             MADE,
@@ -138,6 +160,16 @@ MUST_NOT: Stories = {
         "it was refused": [op("L", 0, outcome="denied", **OPENED)],
     },
     "unapproved_change": {
+        "approved was the role for just her": [approval(-10, target="owner:eve@example.org"), OWNER],
+        "by her name": [approval(-10, target="owner -> Eve Miller"), op_for("eve.miller@example.org")],
+        "for an id, which says nothing of a name": [
+            approval(-10, target="owner:eve@example.org"),
+            op_for("0f74493c-3d0a-4530-b2b4-ecaa34a18fbe"),
+        ],
+        "the change is registered for the role, and for her": [
+            registered("change", -10, targets=("owner", "eve@example.org")),
+            OWNER,
+        ],
         "a role that the session made gets its policy": [MADE, GIVEN],
         "a secret that the session wrote is read before": [
             op(
