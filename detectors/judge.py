@@ -88,7 +88,7 @@ class Judge:
         self._warrants = Warrants(policy.approvals, registry)
         self._decisions = Decisions(policy, baseline.version if baseline is not None else "", declared)
         self._may_stop = self._decisions.may_stop
-        self._served = Served(knowledge.habits, registry, self._may_stop)
+        self._served = Served(knowledge.habits, registry, self._may_stop, self._warrants)
         self.crossing = Crossing(active, self._decisions)
         self._expected = baseline.expected if baseline is not None else None
         share = policy.wrong_stops_per_1000_sessions / 1000

@@ -1,4 +1,4 @@
-"""A help desk that once does more for one login than it is used to: asked, and its evil twins stopped."""
+"""What is asked about, not stopped: a help desk's odd reset, new addresses, passwords in an emergency."""
 
 from functools import cache
 from pathlib import Path
@@ -12,14 +12,28 @@ from models.attested import Effect
 from models.baselines.baseline import Baseline, read_artifact, write_artifact
 from models.baselines.learning import learn
 from models.command import Action
-from models.event import Grade, Operation
-from models.registry import Content, Registry
+from models.event import AnyEvent, Grade, Operation
+from models.registry import Client, Content, Registry
 from models.session import Workflow
-from tests.builders import SIGNER, TRUSTED, op
+from tests.builders import PRINCIPAL, SIGNER, TRUSTED, op, registered
 
 DESK = "desk"
 APPROVER = "ann@example.org"
-OFFICE = Registry(Content(approvers=(APPROVER,)))
+SYNC, READER = "app-sync", "app-reader"
+OFFICE = Registry(
+    Content(
+        approvers=(APPROVER,),
+        clients=(
+            Client(provider="okta", client=SYNC, scope="users and ordinary groups"),
+            Client(provider="okta", client=READER, name="users"),
+        ),
+    )
+)
+PASSWORD: dict[str, Any] = {
+    "operation": "Reset user password",
+    "effects": (Effect.MINTS,),
+    "target_kind": "user",
+}
 RESET = "user.mfa.factor.reset_all"
 
 
@@ -58,7 +72,7 @@ def baseline() -> Baseline:
     return read_artifact(write_artifact(*learn(runs, {}), SIGNER), Path("desk"), TRUSTED)
 
 
-def actions(*events: Operation) -> list[Action]:
+def actions(*events: AnyEvent) -> list[Action]:
     """What is ordered."""
     judge, workflow, told = Judge(Policy(), baseline(), OFFICE), Workflow("w1"), list[Action]()
     for place, event in enumerate(events):
@@ -115,3 +129,80 @@ def test_an_approvers_login_is_a_guard_rail() -> None:
         decision = judge.fold(Workflow("w2"), event, 0, 0)
         assert decision is not None
         assert (Action.KILL_SESSION in [command.action for command in decision.commands]) is stopped
+
+
+def address(seconds: float, user: str, client: str = SYNC, **changed: Any) -> Operation:
+    """A user's new one, as a client writes it."""
+    fields = {"operation": "user.account.update_primary_email", "target_kind": "user", "agent_role": "sync"}
+    return reset(seconds, user, **(fields | {"facts": {"client": client}} | changed))
+
+
+def test_a_client_registered_for_users_is_asked_about_their_new_addresses() -> None:
+    """Many of them, after a merger."""
+    assert set(actions(*(address(k, f"user{k}@example.org") for k in range(9)))) == {Action.STEP_UP}
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"client": READER},
+        {"client": "app-unknown"},
+        {"effects": (Effect.WEAKENS, Effect.EXPANDS)},
+        {"target_kind": "factor"},
+        {"user": APPROVER},
+    ],
+    ids=["not registered for users", "nobody's client", "it gives more, too", "factors", "an approver's"],
+)
+def test_other_addresses_and_other_clients_are_stopped(changed: dict[str, Any]) -> None:
+    """A name of users is no registration for them."""
+    events = [address(k, **({"user": f"user{k}@example.org"} | changed)) for k in range(2)]
+    assert Action.KILL_SESSION in actions(*events)
+
+
+def password(seconds: float, user: str = "eve@example.org", **changed: Any) -> Operation:
+    """A new one, for somebody else."""
+    return act("C", seconds, **(PASSWORD | {"target": user, "facts": {"beneficiary": user}} | changed))
+
+
+def declared(**changed: Any) -> AnyEvent:
+    """An incident, for whoever acts."""
+    return registered("incident", -60, "inc-1", **({"targets": (PRINCIPAL,)} | changed))
+
+
+def test_whoever_an_incident_was_declared_for_gives_people_passwords() -> None:
+    """Several, in a row."""
+    assert set(actions(declared(), *(password(k, f"user{k}@example.org") for k in range(9)))) == {
+        Action.STEP_UP
+    }
+
+
+@pytest.mark.parametrize(
+    "events",
+    [
+        [],
+        [declared(targets=("somebody-else",))],
+        [declared(decided_by=PRINCIPAL)],
+        [declared(grade=Grade.OBSERVED)],
+        [declared(), registered("incident_closed", -5, "inc-1")],
+        [declared(expires_ms=password(-1).at_ms)],
+    ],
+    ids=["none", "for somebody else", "by itself", "telemetry's", "closed", "over"],
+)
+def test_without_an_incident_of_theirs_they_are_stopped(events: list[AnyEvent]) -> None:
+    """As before, by what is new for them beside what nobody approved."""
+    assert Action.KILL_SESSION in actions(*events, *(password(k, f"user{k}@example.org") for k in range(9)))
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"effects": (Effect.MINTS, Effect.LONG_LIVED)},
+        {"effects": (Effect.MINTS, Effect.EXPANDS)},
+        {"effects": (Effect.EXPANDS, Effect.ADMIN), "op_class": "role_mapping"},
+    ],
+    ids=["it lasts", "it gives more, too", "an administrator is made"],
+)
+def test_an_emergency_excuses_nothing_that_stays(changed: dict[str, Any]) -> None:
+    """It passes; what it leaves does not."""
+    events = [password(k, f"user{k}@example.org", **changed) for k in range(9)]
+    assert Action.KILL_SESSION in actions(declared(), *events)
