@@ -20,7 +20,7 @@ UV_COMPILE := $(LOCKER)/bin/uv pip compile --upgrade --universal --python-versio
 	--generate-hashes --no-header --no-annotate --no-emit-index-url --no-emit-find-links --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help venv compiled demo test test-offline test-fast test-corpus test-servers figures drill lint schema scorecard corpus bench lock clean
+.PHONY: help venv compiled demo test test-offline test-fast test-corpus test-servers chaos figures drill lint schema scorecard corpus bench lock clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## */  make \1\t/' | expand -t 24
@@ -67,6 +67,9 @@ test-corpus: $(INSTALLED)  ## of that, recorded traffic (from ../shared, where t
 # In the order of their collection, the longest first: by their number of tests they would come near the end.
 test-servers: $(INSTALLED)  ## against a real Kafka and Valkey
 	$(BIN)/pytest -n 3 --dist loadfile --no-loadscope-reorder tests/servers
+
+chaos: $(INSTALLED)  ## workers, broker and store die at random for SECONDS each (150), as SEED has it (1)
+	CHAINBRAKE_CHAOS=$(or $(SECONDS),150) CHAINBRAKE_CHAOS_SEED=$(or $(SEED),1) $(BIN)/pytest -q -s tests/servers/test_chaos.py
 
 figures: $(INSTALLED)  ## measures docs/baselines.md anew, where ../shared is at hand; minutes
 	CHAINBRAKE_FIGURES=1 $(BIN)/pytest -q tests/test_figures.py tests/test_training_cost.py
