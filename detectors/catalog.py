@@ -1,6 +1,6 @@
 """Every detector there is, and which of them listens to what.
 
-Add a detector here, a group of settings in `policy.py`, a page in `docs/detectors/`, and a session that
+Add a detector here, a group of settings in `thresholds.py`, a page in `docs/detectors/`, and a session that
 fires and one that must not in `tests/`.
 """
 

@@ -96,7 +96,10 @@ def read_event(value: bytes | None, headers: Iterable[tuple[str, bytes | None]] 
 
 
 def read_line(line: bytes) -> AnyEvent:
-    """One line of a recorded file: an event, or a CloudEvent in structured mode around one."""
+    """One line of a recorded file: an event, or a CloudEvent in structured mode around one.
+
+    Raises `UnreadableEventError`.
+    """
     if len(line) > EVENT_BYTES_MAX:
         detail = f"{len(line)} bytes, at most {EVENT_BYTES_MAX} are read"
         raise UnreadableEventError(Unreadable.TOO_LARGE, detail)
@@ -109,7 +112,7 @@ def read_line(line: bytes) -> AnyEvent:
 
 
 def read_data(value: bytes) -> AnyEvent:
-    """The data of a CloudEvent, alone."""
+    """The data of a CloudEvent, alone. Raises `UnreadableEventError`."""
     try:
         event: AnyEvent = _decoder.decode(value)
     except msgspec.ValidationError as error:

@@ -1,9 +1,9 @@
 """From bits to a promise: how many honest sessions reach so much.
 
-Split conformal on whole sessions, by their running maximum: with n held-out honest peaks, a new honest
-session's peak exceeds the k-th largest with a chance of at most k / (n + 1), whenever in the session that
-happens. Per cohort where enough was seen to say so, pooled where not (Mondrian); apart for jobs that were
-seen in training and jobs that were not. `docs/baselines.md` states what that assumes.
+Split conformal (Papadopoulos et al. 2002) on whole sessions, by their running maximum: with n held-out honest
+peaks, a new honest session's peak exceeds the k-th largest with a chance of at most k / (n + 1), whenever in
+the session that happens. Per cohort where enough was seen to say so, pooled where not (Mondrian); apart for
+jobs that were seen in training and jobs that were not. `docs/baselines.md` states what that assumes.
 """
 
 from bisect import bisect_left

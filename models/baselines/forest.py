@@ -42,7 +42,7 @@ class Forest(Struct, kw_only=True):
         return float(100.0 * 2.0 ** (-steps / self.expected))
 
     def oddness_of(self, vectors: Whole) -> Floats:
-        """The same of many vectors, one a row."""
+        """The same of many vectors: of shape (vectors, features), one number each."""
         feature, threshold, right = (np.array(told) for told in (self.feature, self.threshold, self.right))
         length = np.array(self.length)
         rows = np.arange(len(vectors))

@@ -76,7 +76,7 @@ class Trail:
         self._next += 1
 
     def reached(self) -> Reached:
-        """Once all were: as `Expectation.fold` and `score_of` have it, event by event."""
+        """Once all were: as `Expectation.follow` and `score_of` have it, event by event."""
         assert self._next == len(self._keys)
         assert self.pace is not None
         origins, pace = self._origins(), self.pace

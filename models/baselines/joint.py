@@ -1,12 +1,13 @@
 """Several scores of a session, one promise: the chance that an honest session exceeds any of their limits.
 
 Scores of one session depend on each other, and nobody knows how. So they are ranked apart and calibrated
-together (min-p): of the same held-out honest sessions every score has its ranks, the highest first; ranks are
-given to the scores in turn, and with each turn the limits of all fall. A session is as odd as its earliest
-turn. `turns` holds, for each number k, how many turns may be taken so that of n held-out sessions and one
-more, whatever it is, at most k exceed a limit: by symmetry the one to come is among them with a chance of at
-most k / (n + 1) (split conformal, whatever the dependence). k turns may always be taken (Bonferroni: each
-adds one session at most); where scores name the same sessions, more. See `docs/baselines.md`.
+together (min-p, Westfall and Young 1993): of the same held-out honest sessions every score has its ranks, the
+highest first; ranks are given to the scores in turn, and with each turn the limits of all fall. A session is
+as odd as its earliest turn. `turns` holds, for each number k, how many turns may be taken so that of n
+held-out sessions and one more, whatever it is, at most k exceed a limit: by symmetry the one to come is among
+them with a chance of at most k / (n + 1) (split conformal, whatever the dependence). k turns may always be
+taken (Bonferroni: each adds one session at most); where scores name the same sessions, more. See
+`docs/baselines.md`.
 """
 
 from bisect import bisect_left

@@ -19,7 +19,10 @@ Mask = NDArray[np.bool_]
 
 
 def reach_pace(held_out: HeldOut, peaks: Floats) -> None:
-    """Fills in what the sessions that were held out reached; `peaks` are those of `held_out.placed`."""
+    """Fills in what the sessions that were held out reached.
+
+    `peaks` are those of `held_out.placed`, of shape (sessions, classes, horizons).
+    """
     sessions = [(placed.agent, placed.role) for placed in held_out.placed]
     cohorts = cohorts_of(sessions)
     for found, fold_of in ((held_out.known, "group"), (held_out.new, "job")):
@@ -50,7 +53,10 @@ class Rest:
         self._highest: dict[str, Floats] = {}
 
     def reached(self, agent: str, role: str, peaks: Floats) -> float:
-        """Of a session with these peaks, in times its limit; 0 for one whose pace is not enough seen."""
+        """Of a session with these peaks, of shape (classes, horizons), in times its limit.
+
+        0 for one whose pace is not enough seen.
+        """
         known = known_keys(self._sessions, agent, role)
         if not any(self._sessions[key] >= SESSIONS_MIN for key in known):
             return 0.0

@@ -156,7 +156,7 @@ class Prior:
         self.everybody = Fit(np.exp(logs.mean(axis=0)), self._dispersion + spread)
 
     def drawn(self, peaks: Floats, towards: Fit) -> Fit:
-        """A cohort's fit, drawn towards the broader one's."""
+        """A cohort's fit, drawn towards the broader one's; `peaks` of shape (sessions, classes, horizons)."""
         n = len(peaks)
         log_mean = (n * np.log(_mean(peaks)) + self._weight * np.log(towards.mean)) / (n + self._weight)
         dispersion = (n * _dispersion(peaks) + PRIOR_SESSIONS * self._dispersion) / (n + PRIOR_SESSIONS)
@@ -177,7 +177,10 @@ def _dispersion(peaks: Floats) -> Floats:
 
 
 def limits_of(fits: Sequence[Fit], highest: Floats, tails: Sequence[float] = TAILS) -> Floats:
-    """Quantiles of the negative binomial; shape (tails, cohorts, classes, horizons)."""
+    """Quantiles of the negative binomial, of shape (tails, cohorts, classes, horizons).
+
+    `highest`: what each cohort was seen to reach, of shape (cohorts, classes, horizons): no limit is less.
+    """
     mean = np.array([fit.mean for fit in fits])
     size = 1.0 / np.maximum(np.array([fit.dispersion for fit in fits]), DISPERSION_MIN)
     pairs, back = np.unique(np.stack([mean.ravel(), size.ravel()]), axis=1, return_inverse=True)

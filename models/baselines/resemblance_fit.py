@@ -1,7 +1,8 @@
 """Weighs what tells hijacked sessions from honest ones, with scikit-learn's logistic regression.
 
 A session is as odd as its oddest act, and which act that is depends on the weights: so both are found in
-turn (a session is a bag of acts, of which one gave it its label).
+turn (a session is a bag of acts, of which one gave it its label: multiple-instance learning, by the turns of
+MI-SVM, Andrews et al. 2003).
 """
 
 from collections import Counter
@@ -52,7 +53,10 @@ class Fitted:
         self.model = self._fit(bags)
 
     def design(self, acts: Floats, agents: Sequence[str]) -> Floats:
-        """Ratios in spreads, once for everybody and once in the place of the agent."""
+        """Ratios in spreads, once for everybody and once in the place of the agent.
+
+        `acts`: of shape (acts, `RATIOS`), `agents` says whose; to (acts, `RATIOS` · (1 + agents)).
+        """
         scaled = (acts - self._mean) / self._spread
         wide = np.zeros((len(acts), RATIOS * (1 + len(self.agents))))
         wide[:, :RATIOS] = scaled
