@@ -2,18 +2,20 @@
 
 import os
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 import msgspec
 from msgspec import Meta, Struct
 
 from detectors.policy import Policy, read_policy
-from models.errors import PolicyError, RegistryError, SettingsError
+from models.errors import InputError, PolicyError, RegistryError, SettingsError
 from models.registry import EMPTY, Content, Registry, read_registry
 from stream.configuration.yaml_places import twice
+
+T = TypeVar("T")
 
 PREFIX = "CHAINBRAKE_"
 ELSEWHERE = ("gateway_host", "gateway_port")
@@ -177,41 +179,30 @@ def _is_service_link(name: str, value: str) -> bool:
 
 
 def load_policy(path: str) -> Policy:
-    """The policy at a path; the defaults for an empty one."""
-    if not path:
-        return Policy()
-    try:
-        content = Path(path).read_bytes()
-    except OSError as error:
-        raise PolicyError(f"{path}: {error.strerror}") from error
-    if fault := twice(content):
-        raise PolicyError(f"{path}:{fault}")
-    try:
-        return read_policy(content, Path(path))
-    except PolicyError as error:
-        raise PolicyError(_located(path, content, error, Policy)) from error
+    """The policy at a path; the defaults for an empty one. Raises `PolicyError`."""
+    return _read(path, read_policy, PolicyError, Policy) if path else Policy()
 
 
 def load_registry(path: str) -> Registry:
-    """The registry at a path; an empty one for none."""
-    if not path:
-        return EMPTY
+    """The registry at a path; an empty one for none. Raises `RegistryError`."""
+    return _read(path, read_registry, RegistryError, Content) if path else EMPTY
+
+
+def _read(path: str, read: Callable[[bytes, Path], T], wrong: type[InputError], kind: type) -> T:
+    """A file that people write: what is wrong is told with its line and column."""
     try:
         content = Path(path).read_bytes()
     except OSError as error:
-        raise RegistryError(f"{path}: {error.strerror}") from error
+        raise wrong(f"{path}: {error.strerror}") from error
     if fault := twice(content):
-        raise RegistryError(f"{path}:{fault}")
+        raise wrong(f"{path}:{fault}")
     try:
-        return read_registry(content, Path(path))
-    except RegistryError as error:
-        raise RegistryError(_located(path, content, error, Content)) from error
+        return read(content, Path(path))
+    except wrong as error:
+        from stream.configuration.yaml_faults import located  # noqa: PLC0415 - mistakes are rare
 
-
-def _located(path: str, content: bytes, error: Exception, kind: type) -> str:
-    from stream.configuration.yaml_faults import located  # noqa: PLC0415 - only whoever makes a mistake needs it
-
-    return located(path, content, str(error).removeprefix(f"{path}: "), kind)
+        said = str(error).removeprefix(f"{path}: ")
+        raise wrong(located(path, content, said, kind)) from error
 
 
 def user_folder(variable: str, below_home: str, setting: str) -> Path:
