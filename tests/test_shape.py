@@ -27,6 +27,7 @@ from models.baselines.shape import (
     TARGETS,
     Figures,
     different,
+    doublings,
     mark_of,
     take_in,
     vector_of,
@@ -92,7 +93,8 @@ def test_the_forest_says_what_scikit_learn_says(count: int) -> None:
 def test_one_point_and_many_points_are_judged_alike() -> None:
     """To the bit: limits are learned from many at once, and compared with one at a time."""
     forest, asked = exported(fitted(points(1))), points(3)
-    assert [forest.oddness(row) for row in asked.tolist()] == forest.oddness_of(asked).tolist()
+    trees = forest.trees()
+    assert [trees.oddness(row) for row in asked.tolist()] == forest.oddness_of(asked).tolist()
 
 
 def test_the_same_sessions_give_the_same_forest() -> None:
@@ -126,7 +128,7 @@ def test_an_intact_forest_has_no_fault() -> None:
     assert faults(model().counts.forest, len(FEATURES)) == ""
     leaf = Forest(roots=[0], feature=[-1], threshold=[0], right=[0], length=[1.0], expected=1.0)
     assert faults(leaf, len(FEATURES)) == ""
-    assert leaf.oddness([0] * len(FEATURES)) == 50.0
+    assert leaf.trees().oddness([0] * len(FEATURES)) == 50.0
 
 
 @pytest.mark.slow
@@ -244,6 +246,14 @@ def test_figures_stay_bounded_and_features_finite(acts: list[tuple[str, int, int
         assert all(abs(value) <= FEATURE_MAX for value in vector)
     assert len(figures) == 14
     assert all(0 <= figure < 2**64 for figure in figures)
+
+
+@pytest.mark.parametrize("times", [0, 1, 7, 1_022, 1_023, 1_024, 5_000, 10**9])
+def test_doublings_go_on_where_the_table_ends(times: int) -> None:
+    """However often something was done, it is told by the same arithmetic."""
+    figures = [0, 0, times, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0]
+    secret_reads, exchanges = vector_of(figures, 0, 0)[1], vector_of(figures, 0, 0)[5]
+    assert (secret_reads, exchanges) == (doublings(times), doublings(1))
 
 
 def test_hours_and_names_are_no_part_of_a_shape() -> None:

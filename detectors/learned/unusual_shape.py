@@ -55,25 +55,30 @@ class UnusualShape(Detector):
         return inspect(session, workflow, event, step) if inspect is not None else None
 
     def _judged(self, session: Session, event: Operation) -> Noticed | None:
-        shapes, expected = self._shapes, self._expected
-        if shapes is None or expected is None:
+        shapes, expecting = self._shapes, self._expected
+        if shapes is None or expecting is None:
             return None
-        expectation = expected.by(session, event).surprise
+        expected = expecting.by(session, event)
+        center = expected.center
+        if center is None:
+            center = expected.center = shapes.center(expected.surprise.keys)
+        vector = vector_of(session.shape, session.started_ms, event.at_ms)
+        if center.is_near(vector):  # as nine in ten are: what the limit is need not be known
+            return None
+        expectation = expected.surprise
         limit = expectation.limits(self._share).shape
         if limit is None:
             return None
-        vector = vector_of(session.shape, session.started_ms, event.at_ms)
-        found = shapes.oddness(expectation.keys, vector)
+        found = shapes.oddness_at(center.distances(vector))
         if found <= limit:
             return None
         span = (self._settings.confidence, self._settings.confidence_sure)
         sure, told = certainty(expectation, "shape", found, self._share, span)
-        distances = shapes.center(expectation.keys).distances(vector)
         return Noticed(
             detector=self.name,
             confidence=sure,
             reason=f"{event.operation} gives the session a shape of oddness {found:.1f} of 100, "
-            f"by {_named(distances)}; the limit of this job is {limit:.1f}{told}",
+            f"by {_named(center.distances(vector))}; the limit of this job is {limit:.1f}{told}",
             evidence=(event.id,),
             grade=event.grade,
             tags=self.tags,

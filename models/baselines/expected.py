@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 from models.baselines.pace import Limits, Pace, PaceModel
+from models.baselines.shape_model import Center
 from models.baselines.surprise import Expectation, SurpriseModel
 from models.event import Operation
 from models.session import Session
@@ -17,12 +18,14 @@ Asked = tuple[float, ...]
 class Expected:
     """Of one agent in one role."""
 
-    __slots__ = ("_asked", "_known", "_limits", "pace", "surprise")
+    __slots__ = ("_asked", "_known", "_limits", "center", "pace", "surprise")
 
     def __init__(self, pace: Pace | None, surprise: Expectation) -> None:
         self.pace = pace
         """None is "not enough seen"."""
         self.surprise = surprise
+        self.center: Center | None = None
+        """What is usual for the shape of a session; None while nobody asked."""
         self._known: dict[Asked, Limits | None] = {}
         """By what was asked: each policy asks for one thing."""
         self._asked: Asked | None = None
@@ -40,7 +43,7 @@ class Expected:
 
 
 class Expecting:
-    """Of all of them. Several ask about each event, with the very same names: the last answer is at hand."""
+    """Of all of them. Several ask about each event: the last answer is at hand."""
 
     def __init__(self, paces: PaceModel, surprise: SurpriseModel) -> None:
         self._paces = paces
@@ -49,8 +52,6 @@ class Expecting:
         """What operations of a kind are called in a sequence."""
         self._by_role: dict[str, dict[str, Expected]] = {}
         self._count = 0
-        self._agent = self._role = "\x1f"
-        """Asked for last, and the answer."""
         self.event: Operation | None = None
         """The operation about which was asked last."""
         self.last = Expected(None, surprise.expectation("", ""))
@@ -69,21 +70,18 @@ class Expecting:
             agent = session.agent
         if role == session.agent_role:
             role = session.agent_role
-        found = self.of(agent, role)
-        self.event = event
+        agents = self._by_role.get(role)  # `of`, without the call
+        found = agents.get(agent) if agents is not None else None
+        if found is None:
+            found = self._made(agent, role)
+        self.event, self.last = event, found
         return found
 
     def of(self, agent: str, role: str) -> Expected:
         """What is expected of an agent in a role; either may be empty."""
-        self.event = None
-        if agent is self._agent and role is self._role:
-            return self.last
         agents = self._by_role.get(role)
         found = agents.get(agent) if agents is not None else None
-        if found is None:
-            found = self._made(agent, role)
-        self._agent, self._role, self.last = agent, role, found
-        return found
+        return found if found is not None else self._made(agent, role)
 
     def _made(self, agent: str, role: str) -> Expected:
         if self._count >= KNOWN_MAX:

@@ -4,13 +4,11 @@ Learned by scikit-learn (`models/baselines/forest_learning.py`), evaluated here:
 many at once with numpy, both adding the trees up in the same order, so that they say the same to the bit.
 """
 
-from collections.abc import Sequence
-
 import numpy as np
 from msgspec import Struct
 from numpy.typing import NDArray
 
-from models.baselines.forest_walk import steps_in
+from models.baselines.forest_walk import Trees
 
 Floats = NDArray[np.float64]
 Whole = NDArray[np.int64]
@@ -36,13 +34,12 @@ class Forest(Struct, kw_only=True):
     expected: float
     """Steps to tell any one of a sample apart, over all trees: what `length` is measured by."""
 
-    def oddness(self, vector: Sequence[int]) -> float:
-        """0 to 100: 100 · 2^(-steps / expected). About 50 is as usual as can be; above 60 stands out."""
-        steps = steps_in(self.roots, self.feature, self.threshold, self.right, self.length, vector)
-        return float(100.0 * 2.0 ** (-steps / self.expected))
+    def trees(self) -> Trees:
+        """As they are walked for one vector, a list of whole numbers."""
+        return Trees(self.roots, self.feature, self.threshold, self.right, self.length, self.expected)
 
     def oddness_of(self, vectors: Whole) -> Floats:
-        """The same of many vectors: of shape (vectors, features), one number each."""
+        """What `Trees.oddness` says, of many vectors: of shape (vectors, features), one number each."""
         feature, threshold, right = (np.array(told) for told in (self.feature, self.threshold, self.right))
         length = np.array(self.length)
         rows = np.arange(len(vectors))

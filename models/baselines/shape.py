@@ -6,7 +6,7 @@ denial, and whenever such operations have become four times as many. Documented 
 """
 
 from math import log, log2
-from typing import Final
+from typing import Any, Final
 from zlib import crc32
 
 from models.event import GAINS, OpClass, Operation, Outcome, SystemKind
@@ -127,25 +127,25 @@ def take_in(figures: Figures, mark: Mark, event: Operation) -> bool:
 
 def vector_of(figures: Figures, started_ms: int, at_ms: int) -> Vector:
     """The shape as it is now: doublings and numbers, each in quarters."""
-    looks, gains, kinds = figures[0] + figures[1], figures[GAINED], figures[KINDS]
-    classes = figures[: len(COUNTED)]
-    counted = sum(classes)  # nothing that is counted is more
-    doubled = _DOUBLINGS.__getitem__ if counted < len(_DOUBLINGS) else doublings
-    looked_ms = figures[LOOKED_MS] or started_ms
-    looked, gained = doubled(looks), doubled(gains)
-    lasted_ms, ago_ms = at_ms - started_ms, at_ms - looked_ms
+    looked, asked, read, mapped, changed, trusted, minted, guarded, exchanged, *rest = figures
+    denied, gains, kinds, targets, looked_ms = rest
+    looks, grants = looked + asked, mapped + changed + trusted
+    counted = looks + read + grants + minted + guarded + exchanged  # nothing that is counted is more
+    doubled: Any = _DOUBLINGS if counted < len(_DOUBLINGS) else _FURTHER
+    looks, gains = doubled[looks], doubled[gains]
+    lasted_ms, ago_ms = at_ms - started_ms, at_ms - (looked_ms or started_ms)
     return (
-        looked,
-        doubled(figures[2]),
-        doubled(figures[3] + figures[4] + figures[5]),
-        doubled(figures[6]),
-        doubled(figures[7]),
-        doubled(figures[8]),
-        STEPS * (len(COUNTED) - classes.count(0)),
-        _TARGETS[figures[TARGETS].bit_count()],
+        looks,
+        doubled[read],
+        doubled[grants],
+        doubled[minted],
+        doubled[guarded],
+        doubled[exchanged],
+        STEPS * (DENIED - figures[:DENIED].count(0)),
+        _TARGETS[targets.bit_count()],
         STEPS * kinds.bit_count(),
-        doubled(figures[DENIED]),
-        gained - looked,
+        doubled[denied],
+        gains - looks,
         doublings(lasted_ms / 1_000 / counted) if lasted_ms > 0 else 0,
         doublings(ago_ms / 1_000) if ago_ms > 0 else 0,
     )
@@ -162,5 +162,13 @@ def different(bits: int) -> float:
     return TARGET_BITS * log(TARGET_BITS / max(1, TARGET_BITS - bits))
 
 
+class _Further:
+    """In place of the table, for numbers beyond it."""
+
+    def __getitem__(self, number: int) -> int:
+        return doublings(number)
+
+
 _DOUBLINGS: Final = tuple(round(log2(1 + number) * STEPS) for number in range(1_024))
+_FURTHER: Final = _Further()
 _TARGETS: Final = tuple(doublings(different(bits)) for bits in range(TARGET_BITS + 1))

@@ -13,6 +13,7 @@ import numpy as np
 
 from models.baselines.cohorts import EVERYBODY
 from models.baselines.forest import Whole
+from models.baselines.forest_walk import Trees
 from models.baselines.shape import FEATURES, Vector
 from models.baselines.shape_counts import ShapeCounts, Usual
 
@@ -52,7 +53,7 @@ class Center:
 
     def is_near(self, vector: Vector) -> bool:
         """Whether every feature is as usual."""
-        for low, value, high in zip(self.low, vector, self.high, strict=True):  # noqa: SIM110 - on the hot path
+        for low, value, high in zip(self.low, vector, self.high):  # noqa: B905, SIM110 - on the hot path
             if not low <= value <= high:
                 return False
         return True
@@ -97,6 +98,8 @@ class ShapeModel:
     def __init__(self, counts: ShapeCounts) -> None:
         self.counts = counts
         self._centers: dict[tuple[str, ...], Center] = {}
+        self._trees: Trees | None = None
+        """Of the forest; None while no walk was asked for."""
         self._oddness: dict[Vector, float] = {}
 
     def center(self, keys: tuple[str, ...]) -> Center:
@@ -108,14 +111,17 @@ class ShapeModel:
         return known
 
     def oddness(self, keys: tuple[str, ...], vector: Vector) -> float:
-        """Of a shape in these cohorts, 0 to 100; looked up where it was asked before."""
+        """Of a shape in these cohorts, 0 to 100."""
         center = self.center(keys)
-        if center.is_near(vector):
-            return 0.0
-        distances = center.distances(vector)
+        return 0.0 if center.is_near(vector) else self.oddness_at(center.distances(vector))
+
+    def oddness_at(self, distances: Vector) -> float:
+        """Of a shape so far from what is usual; looked up where it was asked before."""
         known = self._oddness.get(distances)
         if known is None:
             if len(self._oddness) >= REMEMBERED_MAX:
                 self._oddness.clear()
-            known = self._oddness[distances] = self.counts.forest.oddness(distances)
+            if self._trees is None:
+                self._trees = self.counts.forest.trees()
+            known = self._oddness[distances] = self._trees.oddness(distances)
         return known
