@@ -59,7 +59,7 @@ class Resolver:
         self.holdings = Holdings()
         self.runs = Runs(registry)
         self.waiting = Waiting()
-        self.vouching = Vouching()
+        self.vouching = Vouching(registry)
         self._placer = Placer(registry)
         self.one_sided = OneSided(self._placer.witnesses, self.runs)
         self._delegations = Delegations(self.holdings, self.runs)

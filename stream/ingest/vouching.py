@@ -3,17 +3,20 @@
 An approval belongs to the session for which it was asked; the person who asked may act in another one, the
 account's own; where nobody says who asked, whichever person does just what was allowed. So may an agent whose
 credential nobody has traced to its run: then its own approvals follow it, and only then, since what one run
-was allowed is not another's. A commit belongs to whoever merged it; a controller applies it. What vouches is
+was allowed is not another's. A commit belongs to whoever merged it; a controller applies it. An incident
+belongs to the account that it was declared for; an approver gives that account its rights. What vouches is
 told again in the workflow of the act, before the act, once: so one workflow holds all that its judgement
 rests on.
 """
+
+from typing import TypeGuard
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from detectors.approvals import PAIRS
-from detectors.severity import JUDGED
-from models.attested import Registered
+from detectors.severity import JUDGED, listed
+from models.attested import Fact, Registered
 from models.event import (
     AnyEvent,
     Approval,
@@ -22,6 +25,7 @@ from models.event import (
     Operation,
     Registration,
 )
+from models.registry import EMPTY, Registry
 from models.session import known_by
 from stream.ingest.memory import Table
 
@@ -31,6 +35,8 @@ EACH_MAX = 8
 """Words for one of them; the oldest gives way."""
 TOLD_MAX = 16_384
 ID_MAX = 256
+
+EMERGENCIES = frozenset({Registered.INCIDENT, Registered.INCIDENT_CLOSED})
 
 Word = Approval | ApprovalRequest | Registration
 
@@ -44,7 +50,8 @@ class Words(Struct):
 class Vouching:
     """The words that may be needed elsewhere."""
 
-    def __init__(self) -> None:
+    def __init__(self, registry: Registry = EMPTY) -> None:
+        self._registry = registry
         self.words: Table[Words] = Table(Words, WORDS_MAX)
         self.told: Table[bool] = Table(bool, TOLD_MAX)
         """`<id of the word>\\0<workflow>`: told there."""
@@ -60,6 +67,10 @@ class Vouching:
             for target in event.targets:
                 if "/" in target:
                     self._keep(target.rpartition("/")[2], event)
+        elif isinstance(event, Registration) and event.what in EMERGENCIES:
+            over = event.what is Registered.INCIDENT_CLOSED
+            for name in (_closed(event.reference),) if over else event.targets:
+                self._keep(name, event)
 
     def for_act(self, event: AnyEvent, *, traced: bool = True) -> list[AnyEvent]:
         """What was said elsewhere of this act's author or target, told again where it happens.
@@ -69,14 +80,34 @@ class Vouching:
         if not isinstance(event, Operation) or event.op_class not in JUDGED:
             return []
         agent = "" if traced else event.agent
-        keys = dict.fromkeys((event.principal, event.target.rpartition("/")[2], agent))
+        gaining = event.facts.get(Fact.BENEFICIARY, "") if event.facts else ""
+        keys = dict.fromkeys((event.principal, event.target.rpartition("/")[2], agent, *listed(gaining)))
         return [
             told
             for key in keys
-            if key and (words := self.words.get(key.casefold())) is not None
-            for word in words.said
-            if _may_follow(word, event, traced=traced) and (told := self._told(word, event)) is not None
+            if key
+            for word in self._said(key)
+            if self._may_follow(word, event, traced=traced) and (told := self._told(word, event)) is not None
         ]
+
+    def _said(self, key: str) -> list[Word]:
+        """All that was said for it; of an incident, too, that it is over."""
+        words = self.words.get(key.casefold())
+        if words is None:
+            return []
+        incidents = [word for word in words.said if _is_emergency(word)]
+        over = [each for word in incidents for each in self._said(_closed(word.reference))]
+        return [*words.said, *over]
+
+    def _may_follow(self, word: Word, event: Operation, *, traced: bool) -> bool:
+        """An approval that does not say who asked follows people only: a run's is its own.
+
+        An incident follows those people who may approve: with whoever declared it that makes two.
+        """
+        person = not traced and event.agent in ("", event.principal)
+        if isinstance(word, Registration):
+            return word.what not in EMERGENCIES or (person and self._registry.may_approve(event.principal))
+        return bool(word.requested_by) or person
 
     def _keep(self, key: str, word: Word) -> None:
         known = self.words.get(key.casefold()) or Words([])
@@ -104,7 +135,10 @@ def _named(target: str) -> dict[str, None]:
     return dict.fromkeys(name for part in PAIRS.split(target) if (name := part.rpartition("/")[2].strip()))
 
 
-def _may_follow(word: Word, event: Operation, *, traced: bool) -> bool:
-    """An approval that does not say who asked follows people only: a run's is its own."""
-    asked = not isinstance(word, Approval | ApprovalRequest) or word.requested_by
-    return bool(asked) or (not traced and event.agent in ("", event.principal))
+def _closed(reference: str) -> str:
+    """Under which the end of an incident is kept."""
+    return f"over {reference}"
+
+
+def _is_emergency(word: Word) -> TypeGuard[Registration]:
+    return isinstance(word, Registration) and word.what is Registered.INCIDENT

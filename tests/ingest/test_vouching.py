@@ -2,7 +2,10 @@
 
 from typing import Any
 
+import pytest
+
 from models.event import Approval, ApprovalRequest, Registration
+from models.registry import Content, Registry
 from stream.ingest.vouching import EACH_MAX, Vouching
 from tests.builders import AGENT, approval, at, op, registered
 
@@ -11,7 +14,8 @@ ASKED: dict[str, Any] = {"requested_by": "ann@example.org", "decided_by": "bob@e
 
 def act(seconds: float, **changed: Any) -> Any:
     """Ann changes something, in her own session."""
-    return op("V", seconds, principal="ann@example.org", workflow="w9", session="s9", **changed)
+    fields = {"principal": "ann@example.org", "workflow": "w9", "session": "s9"}
+    return op("V", seconds, **(fields | changed))
 
 
 def test_an_approval_follows_whoever_asked_for_it() -> None:
@@ -76,6 +80,51 @@ def test_where_nobody_says_who_asked_a_person_who_does_just_that_is_told() -> No
     assert vouching.for_act(act(10, **{**person, "target": "Reader"}), traced=False) == []
     (told,) = vouching.for_act(act(10, **person), traced=False)
     assert (told.workflow, told.session) == ("w9", "s9")
+
+
+def raised(seconds: float, **changed: Any) -> Any:
+    """The emergency account is given rights, by Ann, in her own session."""
+    facts = {"beneficiary": "breakglass"}
+    return act(seconds, **({"agent": "ann@example.org", "facts": facts, "target": "role/owner"} | changed))
+
+
+def declared(seconds: float, what: str = "incident", **changed: Any) -> Registration:
+    """An incident, for the emergency account and in its session; or the end of it."""
+    return registered(what, seconds, "inc-1", **({"targets": ("breakglass",), "session": "s3"} | changed))
+
+
+def test_an_incident_follows_the_approver_who_gives_its_account_rights() -> None:
+    """Whoever declared it and whoever acts are two; and that it is over follows, too."""
+    vouching = Vouching(Registry(Content(approvers=("ann@example.org",))))
+    vouching.hear(declared(-60))
+    (told,) = vouching.for_act(raised(0), traced=False)
+    assert isinstance(told, Registration)
+    assert (told.what, told.workflow, told.session) == ("incident", "w9", "s9")
+    assert vouching.for_act(raised(1), traced=False) == []
+    vouching.hear(declared(5, "incident_closed", targets=()))
+    (over,) = vouching.for_act(raised(10), traced=False)
+    assert isinstance(over, Registration)
+    assert (over.what, over.reference) == ("incident_closed", "inc-1")
+    fresh = vouching.for_act(raised(11, workflow="w8"), traced=False)
+    assert [word.what for word in fresh if isinstance(word, Registration)] == ["incident", "incident_closed"]
+
+
+@pytest.mark.parametrize(
+    ("changed", "traced"),
+    [
+        ({"principal": "eve@example.org", "agent": "eve@example.org"}, False),
+        ({"agent": AGENT}, False),
+        ({}, True),
+        ({"facts": {"beneficiary": "svc-reports"}}, False),
+        ({"at_ms": at(-90)}, False),
+    ],
+    ids=["who may not approve", "an agent", "a run", "another account", "before it was declared"],
+)
+def test_an_incident_follows_nobody_else(changed: dict[str, Any], *, traced: bool) -> None:
+    """An agent's act in an emergency is nobody's word but its own."""
+    vouching = Vouching(Registry(Content(approvers=("ann@example.org",))))
+    vouching.hear(declared(-60))
+    assert vouching.for_act(raised(0, **changed), traced=traced) == []
 
 
 def test_a_flood_of_words_for_one_person_keeps_the_newest() -> None:
