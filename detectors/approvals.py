@@ -1,6 +1,7 @@
 """Whether a change was approved: that very change, by somebody else, after a human pause, once."""
 
 import re
+from collections.abc import Callable
 from functools import lru_cache
 
 from detectors.naming import (
@@ -11,7 +12,7 @@ from detectors.naming import (
     subject,
 )
 from detectors.policy import ApprovalSettings
-from models.event import Grade
+from models.event import Grade, OpClass
 from models.session import Step, Workflow, called, known_by
 from models.words import Grant, Vouched
 
@@ -23,6 +24,10 @@ BRANCH = "@refs/heads/"
 """Before a branch's name, where it is written in full behind its repository."""
 OPAQUE = re.compile(r"(?<=/)[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}(?=/|$)")
 """An id in a path, which nobody who approves would write."""
+LET_IN = re.compile(r"(?<!\d)\d{12}(?!\d)|(?:https?://|oidc-provider/)[\w.-]+(?:/[\w.-]+)*")
+"""An account or issuer in an approval of a trust: it names all that are let in, then, or it is of another."""
+OWN_ARN = re.compile(r"arn:[\w-]*:[\w-]*:[\w-]*:\d{12}:[\w/+=.@-]+")
+OUTSIDER = re.compile(r"\d{12}|[\w-]+(?:\.[\w-]+)+(?:/.*)?")
 WORDS = re.compile(r"[a-z]{6,}")
 """The words of an operation that could name a kind of thing; `add`, `update` and `to` do not."""
 NAME_WHOLE_MIN = 8
@@ -155,10 +160,18 @@ def _names(resource: str, step: Step) -> bool:
         return True
     if step.thing and said.replace(BRANCH, "@") == step.thing.casefold():
         return True
+    granted = step.granted
+    if step.op_class is OpClass.TRUST_CHANGE and not LET_IN.search(OWN_ARN.sub(_but(step.target), resource)):
+        granted = tuple(each for each in granted if not OUTSIDER.fullmatch(each))  # it says nothing of them
     named = bool(step.target) and all(
-        _stands_in(resource, wanted) for wanted in (step.target, *(step.granted or step.gainers))
+        _stands_in(resource, wanted) for wanted in (step.target, *(granted or step.gainers))
     )
     return named and not _for_another(resource, step)
+
+
+def _but(target: str) -> Callable[[re.Match[str]], str]:
+    """Leaves the full id of the target out: its account is not let in."""
+    return lambda found: "" if same_thing(found[0], target) else found[0]
 
 
 def _for_another(resource: str, step: Step) -> bool:

@@ -3,10 +3,11 @@
 from typing import Any, Final
 
 from detectors.severity import listed
-from models.attested import Fact
-from models.event import Operation
+from models.attested import Effect, Fact
+from models.event import OpClass, Operation
 from models.session import Session, Step
 
+TRUST_CHANGE: Final = OpClass.TRUST_CHANGE
 NAMES_MAX: Final = 16_384
 """Forgotten as a whole when full: names come with the events, so they may be any."""
 
@@ -21,11 +22,13 @@ def shared(text: str) -> str:
 
 
 def strengthened(event: Operation) -> tuple[tuple[str, ...], tuple[str, ...], str]:
-    """Who gains by an operation, what they gain, and the full id of what gives it, as its record says."""
+    """Who gains by an operation, what they gain or who is let in, and the full id of what gives it."""
     facts = event.facts
     if not facts:
         return (), (), ""
     gainers, granted = listed(facts.get(Fact.BENEFICIARY, "")), listed(facts.get(Fact.GRANTED, ""))
+    if event.op_class is TRUST_CHANGE and Effect.TRUST_PATH in event.effects:
+        granted += listed(facts.get(Fact.FOREIGN_ACCOUNT, "")) + listed(facts.get(Fact.ISSUER, ""))
     return gainers, granted, facts.get(Fact.THING, "")
 
 

@@ -69,7 +69,7 @@ class Step(Struct, frozen=True, array_like=True, gc=False):
     gainers: tuple[str, ...] = ()
     """Who gains, by platform names."""
     granted: tuple[str, ...] = ()
-    """What they gain: an approval of the change must name it, or whoever gains."""
+    """What they gain, or who is let in: an approval of the change must name it, or whoever gains."""
     warrant: str = ""
     """What vouched for it when it was judged."""
     act: str = ""

@@ -3,7 +3,7 @@
 from typing import Any
 
 from models.attested import Effect
-from models.event import AnyEvent, Grade, OpClass, Operation
+from models.event import AnyEvent, Approval, Grade, OpClass, Operation
 from tests.builders import Stories, approval, op, registered, told
 
 RUN = {
@@ -32,6 +32,24 @@ def op_for(user: str) -> Operation:
 
 
 OWNER = op_for("eve@example.org")
+
+ARN = "arn:aws:iam::222200001111:role/app"
+TRUST = (Effect.TRUST_PATH,)
+TWO = ("999900001111", "999900002222")
+
+
+def let_in(*accounts: str) -> Operation:
+    """A role is opened to accounts."""
+    return op("T", 0, effects=TRUST, facts={"foreign_account": ",".join(accounts)})
+
+
+def trusted(*whom: str) -> Approval:
+    """That was allowed for these, as a policy says it."""
+    policy = "".join(f' {{"Principal": "{each}"}}' for each in whom)
+    return approval(-10, operation="iam:UpdateAssumeRolePolicy", target=f"role/app:{policy}")
+
+
+LET_IN = let_in(TWO[1])
 
 
 def _looked(*kinds: str, gap_s: float = 60) -> list[AnyEvent]:
@@ -76,6 +94,12 @@ FIRES: Stories = {
         "a login by password alone": [op("C", 0, **PASSWORD)],
     },
     "unapproved_change": {
+        "approved was the trust of another account": [trusted(*TWO[:1]), LET_IN],
+        "approved was one account, and two are let in": [trusted(*TWO[:1]), let_in(*TWO)],
+        "approved was another issuer": [
+            trusted("https://login.example.org"),
+            op("T", 0, effects=TRUST, facts={"issuer": "login.example.net"}),
+        ],
         "approved was the same role for somebody else": [
             approval(-10, target="owner:ann@example.org"),
             OWNER,
@@ -160,6 +184,20 @@ MUST_NOT: Stories = {
         "it was refused": [op("L", 0, outcome="denied", **OPENED)],
     },
     "unapproved_change": {
+        "approved were just these accounts": [trusted(*TWO), let_in(*TWO)],
+        "approved was the trust, and nothing said of whom": [trusted("see the ticket"), LET_IN],
+        "by the role's full id, which has its own account": [
+            approval(
+                -10,
+                operation="iam:UpdateAssumeRolePolicy",
+                target=f"{ARN}, as agreed",
+            ),
+            LET_IN,
+        ],
+        "approved was this issuer": [
+            trusted("oidc-provider/login.example.net"),
+            op("T", 0, effects=TRUST, facts={"issuer": "login.example.net"}),
+        ],
         "approved was the role for just her": [approval(-10, target="owner:eve@example.org"), OWNER],
         "by her name": [approval(-10, target="owner -> Eve Miller"), op_for("eve.miller@example.org")],
         "for an id, which says nothing of a name": [

@@ -16,6 +16,7 @@ from typing import TypedDict
 import msgspec
 from msgspec import Struct
 
+from detectors.approvals import LET_IN
 from models.attested import Fact, Registered
 from models.cloudevent import read_line
 from models.command import stable_id
@@ -63,6 +64,9 @@ PREFIXES = ("okta", "entra", "azure", "gcp", "vault", "k8s", "kubernetes", "keyc
 
 DIGEST = re.compile(r"sha256:([0-9a-f]{64})")
 """What approval services sign: SHA-256 of `<action>|<resource>`. Other forms are kept, not checked."""
+
+LET_IN_MAX = 128
+"""Characters of a long resource that are left for them."""
 
 GRANTED = frozenset({"granted", "grant", "approved", "approve", "accepted", "allowed"})
 """What approval services call a yes."""
@@ -196,12 +200,15 @@ def operation_of(action: str, resource: str) -> str:
 def target_of(resource: str) -> str:
     """What an approval is for, as it is written; of what is too long, the beginning and a hash of the whole.
 
-    Else it would cover whatever begins alike: a resource may be a role with its whole trust policy.
+    Else it would cover whatever begins alike: a resource may be a role with its whole trust policy. Accounts
+    and issuers in it are kept, since they are compared with those that are let in.
     """
     if len(resource) <= NAME_MAX:
         return required(resource, "resource")
     whole = stable_id(resource)
-    return f"{resource[: NAME_MAX - len(whole) - 1]}~{whole}"
+    let_in = " ".join(dict.fromkeys(LET_IN.findall(resource)))
+    end = f"~{whole} {let_in}" if 0 < len(let_in) <= LET_IN_MAX else f"~{whole}"
+    return f"{resource[: NAME_MAX - len(end)]}{end}"
 
 
 def _approval_requested(head: Head, data: bytes) -> Sightings:
