@@ -1,15 +1,19 @@
-"""What all tests share: a terminal of one width, a Ctrl-C that is heard, folders of their own."""
+"""What all tests share: a terminal of one width, a Ctrl-C that is heard, folders of their own, no hurry."""
 
 import os
 import signal
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from stream.configuration.keys import DEVELOPMENT, private_pem
 from tests.builders import PRIVATE
 
 os.environ["COLUMNS"] = "200"  # whatever the terminal is like, and whether there is one
+# The machine is shared: that an example takes long says nothing.
+settings.register_profile("chainbrake", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("chainbrake")
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     # A shell starts what runs in the background so; what we start would not hear Ctrl-C either, and hang.
     signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from detectors.asking import LOOKS_MAX, Asking, look_of
@@ -103,7 +103,6 @@ def names(inspects: tuple[Any, ...]) -> list[str]:
 
 
 @pytest.mark.parametrize("registry", REGISTRIES, ids=["empty", "full"])
-@settings(deadline=None)  # the first example trains a baseline
 @given(looks=fields, rest=others)
 def test_whoever_is_not_concerned_says_and_remembers_nothing(
     registry: Registry, looks: dict[str, Any], rest: dict[str, Any]

@@ -243,7 +243,7 @@ def test_with_the_end_it_is_the_same() -> None:
     st.sampled_from([(31, 0.05), (58, 0.05), (150, 0.01), (60, 0.02), (60, 0.01)]),
     st.sampled_from([0, 2]),
 )
-@settings(max_examples=40, deadline=None, derandomize=True)
+@settings(max_examples=40, derandomize=True)
 def test_the_p_value_knows_what_was_lent(seed: int, told_of: tuple[int, float], beyond_live: int) -> None:
     """It is at most the budget just when a score exceeds its limit, whoever that is from."""
     draw, (sessions, share) = np.random.default_rng(seed), told_of
@@ -263,7 +263,7 @@ def test_the_p_value_knows_what_was_lent(seed: int, told_of: tuple[int, float], 
     st.tuples(*[st.integers(0, 7)] * 3),
     st.sampled_from([0.1, 0.2, 0.34, 0.5]),
 )
-@settings(max_examples=200, deadline=None, derandomize=True)
+@settings(max_examples=200, derandomize=True)
 def test_of_any_sessions_no_more_than_the_budget_exceed_the_limits_of_the_others(
     honest: list[tuple[int, int, int]], last: tuple[int, int, int], share: float
 ) -> None:
@@ -288,7 +288,7 @@ def told3(sessions: Sessions) -> dict[str, list[float]]:
 
 
 @given(st.integers(0, 2**32 - 1), st.sampled_from([0.01, 0.02, 0.05, 0.1, 0.3]))
-@settings(max_examples=40, deadline=None, derandomize=True)
+@settings(max_examples=40, derandomize=True)
 def test_the_p_value_is_the_smallest_budget_that_alarms(seed: int, share: float) -> None:
     """A session's p-value is at most a share just when one of its scores exceeds that share's limit."""
     draw = np.random.default_rng(seed)

@@ -24,7 +24,7 @@ from models.session import Workflow
 from stream.configuration.rule_files import load_declared
 from tests.builders import START_MS, approval, delegation, end, op, release, trained
 
-LAW = settings(max_examples=80, deadline=None, derandomize=True)
+LAW = settings(max_examples=80, derandomize=True)
 SOME = 5
 
 Heard = list[Command | Finding]

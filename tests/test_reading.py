@@ -22,7 +22,7 @@ ONE_OF_EACH: list[AnyEvent] = [
     end(0),
 ]
 STRUCTURED = [("content-type", b"application/cloudevents+json")]
-LAW = settings(max_examples=150, deadline=None, derandomize=True)
+LAW = settings(max_examples=150, derandomize=True)
 
 values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20) | st.just(10**400),

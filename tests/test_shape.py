@@ -57,7 +57,7 @@ from tests.builders import (
 )
 from tests.test_baseline import PATH, changed
 
-LAW = settings(max_examples=60, deadline=None, derandomize=True)
+LAW = settings(max_examples=60, derandomize=True)
 SHAPE = msgspec.structs.replace(only("unusual_shape"), wrong_stops_per_1000_sessions=20.0)
 ODD = told("S@30 C@31 L@32 T@33", agent_role=FAST)
 

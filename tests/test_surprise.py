@@ -33,7 +33,7 @@ from tests.builders import (
     trained,
 )
 
-LAW = settings(max_examples=60, deadline=None, derandomize=True)
+LAW = settings(max_examples=60, derandomize=True)
 
 rows = st.lists(
     st.dictionaries(st.sampled_from("abcd"), st.integers(1, 50), max_size=4), min_size=1, max_size=6

@@ -23,7 +23,7 @@ from tests.builders import op
 from tests.chains.by_hand import completing
 from tests.chains.hosting import judging
 
-LAW = settings(max_examples=300, deadline=None, derandomize=True)
+LAW = settings(max_examples=300, derandomize=True)
 LETTERS = {"discovery": "D", "secret_read": "S", "exchange": "X"}
 CLASSES = tuple(LETTERS)
 

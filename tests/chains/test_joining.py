@@ -33,7 +33,7 @@ from tests.chains.test_sigma_by_hand import Correlation, correlations, hosted
 from tests.chains.test_sigma_by_hand import completing as correlated
 from tests.chains.test_sigma_by_hand import logs as sigma_logs
 
-LAW = settings(max_examples=150, deadline=None, derandomize=True)
+LAW = settings(max_examples=150, derandomize=True)
 
 OVER = """
 name: mine

@@ -12,7 +12,7 @@ from detectors.chains.registers import TAIL_MAX, Machine
 from detectors.chains.shape import Absence, Bond, Shape, Stage
 from models.session import Hit, Step, Track
 
-LAW = settings(max_examples=200, deadline=None, derandomize=True)
+LAW = settings(max_examples=200, derandomize=True)
 LONG_MS = 1_000_000
 VALUES = ("a", "b", "")
 

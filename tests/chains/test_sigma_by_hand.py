@@ -14,7 +14,7 @@ from models.event import Operation
 from tests.chains.sigma_rules import act, loaded
 from tests.chains.test_by_hand import found_by
 
-LAW = settings(max_examples=300, deadline=None, derandomize=True)
+LAW = settings(max_examples=300, derandomize=True)
 
 EXTENDED = {
     "a and b": [("ab", "")],

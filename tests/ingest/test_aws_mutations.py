@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from models.errors import UnreadableEventError
@@ -81,7 +81,7 @@ def replaced(value: Any, path: tuple[Any, ...], by: Any) -> Any:
 
 
 @pytest.mark.corpus
-@settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=EXAMPLES)
 @given(st.data())
 def test_a_record_with_something_else_anywhere_is_read_or_refused(data: st.DataObject) -> None:
     """Wrong types, odd names, huge numbers, at any depth, in up to three places."""
@@ -92,7 +92,7 @@ def test_a_record_with_something_else_anywhere_is_read_or_refused(data: st.DataO
 
 
 @pytest.mark.corpus
-@settings(max_examples=EXAMPLES, deadline=None)
+@settings(max_examples=EXAMPLES)
 @given(st.sampled_from(SAMPLES), st.data())
 def test_bytes_cut_swapped_or_put_in_are_read_or_refused(sample: dict[str, Any], data: st.DataObject) -> None:
     """As a broken disk or a hostile sender would."""
