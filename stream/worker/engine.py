@@ -197,8 +197,9 @@ class Engine(Service):  # type: ignore[misc]  # mode is not typed
         """Ask both dependencies whether they are there."""
         if self._reader is None:
             return
-        self._note("redis", up=await self._store.ping())
-        full = await self._store.fullness()
+        answers = await self._store.ping()
+        self._note("redis", up=answers)
+        full = await self._store.fullness() if answers else None  # or the broker would wait twice
         if full is not None:
             metrics.STORE_FULLNESS.set(full)
         try:
