@@ -1,7 +1,6 @@
 """Whether a change was approved: that very change, by somebody else, after a human pause, once."""
 
 import re
-from collections.abc import Callable
 from functools import lru_cache
 
 from detectors.naming import (
@@ -12,6 +11,7 @@ from detectors.naming import (
     subject,
 )
 from detectors.policy import ApprovalSettings
+from detectors.steps import ANYBODY, OUTSIDER
 from models.event import Grade, OpClass
 from models.session import Step, Workflow, called, known_by
 from models.words import Grant, Vouched
@@ -26,8 +26,10 @@ OPAQUE = re.compile(r"(?<=/)[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}
 """An id in a path, which nobody who approves would write."""
 LET_IN = re.compile(r"(?<!\d)\d{12}(?!\d)|(?:https?://|oidc-provider/)[\w.-]+(?:/[\w.-]+)*")
 """An account or issuer in an approval of a trust: it names all that are let in, then, or it is of another."""
+TICKET = re.compile(r"/(?i:browse|changes?|incidents?|issues?|pulls?|requests?|tickets?|workitems)/[\w.-]+$")
+"""The end of an address where a change is discussed, and which is no issuer's."""
 OWN_ARN = re.compile(r"arn:[\w-]*:[\w-]*:[\w-]*:\d{12}:[\w/+=.@-]+")
-OUTSIDER = re.compile(r"\d{12}|[\w-]+(?:\.[\w-]+)+(?:/.*)?")
+ANYBODY_SAID = re.compile(r"\*|\b(?i:all(?:authenticated)?users|anybody|anyone|everybody|everyone)\b")
 WORDS = re.compile(r"[a-z]{6,}")
 """The words of an operation that could name a kind of thing; `add`, `update` and `to` do not."""
 NAME_WHOLE_MIN = 8
@@ -161,17 +163,18 @@ def _names(resource: str, step: Step) -> bool:
     if step.thing and said.replace(BRANCH, "@") == step.thing.casefold():
         return True
     granted = step.granted
-    if step.op_class is OpClass.TRUST_CHANGE and not LET_IN.search(OWN_ARN.sub(_but(step.target), resource)):
-        granted = tuple(each for each in granted if not OUTSIDER.fullmatch(each))  # it says nothing of them
+    if step.op_class is OpClass.TRUST_CHANGE and not _says_whom(resource, step):
+        granted = tuple(each for each in granted if each == ANYBODY or not OUTSIDER.fullmatch(each))
     named = bool(step.target) and all(
         _stands_in(resource, wanted) for wanted in (step.target, *(granted or step.gainers))
     )
     return named and not _for_another(resource, step)
 
 
-def _but(target: str) -> Callable[[re.Match[str]], str]:
-    """Leaves the full id of the target out: its account is not let in."""
-    return lambda found: "" if same_thing(found[0], target) else found[0]
+def _says_whom(resource: str, step: Step) -> bool:
+    """Whether an approval of a trust says who is let in: the account of what is opened is not."""
+    rest = OWN_ARN.sub(lambda found: "" if same_thing(found[0], step.target) else found[0], resource)
+    return any(named not in step.thing and not TICKET.search(named) for named in LET_IN.findall(rest))
 
 
 def _for_another(resource: str, step: Step) -> bool:
@@ -198,6 +201,8 @@ def _stands_in(resource: str, wanted: str) -> bool:
 
     People are called by login here and by name there: `ann.lee@example.org` and `Ann Lee` are one.
     """
+    if wanted == ANYBODY:
+        return ANYBODY_SAID.search(resource) is not None
     if any(same_thing(part, wanted) or same_thing(subject(part), wanted) for part in PARTS.split(resource)):
         return True
     if len(wanted) > NAME_WHOLE_MIN and stands_whole_in(wanted, resource):

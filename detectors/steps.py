@@ -1,5 +1,6 @@
 """From an operation to what is remembered of it."""
 
+import re
 from typing import Any, Final
 
 from detectors.severity import listed
@@ -8,6 +9,9 @@ from models.event import OpClass, Operation
 from models.session import Session, Step
 
 TRUST_CHANGE: Final = OpClass.TRUST_CHANGE
+ANYBODY: Final = "*"
+OUTSIDER: Final = re.compile(r"\*|\d{12}|[\w-]+(?:\.[\w-]+)+(?:/.*)?")
+"""Who is let in, as an approver could name them: anybody, an account, an issuer by its host, not its id."""
 NAMES_MAX: Final = 16_384
 """Forgotten as a whole when full: names come with the events, so they may be any."""
 
@@ -27,9 +31,14 @@ def strengthened(event: Operation) -> tuple[tuple[str, ...], tuple[str, ...], st
     if not facts:
         return (), (), ""
     gainers, granted = listed(facts.get(Fact.BENEFICIARY, "")), listed(facts.get(Fact.GRANTED, ""))
+    thing = facts.get(Fact.THING, "")
     if event.op_class is TRUST_CHANGE and Effect.TRUST_PATH in event.effects:
-        granted += listed(facts.get(Fact.FOREIGN_ACCOUNT, "")) + listed(facts.get(Fact.ISSUER, ""))
-    return gainers, granted, facts.get(Fact.THING, "")
+        outsiders = listed(facts.get(Fact.FOREIGN_ACCOUNT, "")) + listed(facts.get(Fact.ISSUER, ""))
+        granted += tuple(filter(OUTSIDER.fullmatch, outsiders))
+        account = facts.get(Fact.ACCOUNT, "")
+        if account and not thing:  # an approval may name it: it is not who is let in
+            thing = f"{account}/{event.target}"
+    return gainers, granted, thing
 
 
 def step_of(

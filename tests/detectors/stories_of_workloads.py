@@ -38,9 +38,9 @@ TRUST = (Effect.TRUST_PATH,)
 TWO = ("999900001111", "999900002222")
 
 
-def let_in(*accounts: str) -> Operation:
+def let_in(*accounts: str, **facts: str) -> Operation:
     """A role is opened to accounts."""
-    return op("T", 0, effects=TRUST, facts={"foreign_account": ",".join(accounts)})
+    return op("T", 0, effects=TRUST, facts={"foreign_account": ",".join(accounts)} | facts)
 
 
 def trusted(*whom: str) -> Approval:
@@ -99,6 +99,11 @@ FIRES: Stories = {
         "approved was another issuer": [
             trusted("https://login.example.org"),
             op("T", 0, effects=TRUST, facts={"issuer": "login.example.net"}),
+        ],
+        "approved was the trust, and it is opened to anybody": [trusted("see the ticket"), let_in("*")],
+        "approved was another account, and where to read about it": [
+            trusted(f"{TWO[0]}, https://tickets.example.org/browse/CHG-12"),
+            LET_IN,
         ],
         "approved was the same role for somebody else": [
             approval(-10, target="owner:ann@example.org"),
@@ -186,6 +191,16 @@ MUST_NOT: Stories = {
     "unapproved_change": {
         "approved were just these accounts": [trusted(*TWO), let_in(*TWO)],
         "approved was the trust, and nothing said of whom": [trusted("see the ticket"), LET_IN],
+        "but where to read about it": [trusted("https://tickets.example.org/browse/CHG-12"), LET_IN],
+        "but the account that the role is in": [
+            trusted("in 222200001111"),
+            let_in(TWO[1], account="222200001111"),
+        ],
+        "approved was that anybody is let in": [trusted("allUsers"), let_in("*")],
+        "approved was a login source by its name, which its record has by its id": [
+            trusted("https://sso.example.net"),
+            op("T", 0, effects=TRUST, facts={"issuer": "0oia1b2c3d4e5f6g7h8i"}),
+        ],
         "by the role's full id, which has its own account": [
             approval(
                 -10,
