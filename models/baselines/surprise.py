@@ -47,6 +47,7 @@ class Expectation:
         *(
             "_agent",
             "_asked",
+            "_backed",
             "_counts",
             "_job_sessions",
             "_limits",
@@ -81,6 +82,8 @@ class Expectation:
         self._symbol = shared.symbol
         self._counts = counts
         self._limits: dict[float, Limits] = {}
+        self._backed: dict[float, list[Backed | None]] = {}
+        """By share, too: a session beyond its limit asks with every event."""
         self._asked = -1.0
         """The share for which the limit of the score was asked last, and the limit."""
         self._score_limit: float | None = None
@@ -211,10 +214,13 @@ class Expectation:
         return Limits(haste=pooled.limits(share).haste) if pooled is not None else NO_LIMITS
 
     def _backing(self, share: float) -> list[Backed | None]:
-        together = self._counts.together
-        known = speaking(together.known, (EVERYBODY, *self.keys), share)
-        new = speaking(together.new, (EVERYBODY, agent_key(self._agent)), share)
-        return self._of_job(known, new)
+        found = self._backed.get(share)
+        if found is None:
+            together = self._counts.together
+            known = speaking(together.known, (EVERYBODY, *self.keys), share)
+            new = speaking(together.new, (EVERYBODY, agent_key(self._agent)), share)
+            found = self._backed[share] = self._of_job(known, new)
+        return found
 
     def _of_job(self, known: Part | None, new: Part | None) -> list[Part | None]:
         """What counts for a job seen so often."""
