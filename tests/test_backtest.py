@@ -176,6 +176,9 @@ def test_labels_are_read_by_name_of_file_and_faults_are_placed(tmp_path: Path) -
         path.write_text(text)
         with pytest.raises(InputError, match="a list with one entry per file"):
             read_labels(path)
+    path.write_text(f'[{{"file": "x", "expect": {"9" * 5_000}}}]')
+    with pytest.raises(InputError, match="4300 digits"):
+        read_labels(path)
     with pytest.raises(InputError, match="No such file"):
         read_labels(tmp_path / "absent.json")
 

@@ -121,9 +121,10 @@ class Scored(Struct, frozen=True):
 
 def read_labels(path: Path) -> dict[str, Label]:
     """Labels by name of their file. Raises `InputError` that says where the mistake is."""
+    content: Any = None  # a number may be too long for it
     try:
         read = path.read_bytes().removeprefix(MARK)
-        content: Any = msgspec.json.decode(read)
+        content = msgspec.json.decode(read)
         entries = content.get("scenarios") if isinstance(content, dict) else content
         if not isinstance(entries, list):
             raise InputError(
@@ -133,7 +134,7 @@ def read_labels(path: Path) -> dict[str, Label]:
     except OSError as error:
         raise InputError(f"{path}: {error.strerror}") from error
     except msgspec.ValidationError as error:
-        kind = tuple[Label, ...] if isinstance(content, list) else Labels
+        kind = Labels if isinstance(content, dict) else tuple[Label, ...]
         said = str(error) if kind is not Labels else str(error).replace("`$[", "`$.scenarios[")
         raise InputError(located(str(path), read, said, kind)) from error
     except (msgspec.DecodeError, RecursionError) as error:
