@@ -70,10 +70,10 @@ test-servers: $(INSTALLED)  ## against a real Kafka and Valkey
 
 # Sockets that kafka-python leaves when a broker dies are told when Python ends, where no test can forgive them.
 chaos: $(INSTALLED)  ## workers, broker and store die at random for SECONDS each (150), as SEED has it (1)
-	CHAINBRAKE_CHAOS=$(or $(SECONDS),150) CHAINBRAKE_CHAOS_SEED=$(or $(SEED),1) $(BIN)/pytest -q -s -p no:unraisableexception tests/servers/test_chaos.py
+	TEST_CHAOS=$(or $(SECONDS),150) TEST_CHAOS_SEED=$(or $(SEED),1) $(BIN)/pytest -q -s -p no:unraisableexception tests/servers/test_chaos.py
 
 figures: $(INSTALLED)  ## measures docs/baselines.md anew, where ../shared is at hand; minutes
-	CHAINBRAKE_FIGURES=1 $(BIN)/pytest -q tests/test_figures.py tests/test_training_cost.py
+	TEST_FIGURES=1 $(BIN)/pytest -q tests/test_figures.py tests/test_training_cost.py
 
 drill: $(INSTALLED)  ## poisons the history of an invented agent, and looks what is still found; writes docs/poisoning.md
 	$(BIN)/python -m benchmarks.poisoning --write docs/poisoning.md
@@ -89,7 +89,7 @@ schema: $(INSTALLED)  ## writes docs/event.schema.json, the tables of docs/event
 scorecard: $(INSTALLED)  ## what is found in recordings beside the repository, and wrongly stopped; writes docs/scorecard.md
 	$(BIN)/python -m benchmarks.scorecard --write docs/scorecard.md
 
-corpus: $(INSTALLED)  ## how rightly the sources are read, and mutated records (CHAINBRAKE_MUTATIONS=N); writes docs/corpora.md
+corpus: $(INSTALLED)  ## how rightly the sources are read, and mutated records (TEST_MUTATIONS=N); writes docs/corpora.md
 	$(BIN)/python -m benchmarks.corpus --write docs/corpora.md
 
 bench: $(INSTALLED) $(PEERS)/.installed  ## measures chainbrake, compiled too where that can be, and its peers

@@ -32,7 +32,7 @@ from tests.ingest import (
 )
 from tests.ingest.saas import panther_records, scenario_records
 
-VARIABLE = "CHAINBRAKE_MUTATIONS"
+VARIABLE = "TEST_MUTATIONS"
 MUTATED = "else_anywhere or put_in_are_read or breaks_it or whatever_comes"
 """Names of the tests that are given mutated records, as pytest's `-k` reads them."""
 WRITTEN = "as_they_are_written or as_it_is_written or corpora_are_read_right or read_as_they_say"

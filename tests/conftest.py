@@ -11,6 +11,8 @@ from stream.configuration.keys import DEVELOPMENT, private_pem
 from tests.builders import PRIVATE
 
 os.environ["COLUMNS"] = "200"  # whatever the terminal is like, and whether there is one
+for name in [name for name in os.environ if name.startswith("CHAINBRAKE_")]:
+    del os.environ[name]  # settings of whoever runs the tests: theirs are `TEST_…`, which no program reads
 # The machine is shared: that an example takes long says nothing.
 settings.register_profile("chainbrake", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("chainbrake")

@@ -28,9 +28,7 @@ if not SHARED.is_dir():  # in a worktree one folder further up
     SHARED = SHARED.parent.parent.parent / "shared" / "data"
 RUNS, BLOCKS = SHARED / "agentdojo_provenance", SHARED / "hdfs"
 needs_runs = pytest.mark.skipif(not RUNS.is_dir(), reason="no ../shared/data/agentdojo_provenance")
-at_leisure = pytest.mark.skipif(
-    not os.environ.get("CHAINBRAKE_FIGURES"), reason="takes minutes: make figures"
-)
+at_leisure = pytest.mark.skipif(not os.environ.get("TEST_FIGURES"), reason="takes minutes: make figures")
 needs_blocks = pytest.mark.skipif(not BLOCKS.is_dir(), reason="no ../shared/data/hdfs")
 
 NORMAL_TESTED, NORMAL_THERE = 5_583, 553_366

@@ -27,9 +27,7 @@ from tests.builders import recorded as honest_runs
 START_MS = 1_790_000_000_000
 CLASSES = (OpClass.DISCOVERY, OpClass.POLICY_READ, OpClass.SECRET_READ)
 
-at_leisure = pytest.mark.skipif(
-    not os.environ.get("CHAINBRAKE_FIGURES"), reason="takes minutes: make figures"
-)
+at_leisure = pytest.mark.skipif(not os.environ.get("TEST_FIGURES"), reason="takes minutes: make figures")
 
 
 def history(sessions: int, jobs: int, origins: int) -> Iterator[bytes]:

@@ -15,7 +15,7 @@ from stream.sources.sighting import HANDLES, Sighting
 from tests.ingest.changing import encoded
 from tests.recordings import SHARED
 
-EVERY = 1 if "CHAINBRAKE_MUTATIONS" in os.environ else 12
+EVERY = 1 if "TEST_MUTATIONS" in os.environ else 12
 """Of the scenarios' records, one in so many; `make corpus` reads them all."""
 
 Normalise = Callable[[bytes], tuple[Sighting, ...]]

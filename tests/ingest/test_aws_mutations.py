@@ -25,7 +25,7 @@ from tests.ingest.cloudtrail import (
     user,
 )
 
-EXAMPLES = int(os.environ.get("CHAINBRAKE_MUTATIONS", "300"))
+EXAMPLES = int(os.environ.get("TEST_MUTATIONS", "300"))
 
 WEB = {
     "roleArn": f"arn:aws:iam::{OURS}:role/app",

@@ -20,7 +20,7 @@ from tests.ingest.clouds import ODD
 from tests.ingest.scenarios import index, lines_of, needed
 from tests.ingest.test_ocsf_events import SAMPLES as OCSF
 
-CHANGED = int(os.environ.get("CHAINBRAKE_MUTATIONS", "1000"))
+CHANGED = int(os.environ.get("TEST_MUTATIONS", "1000"))
 SAMPLES_MAX = 2_000
 ODD_TEXTS = [json.dumps(value) for value in ODD]
 """As text: each record gets values of its own."""

@@ -26,8 +26,8 @@ from tests.servers.test_faults import POLICY, assert_as_undisturbed
 from tests.servers.test_ingest import control, entry
 from tests.servers.traffic import paced, traffic
 
-SECONDS = float(os.environ.get("CHAINBRAKE_CHAOS", "0"))
-SEED = int(os.environ.get("CHAINBRAKE_CHAOS_SEED", "1"))
+SECONDS = float(os.environ.get("TEST_CHAOS", "0"))
+SEED = int(os.environ.get("TEST_CHAOS_SEED", "1"))
 PER_S = 700
 RAW_PER_S = 150
 PAUSE_S = (0.3, 4.0)
