@@ -30,6 +30,11 @@ TICKET = re.compile(r"/(?i:browse|changes?|incidents?|issues?|pulls?|requests?|t
 """The end of an address where a change is discussed, and which is no issuer's."""
 OWN_ARN = re.compile(r"arn:[\w-]*:[\w-]*:[\w-]*:\d{12}:[\w/+=.@-]+")
 ANYBODY_SAID = re.compile(r"\*|\b(?i:all(?:authenticated)?users|anybody|anyone|everybody|everyone)\b")
+NOBODY = re.compile(
+    r"[\W_]+|[A-Z][A-Z\d]*-\d+|(?i:(?:case|chg|cr|inc|prb|req|ritm|s?ctask|task|ticket)[-_#]?\d+"
+    r"|p?t?\d+[dhm]|case|change|duration|eligible|permanent|reason|scope|temporary|tenant|ticket|until)"
+)
+"""What stands beside a role and is no one: a ticket's number, for how long, where, and words for these."""
 WORDS = re.compile(r"[a-z]{6,}")
 """The words of an operation that could name a kind of thing; `add`, `update` and `to` do not."""
 NAME_WHOLE_MIN = 8
@@ -185,11 +190,15 @@ def _for_another(resource: str, step: Step) -> bool:
     gainers = [who for who in step.gainers if not OPAQUE.search(f"/{who}")]
     if not gainers or any(_stands_in(resource, who) for who in gainers):
         return False
+    logins = {who.casefold().partition("@")[0] for who in gainers}
+    if not logins.isdisjoint(map(str.casefold, PARTS.split(resource))):  # by the login, without its domain
+        return False
     known = (step.target, *step.granted)
     rest = [
         part
         for part in map(str.strip, PAIRS.split(resource))
-        if part and " " not in part and not any(same_thing(part, one) for one in known)
+        if part and " " not in part and not NOBODY.fullmatch(part)
+        if not any(same_thing(part, one) for one in known)
     ]
     alike = all(same_thing(granted, step.target) for granted in step.granted)
     return any("@" in part for part in rest) or (alike and bool(rest))

@@ -215,6 +215,10 @@ MUST_NOT: Stories = {
         ],
         "approved was the role for just her": [approval(-10, target="owner:eve@example.org"), OWNER],
         "by her name": [approval(-10, target="owner -> Eve Miller"), op_for("eve.miller@example.org")],
+        "by her login, without its domain": [approval(-10, target="Eve -> owner"), OWNER],
+        "with a ticket's number": [approval(-10, target="owner, CHG-4711"), OWNER],
+        "with another number, and for how long": [approval(-10, target="owner: INC0012345; PT8H"), OWNER],
+        "for the whole tenant": [approval(-10, target="owner:/"), OWNER],
         "for an id, which says nothing of a name": [
             approval(-10, target="owner:eve@example.org"),
             op_for("0f74493c-3d0a-4530-b2b4-ecaa34a18fbe"),
