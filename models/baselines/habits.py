@@ -53,11 +53,11 @@ class Habits:
 
     def _of(self, job: str) -> Habit | None:
         """Of jobs that nobody ever saw, whatever they are called, nothing is kept."""
-        try:
-            return self._jobs[job]
-        except KeyError:
-            if job not in self._told:
-                return None
+        known = self._jobs.get(job)
+        if known is not None:
+            return known
+        if job in self._jobs or job not in self._told:
+            return None
         habit = self._told.get(job)
         if habit is not None and habit.sessions < SESSIONS_MIN:
             habit = None
