@@ -177,9 +177,14 @@ def _names(resource: str, step: Step) -> bool:
 
 
 def _says_whom(resource: str, step: Step) -> bool:
-    """Whether an approval of a trust says who is let in: the account of what is opened is not."""
+    """Whether an approval of a trust says who is let in.
+
+    The account of what is opened, where it stands alone, says where that is; in the name of another thing of
+    that account, or in a policy, it says who.
+    """
     rest = OWN_ARN.sub(lambda found: "" if same_thing(found[0], step.target) else found[0], resource)
-    return any(named not in step.thing and not TICKET.search(named) for named in LET_IN.findall(rest))
+    place = "" if "{" in rest or OWN_ARN.search(rest) else step.thing
+    return any(named not in place and not TICKET.search(named) for named in LET_IN.findall(rest))
 
 
 def _for_another(resource: str, step: Step) -> bool:
@@ -190,9 +195,6 @@ def _for_another(resource: str, step: Step) -> bool:
     gainers = [who for who in step.gainers if not OPAQUE.search(f"/{who}")]
     if not gainers or any(_stands_in(resource, who) for who in gainers):
         return False
-    logins = {who.casefold().partition("@")[0] for who in gainers}
-    if not logins.isdisjoint(map(str.casefold, PARTS.split(resource))):  # by the login, without its domain
-        return False
     known = (step.target, *step.granted)
     rest = [
         part
@@ -200,6 +202,9 @@ def _for_another(resource: str, step: Step) -> bool:
         if part and " " not in part and not NOBODY.fullmatch(part)
         if not any(same_thing(part, one) for one in known)
     ]
+    logins = {who.casefold().partition("@")[0] for who in gainers}
+    if any(part.casefold() in logins for part in rest):  # without its domain
+        return False
     alike = all(same_thing(granted, step.target) for granted in step.granted)
     return any("@" in part for part in rest) or (alike and bool(rest))
 

@@ -101,6 +101,16 @@ FIRES: Stories = {
             op("T", 0, effects=TRUST, facts={"issuer": "login.example.net"}),
         ],
         "approved was the trust, and it is opened to anybody": [trusted("see the ticket"), let_in("*")],
+        "approved was a role of the same account": [
+            approval(
+                -10, operation="iam:UpdateAssumeRolePolicy", target=f"role/app: {ARN.replace('app', 'ci')}"
+            ),
+            let_in(TWO[1], account="222200001111"),
+        ],
+        "approved was the account itself, in a policy": [
+            trusted("222200001111"),
+            let_in(TWO[1], account="222200001111"),
+        ],
         "approved was another account, and where to read about it": [
             trusted(f"{TWO[0]}, https://tickets.example.org/browse/CHG-12"),
             LET_IN,
@@ -110,6 +120,10 @@ FIRES: Stories = {
             OWNER,
         ],
         "for somebody else, who has no address": [approval(-10, target="owner:ann"), OWNER],
+        "for somebody else, and whoever gains is called like the role": [
+            approval(-10, target="owner:ann"),
+            op_for("owner@guests.example.net"),
+        ],
         "approved was the same policy for somebody else": [
             approval(-10, target="role/app:policy/reader:ann@example.org"),
             op("V", 0, effects=(Effect.EXPANDS,), facts={"granted": "policy/reader", "beneficiary": "eve"}),
@@ -193,7 +207,7 @@ MUST_NOT: Stories = {
         "approved was the trust, and nothing said of whom": [trusted("see the ticket"), LET_IN],
         "but where to read about it": [trusted("https://tickets.example.org/browse/CHG-12"), LET_IN],
         "but the account that the role is in": [
-            trusted("in 222200001111"),
+            approval(-10, operation="iam:UpdateAssumeRolePolicy", target="role/app in 222200001111"),
             let_in(TWO[1], account="222200001111"),
         ],
         "approved was that anybody is let in": [trusted("allUsers"), let_in("*")],
