@@ -26,6 +26,8 @@ OPAQUE = re.compile(r"(?<=/)[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}
 """An id in a path, which nobody who approves would write."""
 LET_IN = re.compile(r"(?<!\d)\d{12}(?!\d)|(?:https?://|oidc-provider/)[\w.-]+(?:/[\w.-]+)*")
 """An account or issuer in an approval of a trust: it names all that are let in, then, or it is of another."""
+DASHED = re.compile(r"(?<!\d)(\d{4})-(\d{4})-(\d{4})(?!\d)")
+"""An account as AWS shows it to people."""
 TICKET = re.compile(r"/(?i:browse|changes?|incidents?|issues?|pulls?|requests?|tickets?|workitems)/[\w.-]+$")
 """The end of an address where a change is discussed, and which is no issuer's."""
 OWN_ARN = re.compile(r"arn:[\w-]*:[\w-]*:[\w-]*:\d{12}:[\w/+=.@-]+")
@@ -168,8 +170,10 @@ def _names(resource: str, step: Step) -> bool:
     if step.thing and said.replace(BRANCH, "@") == step.thing.casefold():
         return True
     granted = step.granted
-    if step.op_class is OpClass.TRUST_CHANGE and not _says_whom(resource, step):
-        granted = tuple(each for each in granted if each == ANYBODY or not OUTSIDER.fullmatch(each))
+    if step.op_class is OpClass.TRUST_CHANGE:
+        resource = DASHED.sub(r"\1\2\3", resource)
+        if not _says_whom(resource, step):
+            granted = tuple(each for each in granted if each == ANYBODY or not OUTSIDER.fullmatch(each))
     named = bool(step.target) and all(
         _stands_in(resource, wanted) for wanted in (step.target, *(granted or step.gainers))
     )

@@ -101,6 +101,7 @@ FIRES: Stories = {
             op("T", 0, effects=TRUST, facts={"issuer": "login.example.net"}),
         ],
         "approved was the trust, and it is opened to anybody": [trusted("see the ticket"), let_in("*")],
+        "approved was another account, as people write it": [trusted("9999-0000-1111"), LET_IN],
         "approved was a role of the same account": [
             approval(
                 -10, operation="iam:UpdateAssumeRolePolicy", target=f"role/app: {ARN.replace('app', 'ci')}"
@@ -205,6 +206,7 @@ MUST_NOT: Stories = {
     "unapproved_change": {
         "approved were just these accounts": [trusted(*TWO), let_in(*TWO)],
         "approved was the trust, and nothing said of whom": [trusted("see the ticket"), LET_IN],
+        "approved was this account, as people write it": [trusted("9999-0000-2222"), LET_IN],
         "but where to read about it": [trusted("https://tickets.example.org/browse/CHG-12"), LET_IN],
         "but the account that the role is in": [
             approval(-10, operation="iam:UpdateAssumeRolePolicy", target="role/app in 222200001111"),
