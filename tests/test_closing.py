@@ -15,7 +15,6 @@ from stream.ingest.raw_reader import RawReader
 from stream.kafka.topics import topics_of
 from stream.state.lineage import Lineage
 from stream.worker.closing import closed
-from stream.worker.outbox import Outbox
 
 
 def test_what_never_closes_is_left_and_named() -> None:
@@ -72,8 +71,7 @@ def test_a_question_that_closing_cuts_off_is_no_crash(gone: type[Exception], *, 
         await RawReader._read_on.fun(reader)  # noqa: SLF001
 
     settings = Settings()
-    lineage, outbox = cast("Lineage", Cut()), cast("Outbox", None)
-    reader = RawReader(settings, topics_of(settings), EMPTY, lineage, outbox)
+    reader = RawReader(settings, topics_of(settings), EMPTY, cast("Lineage", Cut()))
     reader._consumer = SimpleNamespace(assignment=set)  # noqa: SLF001
     reader._waiting_s = 0.0  # noqa: SLF001
     if is_closing:

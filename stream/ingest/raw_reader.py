@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from typing import Any
 
 import structlog
-from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRebalanceListener, TopicPartition
 from aiokafka.errors import KafkaError
 from mode import Service
 
@@ -27,6 +27,7 @@ from stream.ingest.pipeline import Pipeline
 from stream.ingest.raw_polling import AllToOne, Poller
 from stream.ingest.tally import IngestMetrics
 from stream.kafka.brokers import brokers
+from stream.kafka.bulk import BATCH_BYTES_MAX, Bulk
 from stream.kafka.dead_letters import dead_letter, unfetched
 from stream.kafka.messages import Record
 from stream.kafka.polling import AGAIN_S
@@ -34,7 +35,6 @@ from stream.kafka.topics import RECORD_BYTES_MAX, Topics, identities
 from stream.state.claim import note_gap
 from stream.state.lineage import Lineage, changes
 from stream.worker.closing import closed, until_closing
-from stream.worker.outbox import Outbox
 
 log = structlog.stdlib.get_logger(__name__)
 
@@ -72,7 +72,6 @@ class RawReader(Service):  # type: ignore[misc]  # mode is not typed
         topics: Topics,
         registry: Registry,
         lineage: Lineage,
-        outbox: Outbox,
         **options: Any,
     ) -> None:
         super().__init__(**options)
@@ -80,11 +79,12 @@ class RawReader(Service):  # type: ignore[misc]  # mode is not typed
         self._topics = topics
         self._registry = registry
         self._lineage = lineage
-        self._outbox = outbox
         self._sources = {topic: source for source, topic in topics.raw.items()}
         self._pipeline = Pipeline(registry)
         self._metrics = IngestMetrics()
         self._consumer: Any = None
+        self._producer: Any = None
+        self._bulk: Bulk
         self._poller: Poller
         self._ids: dict[str, str] = {}
         self._epoch: int | None = None
@@ -103,6 +103,17 @@ class RawReader(Service):  # type: ignore[misc]  # mode is not typed
             log.info("no raw topics: nothing is ingested here", create="chainbrake topics")
             return False
         settings = self._settings
+        # Its own: a command does not queue behind thousands of events, nor these behind its small batches.
+        self._producer = AIOKafkaProducer(
+            **brokers(settings),
+            client_id="chainbrake-ingest",
+            acks="all",
+            max_batch_size=BATCH_BYTES_MAX,
+            max_request_size=RECORD_BYTES_MAX,
+            request_timeout_ms=10_000,
+        )
+        await self._producer.start()
+        self._bulk = Bulk(self._producer)
         self._consumer = AIOKafkaConsumer(
             **brokers(settings),
             group_id=f"{settings.group}-ingest",
@@ -126,6 +137,8 @@ class RawReader(Service):  # type: ignore[misc]  # mode is not typed
         if self._consumer is not None:
             await self.let_go()
             await closed("consumer of raw topics", self._consumer.stop())
+        if self._producer is not None:
+            await closed("producer of events from raw topics", self._producer.stop())
         await self._lineage.close()
 
     def resolving(self) -> bool:
@@ -163,7 +176,7 @@ class RawReader(Service):  # type: ignore[misc]  # mode is not typed
         async with self._turning:
             if not self.resolving():
                 return  # revoked while we waited: whoever owns them now reads these records
-            await self._outbox.deliver(await self._told(records))
+            await self._bulk.deliver(await self._told(records))
             for record in records:
                 self._poller.next_offsets[TopicPartition(record.topic, record.partition)] = record.offset + 1
 
@@ -238,7 +251,7 @@ class RawReader(Service):  # type: ignore[misc]  # mode is not typed
         return max(begin, int(known))
 
     async def _send_unfetched(self, tp: TopicPartition, offset: int, why: str) -> None:
-        await self._outbox.deliver([unfetched(self._topics, tp, offset, why)])
+        await self._bulk.deliver([unfetched(self._topics, tp, offset, why)])
 
     def _fenced(self, error: FencedError) -> None:
         """Drop what we hold. If the group still says it is ours after a session timeout, claim it anew."""

@@ -98,7 +98,7 @@ class Engine(Service):  # type: ignore[misc]  # mode is not typed
         self._note("kafka", up=True)
         await self.add_runtime_dependency(reader)
         await self.add_runtime_dependency(slots)
-        await self._ingest(outbox)
+        await self._ingest()
 
     def _judge(self, baseline: Baseline | None) -> Judge:
         return Judge(self.policy, baseline, self.registry, self.declared)
@@ -121,11 +121,11 @@ class Engine(Service):  # type: ignore[misc]  # mode is not typed
             share, at_most = self.settings.shadow_share, self.settings.workflows_max
             self._reader.batches.shadow = Shadow(judge, share, at_most)
 
-    async def _ingest(self, outbox: Outbox) -> None:
+    async def _ingest(self) -> None:
         """Read raw topics beside, where there are any."""
         lineage = Lineage(self.settings.redis, self.settings.redis_prefix, self._redis_away)
         raw = RawReader(
-            self.settings, self.topics, self.registry, lineage, outbox, loop=self.loop, beacon=self.beacon
+            self.settings, self.topics, self.registry, lineage, loop=self.loop, beacon=self.beacon
         )
         self._raw = raw
         if await raw.open():
