@@ -1,6 +1,7 @@
 """Any bytes are an event or an error with a reason: what comes from outside never stops the stream."""
 
 import json
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
 
@@ -9,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from models.cloudevent import attributes, encode_event, read_event, read_line
+from models.cloudevent import attributes, binary_headers, encode_event, read_event, read_line, rfc3339
 from models.errors import Unreadable, UnreadableEventError
 from models.event import EVENT_BYTES_MAX, AnyEvent, Event, OpClass, Operation, SystemKind
 from tests.builders import approval, delegation, end, op, release, structured_value
@@ -162,6 +163,22 @@ def test_what_is_written_is_read_again(event: AnyEvent) -> None:
     assert read_event(value) == event
     assert read_event(enveloped(event), STRUCTURED) == event
     assert read_line(value) == read_line(enveloped(event)) == event
+
+
+@pytest.mark.parametrize("event", ONE_OF_EACH, ids=lambda event: type(event).__name__)
+def test_headers_are_the_attributes_of_every_message(event: AnyEvent) -> None:
+    """Events have a way of their own to them; commands and findings go by the general one."""
+    kind = f"event.{type(event).__struct_config__.tag}"
+    named = attributes(kind, event.id, event.source, event.at_ms, event.workflow)
+    assert encode_event(event)[1] == binary_headers(named)
+
+
+@LAW
+@given(st.integers(min_value=0, max_value=9_999_999_999_999))
+def test_a_time_is_written_to_the_millisecond(at_ms: int) -> None:
+    """Whatever was written of its minute before."""
+    moment = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=at_ms)
+    assert rfc3339(at_ms) == moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def test_data_may_leave_id_source_and_time_to_the_envelope() -> None:
