@@ -1,7 +1,11 @@
 """Drift: silent while sessions are what was learned from, loud when they are not, and told from cohorts."""
 
+import asyncio
 import random
 from itertools import pairwise
+from types import SimpleNamespace
+from typing import Any
+from unittest.mock import AsyncMock
 
 import pytest
 from msgspec.structs import replace
@@ -27,9 +31,10 @@ from models.baselines.paces import CLASSES, EDGES_MS, pace_class, paces_of, shar
 from models.command import Action
 from models.event import AnyEvent, Grade, Operation, SessionEnd
 from models.session import Alarm, Session
+from stream.state.idle import fell_idle
 from stream.state.partition import Partition
 from stream.state.store import Claim
-from tests.builders import AGENT, CHAIN, FAST, SIGNER, START_MS, Judged, fast_run, told, trained
+from tests.builders import AGENT, CHAIN, FAST, SIGNER, START_MS, Judged, at, fast_run, told, trained
 from tests.test_model_registry import artifact, loaded, runs
 
 
@@ -146,12 +151,12 @@ def test_sessions_as_learned_are_calm_and_others_are_not() -> None:
     assert calm.sessions == before
 
 
-def idle_ends(judged: Judged) -> list[AnyEvent]:
+def idle_ends(judged: Judged) -> list[SessionEnd]:
     """What the owner of the partition says once nothing happened for two hours."""
     partition = Partition(0, Claim(1, 0, ""), "topic", 0)
     partition.workflows = judged.workflows
-    partition.touched = dict.fromkeys(judged.workflows, -1e9)
-    return list(partition.fell_idle(7_200.0, 1_000))
+    store: Any = SimpleNamespace(quiet=AsyncMock(return_value=list(judged.workflows)))
+    return asyncio.run(fell_idle(partition, store, 7_200_000, at(0))).ends
 
 
 def idled(judged: Judged) -> Drift:

@@ -9,11 +9,10 @@ from types import TracebackType
 import msgspec
 import structlog
 
-from models.command import Command, stable_id
+from models.command import Command
 from models.errors import FencedError
-from models.event import Grade, SessionEnd
 from models.finding import Finding
-from models.session import Session, Workflow
+from models.session import Workflow
 from stream import metrics
 from stream.kafka.messages import Message, kept
 from stream.state.store import Claim, Owed, Store
@@ -57,8 +56,6 @@ class Partition:
         """Those in memory, the one stored or brought from the store longest ago first."""
         self.letters: set[asyncio.Task[None]] = set()
         """Dead letters on their way: the position waits for them."""
-        self.touched: dict[str, float] = {}
-        """Workflow: when it was last stored (monotonic seconds), longest ago first."""
         self.owned = True
         """Until it is let go or fenced off."""
         self.failures = 0
@@ -128,7 +125,7 @@ class Partition:
         """Bring workflows into memory: as stored, or new."""
         for name, content in zip(names, await store.load(self.number, names), strict=True):
             if name not in self.workflows:
-                self.workflows[name] = Workflow(name) if content is None else _read(name, content)
+                self.workflows[name] = Workflow(name) if content is None else read_workflow(name, content)
 
     async def save(
         self,
@@ -144,7 +141,6 @@ class Partition:
         Raises `FencedError`, with nothing written.
         """
         async with self._writing:
-            now_s = time.monotonic()
             overdue_ms = int(time.time() * 1000) + acknowledge_within_ms
             workflows: list[tuple[str, bytes]] = []
             taken: dict[str, list[Message]] = {}
@@ -156,8 +152,6 @@ class Partition:
                     self.workflows[name] = self.workflows.pop(name)
                     workflows.append((name, _encoder.encode(workflow)))
                     self._dirty.pop(name, None)
-                    self.touched.pop(name, None)
-                    self.touched[name] = now_s
                     if name in self._owed:
                         taken[name] = self._owed.pop(name)
             self._storing = frozenset(name for name, _ in workflows)
@@ -205,6 +199,10 @@ class Partition:
                 self.stored_offset = next_offset
             return True
 
+    def stored(self, name: str) -> Workflow | None:
+        """A workflow in memory that is stored as it is; None for any other."""
+        return None if name in self._dirty or name in self._storing else self.workflows.get(name)
+
     def forget(self, at_most: int) -> None:
         """Drop the workflows stored, or brought from the store, longest ago, down to a number.
 
@@ -217,30 +215,7 @@ class Partition:
                 return
             if not any(name in kept for kept in (self._dirty, self._storing, self.noting)):
                 del self.workflows[name]
-                self.touched.pop(name, None)
                 excess -= 1
-
-    def fell_idle(self, idle_s: float, at_most: int) -> list[SessionEnd]:
-        """Ends of sessions in workflows that nothing happened in for so long; each is told once.
-
-        A stop outlives the end: the session is kept, and only measured no more (`Session.model`).
-
-        By the clock, and only the owner of a partition that has caught up may ask: how long ago something
-        was judged says how long it is quiet, which its own dates do not when a feed is behind.
-        """
-        ends: list[SessionEnd] = []
-        now_s = time.monotonic()
-        for name, stored_s in list(self.touched.items()):
-            if now_s - stored_s < idle_s or len(ends) >= at_most:
-                break
-            del self.touched[name]
-            workflow = self.workflows.get(name)
-            if workflow is not None and name not in self._dirty:
-                quiet = [(session, _end(workflow, session, idle_s)) for session in workflow.sessions.values()]
-                ends += [
-                    end for session, end in quiet if session.verdict_until_ms <= end.at_ms or session.model
-                ]
-        return ends
 
 
 async def _beside(waiting: Awaitable[None], work: Callable[[], None]) -> None:
@@ -257,21 +232,7 @@ def _owed(message: Message, overdue_ms: int) -> Owed:
     return Owed(message.id, kept(message), overdue_ms if awaited else 0)
 
 
-def _end(workflow: Workflow, session: Session, idle_s: float) -> SessionEnd:
-    return SessionEnd(
-        id=stable_id("idle", workflow.id, session.id, str(session.last_ms)),
-        source="chainbrake",
-        at_ms=session.last_ms + int(idle_s * 1000),
-        workflow=workflow.id,
-        session=session.id,
-        agent=session.agent,
-        principal=session.principal,
-        grade=Grade.INFERRED,
-        reason="idle",
-    )
-
-
-def _read(name: str, content: bytes) -> Workflow:
+def read_workflow(name: str, content: bytes) -> Workflow:
     """A stored workflow; one that cannot be read begins anew, which is counted and logged."""
     try:
         return _decoder.decode(content)

@@ -5,6 +5,7 @@ Every key of a partition carries one hash tag, so a script over them also runs o
     cb:{actions-3}:epoch         string   who may write: the number of the last claim
     cb:{actions-3}:position      hash     next_offset to read, topic_id it belongs to
     cb:{actions-3}:w:<workflow>  string   a workflow with its sessions, MessagePack
+    cb:{actions-3}:quiet         zset     workflow -> when it was last stored (ms, clock)
     cb:{actions-3}:owed          hash     message id -> message that the broker does not have yet
     cb:{actions-3}:pending       zset     command id -> when its acknowledgement is overdue (ms, clock)
     cb:{actions-3}:commands      hash     command id -> the command, while it is pending
@@ -41,6 +42,7 @@ from redis.exceptions import (
 from models.errors import FencedError
 from stream.state.client import client
 from stream.state.fullness import fullness
+from stream.state.scripts import CLAIM, NO_LONGER_QUIET, SAVE, SAVE_POSITION, SET_VERDICT
 
 AWAY = (
     ConnectionError,
@@ -70,53 +72,6 @@ RETRY_PAUSE_S = 0.1
 
 COUNTED_S = 3_600
 """A minute's counters outlive it by this, for what arrives late."""
-
-CLAIM = """
-local epoch = redis.call('INCR', KEYS[1])
-if epoch < tonumber(ARGV[1]) then
-  epoch = ARGV[1]
-  redis.call('SET', KEYS[1], epoch)
-end
-return {epoch, redis.call('HGET', KEYS[2], 'next_offset'), redis.call('HGET', KEYS[2], 'topic_id')}
-"""
-
-SAVE = """
-if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
-local workflows, owed = tonumber(ARGV[3]), tonumber(ARGV[4])
-local at = 5
-for i = 1, workflows do
-  redis.call('SET', KEYS[4 + i], ARGV[at], 'PX', ARGV[2])
-  at = at + 1
-end
-for i = 1, owed do
-  redis.call('HSET', KEYS[2], ARGV[at], ARGV[at + 1])
-  if ARGV[at + 2] ~= '0' then
-    redis.call('ZADD', KEYS[3], ARGV[at + 2], ARGV[at])
-    redis.call('HSET', KEYS[4], ARGV[at], ARGV[at + 1])
-  end
-  at = at + 3
-end
-return 1
-"""
-
-SAVE_POSITION = """
-if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
-redis.call('HSET', KEYS[2], 'next_offset', ARGV[2], 'topic_id', ARGV[3])
-return 1
-"""
-
-SET_VERDICT = """
-local known = redis.call('GET', KEYS[1])
-if known then
-  local standing = cjson.decode(known)
-  if ARGV[3] ~= '' and standing['workflow'] ~= ARGV[3] then return 0 end
-  for _, lifted in ipairs(standing['lifts'] or {}) do
-    if lifted == ARGV[4] or lifted == ARGV[5] then return 0 end
-  end
-end
-redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
-return 1
-"""
 
 
 class Claim(Struct, frozen=True):
@@ -151,6 +106,7 @@ class Store:
         self._save = self._redis.register_script(SAVE)
         self._save_position = self._redis.register_script(SAVE_POSITION)
         self._set_verdict = self._redis.register_script(SET_VERDICT)
+        self._no_longer_quiet = self._redis.register_script(NO_LONGER_QUIET)
 
     async def __aenter__(self) -> Self:
         return self
@@ -187,7 +143,7 @@ class Store:
         """From now on the state belongs to this topic; `drop` forgets what belonged to another."""
         if drop:
             async for key in self._redis.scan_iter(match=f"{self._prefix}:{{actions-*", count=1000):
-                if key.endswith(b":position") or b":w:" in key:
+                if key.endswith((b":position", b":quiet")) or b":w:" in key:
                     await self._redis.unlink(key)
         identity = {"id": topic_id, "partitions": partitions}
         await self._patiently(lambda: self._redis.hset(f"{self._prefix}:topic", mapping=identity))
@@ -214,9 +170,9 @@ class Store:
         self, partition: int, epoch: int, workflows: list[tuple[str, bytes]], owed: list[Owed], ttl_ms: int
     ) -> None:
         """Write workflows and what they owe, all or nothing. Raises `FencedError`."""
-        keys = [self._key(partition, name) for name in ("epoch", "owed", "pending", "commands")]
+        keys = [self._key(partition, name) for name in ("epoch", "owed", "pending", "commands", "quiet")]
         keys += [self._key(partition, f"w:{name}") for name, _ in workflows]
-        values: list[Any] = [epoch, ttl_ms, len(workflows), len(owed)]
+        values: list[Any] = [epoch, ttl_ms, int(time.time() * 1000), len(workflows), len(owed)]
         values += [content for _, content in workflows]
         for message in owed:
             values += (message.id, message.content, message.overdue_ms)
@@ -229,6 +185,17 @@ class Store:
         values = [epoch, next_offset, topic_id]
         if not await self._patiently(lambda: self._save_position(keys=keys, args=values)):
             raise FencedError(partition, epoch)
+
+    async def quiet(self, partition: int, until_ms: int, at_most: int) -> list[str]:
+        """Workflows that were stored last by then (clock), the longest ago first."""
+        key = self._key(partition, "quiet")
+        found = await self._patiently(lambda: self._redis.zrangebyscore(key, "-inf", until_ms, 0, at_most))
+        return [name.decode() for name in found]
+
+    async def no_longer_quiet(self, partition: int, until_ms: int, workflows: list[str]) -> None:
+        """Ask no more about these, unless they were stored again since."""
+        keys, values = [self._key(partition, "quiet")], [until_ms, *workflows]
+        await self._patiently(lambda: self._no_longer_quiet(keys=keys, args=values))
 
     async def owed(self, partition: int) -> list[tuple[str, bytes]]:
         """What the broker may not have yet."""

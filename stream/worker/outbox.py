@@ -81,11 +81,7 @@ class Outbox:
 
     def tell(self, topic: str, events: Sequence[AnyEvent]) -> None:
         """Put events of our own on the actions topic."""
-        records = []
-        for event in events:
-            value, headers = encode_event(event)
-            records.append(Record(topic, event.workflow.encode(), value, headers))
-        self.spawn(self._surely(records))
+        self.spawn(self.deliver(event_records(topic, events)))
 
     def spawn(self, work: Coroutine[None, None, None]) -> "asyncio.Task[None]":
         """Run something beside the reader; `drain` waits for it."""
@@ -163,6 +159,15 @@ class Outbox:
             if future is None or isinstance(answer, KafkaError):
                 refused.append(record)
         return refused
+
+
+def event_records(topic: str, events: Iterable[AnyEvent]) -> list[Record]:
+    """Events of our own as the actions topic takes them."""
+    records = []
+    for event in events:
+        value, headers = encode_event(event)
+        records.append(Record(topic, event.workflow.encode(), value, headers))
+    return records
 
 
 def _weight(command: Command) -> int:

@@ -25,13 +25,14 @@ from stream.kafka.polling import Polling
 from stream.kafka.topics import RECORD_BYTES_MAX, Topics
 from stream.model_registry.announcement import Slot
 from stream.state.claim import check_gap, take_over
+from stream.state.idle import Idle, fell_idle
 from stream.state.partition import Partition
 from stream.state.saver import Saver
 from stream.state.store import Store
 from stream.worker.assignment import Assignment
 from stream.worker.batches import Batches
 from stream.worker.closing import closed, until_closing
-from stream.worker.outbox import Outbox
+from stream.worker.outbox import Outbox, event_records
 from stream.worker.tally import publish_baseline, publish_tally
 
 log = structlog.stdlib.get_logger(__name__)
@@ -40,7 +41,6 @@ LET_GO_WITHIN_S = 5.0
 COMMIT_EVERY_S = 5.0
 PUBLISH_EVERY_S = 1.0
 CLAIM_AGAIN_S = 1.0
-IDLE_AT_ONCE_MAX = 500
 
 
 class Reader(Service):  # type: ignore[misc]  # mode is not typed
@@ -67,6 +67,8 @@ class Reader(Service):  # type: ignore[misc]  # mode is not typed
         self._polling: Polling
         self._committed_s = 0.0
         self._joined = False
+        self._ending: set[int] = set()
+        """Partitions whose idle sessions are being told."""
         self._closing = False
 
     async def open(self, outbox: Outbox) -> None:
@@ -209,11 +211,22 @@ class Reader(Service):  # type: ignore[misc]  # mode is not typed
     async def _end_idle(self) -> None:
         """Say on the actions topic which sessions fell idle: an end is an event like any other."""
         policy = self.batches.judge.policy
-        idle_s = (policy.idle_ms + policy.lateness_ms) / 1000
+        idle_ms, now_ms = policy.idle_ms + policy.lateness_ms, int(time.time() * 1000)
         for partition in list(self.partitions.values()):
-            if self._lag(partition) == 0 and (ends := partition.fell_idle(idle_s, IDLE_AT_ONCE_MAX)):
-                metrics.SESSIONS_IDLE.inc(len(ends))
-                self.outbox.tell(self._topics.actions, ends)
+            if self._caught_up(partition) and partition.number not in self._ending:
+                idle = await fell_idle(partition, self._store, idle_ms, now_ms)
+                if idle.workflows:
+                    self._ending.add(partition.number)
+                    self.outbox.spawn(self._tell_idle(partition.number, idle))
+
+    async def _tell_idle(self, number: int, idle: Idle) -> None:
+        """Asked about again until the broker has it: twice is possible, and the second says nothing new."""
+        try:
+            await self.outbox.deliver(event_records(self._topics.actions, idle.ends))
+            metrics.SESSIONS_IDLE.inc(len(idle.ends))
+            await self._store.no_longer_quiet(number, idle.until_ms, idle.workflows)
+        finally:
+            self._ending.discard(number)
 
     async def _claim(self, number: int) -> None:
         """Take an assigned partition over and go to where its state stands."""
@@ -253,6 +266,11 @@ class Reader(Service):  # type: ignore[misc]  # mode is not typed
                 await self._consumer.commit(offsets)
         except (KafkaError, ValueError) as error:
             log.info("offsets not committed", error=repr(error))
+
+    def _caught_up(self, partition: Partition) -> bool:
+        """Whether that is known, too: nothing is, before the first answer of the broker."""
+        known = self._consumer.highwater(self._tp(partition.number)) is not None
+        return known and self._lag(partition) == 0
 
     def _lag(self, partition: Partition) -> int:
         highwater = self._consumer.highwater(self._tp(partition.number))

@@ -70,6 +70,27 @@ def test_a_session_in_which_nothing_happens_is_ended_on_the_log(
 
 
 @pytest.mark.timeout(120)
+def test_who_falls_idle_is_found_whichever_worker_and_memory_knew_the_session(
+    kafka: Kafka, valkey: Valkey, tmp_path: Path
+) -> None:
+    """Neither a restart nor a workflow that had to leave the memory makes a session endless."""
+    policy = tmp_path / "policy.yaml"
+    policy.write_text("idle_ms: 5000\nlateness_ms: 500\n")
+    now_ms = int(time.time() * 1000)
+    with Deployment(kafka, valkey, tmp_path, policy=str(policy), workflows_max="1") as deployment:
+        worker = deployment.worker().wait_ready()
+        deployment.send(traffic(60, 6, 0, seed=3, start_ms=now_ms - 200))
+        deployment.wait_stored(60, 30)
+        assert worker.metric("chainbrake_sessions_idle_total") == 0
+        assert worker.stop() == 0
+        worker = deployment.worker().wait_ready()
+        until(lambda: worker.metric("chainbrake_sessions_idle_total") >= 6, 30, "idle sessions to be told")
+        deployment.wait_stored(66, 30)
+        assert deployment.sessions() == []
+        assert worker.stop() == 0
+
+
+@pytest.mark.timeout(120)
 def test_a_principal_busy_over_many_sessions_is_told_once_and_stops_nobody(
     kafka: Kafka, valkey: Valkey, tmp_path: Path
 ) -> None:
