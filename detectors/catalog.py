@@ -17,6 +17,7 @@ from detectors.learned.resembles_hijack import ResemblesHijack
 from detectors.learned.unfamiliar_act import UnfamiliarAct
 from detectors.learned.unfamiliar_system import UnfamiliarSystem
 from detectors.learned.unusual_approval import UnusualApproval
+from detectors.learned.unusual_ending import UnusualEnding
 from detectors.learned.unusual_provenance import UnusualProvenance
 from detectors.learned.unusual_shape import UnusualShape
 from detectors.learned.unusual_transition import UnusualTransition
@@ -106,6 +107,7 @@ def _rules(policy: Policy, knowledge: Knowledge) -> tuple[Detector, ...]:
 def _learned(policy: Policy, knowledge: Knowledge) -> tuple[Detector, ...]:
     settings, baseline = policy.detectors, knowledge.baseline
     share = policy.wrong_stops_per_1000_sessions / 1000
+    follows = settings.unusual_transition.enabled or settings.unusual_provenance.enabled
     return (
         UnusualVelocity(settings.unusual_velocity, share, baseline),
         UnusualTransition(settings.unusual_transition, share, baseline),
@@ -116,10 +118,11 @@ def _learned(policy: Policy, knowledge: Knowledge) -> tuple[Detector, ...]:
             settings.resembles_hijack,
             share,
             baseline,
-            alone=not (settings.unusual_transition.enabled or settings.unusual_provenance.enabled),
+            alone=not follows,
         ),
         UnusualShape(settings.unusual_shape, share, baseline),
         UnusualApproval(settings.unusual_approval, share, baseline),
+        UnusualEnding(settings.unusual_ending, share, policy.idle_ms, baseline, alone=not follows),
         UnfamiliarSystem(settings.unfamiliar_system, knowledge.habits),
         UnfamiliarAct(settings.unfamiliar_act, knowledge.habits),
         WorkloadElsewhere(settings.workload_elsewhere, knowledge.registry, knowledge.habits),

@@ -321,7 +321,7 @@ class Judge:
             case Delegation() | SessionStart():
                 self._delegate(workflow, event, event.parent_session)
             case SessionEnd():
-                self._end(workflow, event)
+                return self._end(workflow, event, seen_ms)
             case Join():
                 self._join(workflow, event)
             case _:
@@ -362,13 +362,16 @@ class Judge:
             self._decisions.inherit(workflow, session, parent, event.at_ms)
         session.run = session.run or isinstance(event, SessionStart)
 
-    def _end(self, workflow: Workflow, event: SessionEnd) -> None:
+    def _end(self, workflow: Workflow, event: SessionEnd, seen_ms: int) -> Decision | None:
+        """What is said of the end is said of the whole session: before it is forgotten."""
+        attending = self._attendants.get(SessionEnd)
+        decision = self._attended(workflow, event, attending, seen_ms) if attending else None
         ended = workflow.sessions.get(event.session)
-        if ended is None or event.at_ms < ended.last_ms + self._idle_ms:
-            return
-        self._over(ended)
-        if ended.verdict_until_ms <= event.at_ms:
-            self._leave(workflow, ended)
+        if ended is not None and event.at_ms >= ended.last_ms + self._idle_ms:
+            self._over(ended)
+            if ended.verdict_until_ms <= event.at_ms:
+                self._leave(workflow, ended)
+        return decision
 
     def _over(self, session: Session) -> None:
         """Nothing more comes of it: it says, once, whether sessions still are what was learned from."""

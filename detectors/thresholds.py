@@ -46,8 +46,7 @@ class VelocitySettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
     enabled: bool = True
     tail: Annotated[float, Meta(gt=0.0, le=1e-4)] = 1e-4
-    """Chance of such a peak in an honest session of this role; the artifact's next smaller level counts.
-    A limit is never below that level, and as much higher as the budget asks for."""
+    """Chance of such a peak in an honest session (the artifact's next smaller level); no limit is below."""
     count_min: Annotated[float, Meta(ge=5.0)] = 5.0
     """Fewer operations than this are never fast, whatever was learned."""
     confidence: Share = 0.4
@@ -120,6 +119,14 @@ class UnusualApprovalSettings(Struct, frozen=True, kw_only=True, forbid_unknown_
     """At the limit: on its own a finding to watch."""
     confidence_sure: Share = 0.45
     """Where no honest session was answered so fast."""
+
+
+class EndingSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`unusual_ending`, see `docs/detectors/unusual_ending.md`."""
+
+    enabled: bool = True
+    confidence: Share = 0.25
+    """Alone it orders nothing: what it tells of is over."""
 
 
 class DeniedSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -369,6 +376,7 @@ class DetectorSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     resembles_hijack: ResemblanceSettings = ResemblanceSettings()
     unusual_shape: ShapeSettings = ShapeSettings()
     unusual_approval: UnusualApprovalSettings = UnusualApprovalSettings()
+    unusual_ending: EndingSettings = EndingSettings()
     unfamiliar_system: UnfamiliarSystemSettings = UnfamiliarSystemSettings()
     denied_then_elsewhere: DeniedSettings = DeniedSettings()
     unapproved_change: UnapprovedSettings = UnapprovedSettings()

@@ -124,10 +124,14 @@ def test_detectors_that_go_by_habits_are_known_as_such() -> None:
 
 
 def test_detectors_that_share_the_budget_are_known_as_such() -> None:
-    """One that does not say so would have its limits narrowed by every generation of baselines."""
+    """One that does not say so would have its limits narrowed by every generation of baselines.
+
+    What tells of endings has a promise of its own, and is below every level: who ended oddly teaches.
+    """
     every = detectors(Policy(), Knowledge(None, EMPTY))
     asking = {detector.name for detector in every if "share" in inspect.signature(type(detector)).parameters}
-    assert asking == BUDGETED
+    assert asking == BUDGETED | {"unusual_ending"}
+    assert Policy().detectors.unusual_ending.confidence < Policy().levels[0].risk_min
     assert BUDGETED < BY_HABIT
 
 

@@ -37,8 +37,11 @@ TOLD_BY = (
 )
 """Scores whose running maximum a session does not keep, and who tells of it once it is beyond its limit."""
 
-FOLLOWED_BY = ("unusual_transition", "unusual_provenance")
-"""Who measures surprise: with neither on no session keeps a maximum."""
+LIMITED_BY = ("unusual_transition", "unusual_provenance")
+"""Who holds surprise against its limit."""
+
+FOLLOWED_BY = (*LIMITED_BY, "unusual_ending")
+"""Who measures surprise: with none of them on no session keeps a maximum."""
 
 EVERYBODY_ON = frozenset({*FOLLOWED_BY, *(name for _, name in TOLD_BY)})
 
@@ -95,13 +98,13 @@ class Drift:
     def __init__(self, baseline: Baseline, share: float, on: Collection[str] = EVERYBODY_ON) -> None:
         """`share`: of honest sessions that the limit lets alarm; `on`: the detectors that are asked."""
         self._model = baseline.surprise
-        self._measured = not set(FOLLOWED_BY).isdisjoint(on)
-        self.begun = "" if self._measured else f"-{baseline.version}"
+        self._limited = not set(LIMITED_BY).isdisjoint(on)
+        self.begun = "" if not set(FOLLOWED_BY).isdisjoint(on) else f"-{baseline.version}"
         """What a session has for its model from its beginning, where nobody measures its surprise: else one
         that another baseline judged first could not be told apart. No baseline is called so."""
         self._version = self.begun or baseline.version
         self._scores = {score for score, name in TOLD_BY if name in on} | (
-            {"score"} if self._measured else set()
+            {"score"} if self._limited else set()
         )
         self._paces = baseline.pace
         self._share = share
@@ -116,7 +119,7 @@ class Drift:
             return
         expectation = self._model.expectation(session.agent, session.agent_role)
         joint = expectation.joint(self._share)
-        if joint is not None and self._measured:
+        if joint is not None and self._limited:
             backing = joint.alone("score")
             p_value = backing.p_value(session.peak)
             self._surprise.add(bisect_left(P_EDGES, p_value), p_shares(backing))

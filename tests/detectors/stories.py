@@ -10,6 +10,7 @@ from models.event import AnyEvent, CredentialKind, Operation, Origin, Outcome
 from tests.builders import (
     AGENT,
     CHAIN,
+    CLERKS,
     FAST,
     RARE,
     ROTATOR,
@@ -19,6 +20,7 @@ from tests.builders import (
     asked,
     clerk_run,
     delegation,
+    end,
     fast_run,
     op,
     origin,
@@ -126,6 +128,13 @@ FIRES: Stories = {
             *slow_run("s1", 3)[:2],
             approval(200, asked_s=195, agent=AGENT),
         ],
+    },
+    "unusual_ending": {
+        "a clerk reads the ticket and is never heard of again": [
+            *clerk_run("s1", 2)[:1],
+            end(7_200, agent=CLERKS),
+        ],
+        "a deployment stops after its first change": [*fast_run("s1", 9)[:2], end(7_200)],
     },
     "unusual_provenance": {
         "the recipient stood in the ticket's text": clerk_run("s1", 1, _IN_THE_TEXT),
@@ -275,6 +284,21 @@ MUST_NOT: Stories = {
         "faster than ever, and slow enough to think": [approval(4_000, asked_s=3_940)],
         "nobody says when it was asked for": [approval(80, requested_ms=None)],
         "it is signed for something else": [approval(80, asked_s=50, digest_fits=False)],
+    },
+    "unusual_ending": {
+        "a clerk at work": [*clerk_run("s1", 2), end(7_200, agent=CLERKS)],
+        "a deployment as long as ever": [*fast_run("s1", 9), end(7_200)],
+        "its end is told at once: what it did may still arrive": [
+            *clerk_run("s1", 2)[:1],
+            end(1, agent=CLERKS),
+        ],
+        "it was idle, and goes on as ever": [
+            *fast_run("s1", 9)[:2],
+            *(replace(event, at_ms=event.at_ms + 600_000) for event in fast_run("s1", 9)[2:]),
+            end(7_200),
+        ],
+        "a role seen too seldom": [*told("X@0 S@1", agent_role=RARE), end(7_200)],
+        "a role nobody trained on": [*told("X@0 S@1", agent_role="stranger"), end(7_200)],
     },
     "unusual_provenance": {
         "a clerk at work": clerk_run("s1", 2),
