@@ -60,12 +60,13 @@ class UnusualEnding(Detector):
         limit, bits = expectation.end_limit(self._share), expectation.ended(session)
         if limit is None or bits <= limit:
             return None
-        last = next(iter(session.symbols[-1:]), "")
+        operation = next(iter(session.symbols[-1:]), "").rpartition("|")[0]
+        often = f"{session.events} operations" if session.events > 1 else "one operation"
         return Noticed(
             detector=self.name,
             confidence=self._settings.confidence,
-            reason=f"it ended after {last}, {session.events} operations in all, which brings the surprise to "
-            f"{bits:.1f} bits; the limit of this job's endings is {limit:.1f}",
+            reason=f"it ended after {often}, {operation} the last, which brings the surprise to {bits:.1f} "
+            f"bits; the limit of this job's endings is {limit:.1f}",
             evidence=(event.id,),
             grade=event.grade,
             tags=self.tags,
