@@ -41,7 +41,7 @@ PURE_IMPORTS = {
     ),
     *("hashlib", "heapq", "ipaddress", "itertools", "math", "operator", "pathlib", "re", "types", "typing"),
     "weakref",
-    *("difflib", "zlib"),
+    *("difflib", "unicodedata", "zlib"),
     *("models", "detectors", "msgspec", "numpy"),
 }
 """All that models and detectors may import: no clock, no network, no chance. Errors name files: pathlib."""

@@ -14,7 +14,7 @@ from typing import TypeGuard
 from msgspec import Struct
 from msgspec.structs import replace
 
-from detectors.approvals import PAIRS
+from detectors.allowed import PAIRS
 from detectors.severity import JUDGED, listed
 from models.attested import Fact, Registered
 from models.event import (

@@ -28,7 +28,13 @@ from tests.builders import (
     slow_run,
     told,
 )
-from tests.detectors import stories_of_changes, stories_of_conduct, stories_of_labels, stories_of_workloads
+from tests.detectors import (
+    stories_of_approvals,
+    stories_of_changes,
+    stories_of_conduct,
+    stories_of_labels,
+    stories_of_workloads,
+)
 
 _LOOKED = told("D@0 P@30 S@60")
 _WRITE = told("V@90")
@@ -365,6 +371,7 @@ MUST_NOT: Stories = {
     **stories_of_labels.MUST_NOT,
 }
 
-for _stories, _more in ((FIRES, stories_of_workloads.FIRES), (MUST_NOT, stories_of_workloads.MUST_NOT)):
-    for _name, _told in _more.items():
-        _stories[_name] = _stories.get(_name, {}) | _told
+for _more in (stories_of_approvals, stories_of_workloads):
+    for _stories, _told in ((FIRES, _more.FIRES), (MUST_NOT, _more.MUST_NOT)):
+        for _name, _each in _told.items():
+            _stories[_name] = _stories.get(_name, {}) | _each

@@ -16,7 +16,7 @@ from typing import TypedDict
 import msgspec
 from msgspec import Struct
 
-from detectors.approvals import LET_IN
+from detectors.allowed import LET_IN
 from models.attested import Fact, Registered
 from models.cloudevent import read_line
 from models.command import stable_id

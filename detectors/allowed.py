@@ -1,0 +1,158 @@
+"""What an approval's text allows: this target and what is granted, who gains, or who is let in.
+
+Approval services write a pair in one text: `role:policy`, `user->group`, `project:role`. People write more
+beside it: a ticket's number, for how long, whom it is for. What an agent asks for it words itself, so what
+the text says must not be read as more than whoever allowed it has read.
+"""
+
+import re
+from functools import lru_cache
+
+from detectors.naming import NAMES_KEPT_MAX, same_thing, stands_whole_in, subject
+from detectors.people import is_called, people_in
+from detectors.steps import ANYBODY, OUTSIDER
+from models.event import OpClass
+from models.session import Step
+
+PAIRS = re.compile(r"->|[,:;|]+")
+PARTS = re.compile(r"->|[,:;|\s]+")
+BRANCH = "@refs/heads/"
+"""Before a branch's name, where it is written in full behind its repository."""
+OPAQUE = re.compile(r"(?<=/)(?:[0-9a-f]{10}-)?[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}(?=/|$)")
+"""An id in a path, which nobody who approves would write."""
+LET_IN = re.compile(r"(?<!\d)\d{12}(?!\d)|(?:https?://|oidc-provider/)[\w.-]+(?:/[\w.-]+)*")
+"""An account or issuer in an approval of a trust: it names all that are let in, then, or it is of another."""
+HOST = re.compile(
+    r"(?<![\w@./:-])(?:[a-z0-9][\w-]*\.)+(?:com|net|org|io|dev|app|cloud|ai|example|internal)(?![\w@/-]|\.\w)"
+    r"|(?<![\w@./:-])(?:[a-z0-9][\w-]*\.){2,}[a-z]{2}(?![\w@/-]|\.\w)",
+    re.IGNORECASE,
+)
+"""An issuer as people write it, by its host alone; with a path it is where something stands."""
+NO_ISSUER = re.compile(
+    r"(?:^|[/.])(?i:atlassian|bitbucket|confluence|docs|github|jira|servicenow|service-now|sts\.amazonaws|tickets?"
+    r"|wiki)\.[\w.-]+(?:/|$)"
+    r"|/(?i:boards?|browse|cases?|changes?|commits?|incidents?|issues?|merge_requests|pages?|pulls?|requests?|runs?"
+    r"|tasks?|tickets?|wiki|workitems)(?:/[\w.-]+)+$|\.do$"
+)
+"""Hosts and ends of addresses where a change is discussed, or code lies; and a token's audience."""
+DASHED = re.compile(r"(?<!\d)(\d{4})-(\d{4})-(\d{4})(?!\d)")
+"""An account as AWS shows it to people."""
+OWN_ARN = re.compile(r"arn:[\w-]*:[\w-]*:[\w-]*:(\d{12}):[\w/+=.@-]+")
+ANYBODY_SAID = re.compile(r"\*|\b(?i:all(?:authenticated)?users|anybody|anyone|everybody|everyone)\b")
+EVERYBODY = frozenset({ANYBODY, "allUsers", "allAuthenticatedUsers"})
+NOBODY = re.compile(
+    r"[\W_]+|[A-Z][A-Z\d]*-\d+|(?i:(?:case|chg|cr|inc|prb|req|ritm|s?ctask|task|ticket)[-_#]?\d+"
+    r"|p?t?\d+[dhm]|case|change|duration|eligible|permanent|reason|scope|temporary|tenant|ticket|until)"
+)
+"""What stands beside a role and is no one: a ticket's number, for how long, where, and words for these."""
+DENIED = re.compile(
+    r"(?<![\w-])(?i:not|never|without|except|instead of|rather than|replac(?:e|es|ing)|nicht|statt|ohne)\s+"
+    r"(?i:(?:an?|as|by|for|of|policy|role|the|to|with)\s+)*[^\s,;|]+"
+)
+"""What a text says is not given."""
+REWRITES = ("update ", "patch ")
+"""Operations whose record names all that have it afterwards, whether they are new or not."""
+NAME_WHOLE_MIN = 8
+"""A shorter name is looked for as a part only: it could stand in another by chance."""
+
+
+def names(resource: str, step: Step) -> bool:
+    """Whether an approval's resource names the target and what is granted, or else who gains.
+
+    Or the one id of an assignment, which says whom it gives what; or a branch behind its repository, as
+    `owner/name@main`. That anybody is let in has to be said.
+    """
+    if not EVERYBODY.isdisjoint((*step.granted, *step.gainers)) and not ANYBODY_SAID.search(resource):
+        return False
+    said = resource.casefold()
+    if said == step.target.casefold():
+        return True
+    if step.thing and said.replace(BRANCH, "@") == step.thing.casefold():
+        return True
+    granted = step.granted
+    if step.op_class is OpClass.TRUST_CHANGE:
+        resource = DASHED.sub(r"\1\2\3", resource)
+        if not _says_whom(resource, step):
+            granted = tuple(each for each in granted if each == ANYBODY or not OUTSIDER.fullmatch(each))
+    if not step.target or not _stands_in(resource, step.target):
+        return False
+    given = DENIED.sub(" ", resource)
+    return all(_stands_in(given, each) for each in granted or step.gainers) and not _for_another(given, step)
+
+
+def _says_whom(resource: str, step: Step) -> bool:
+    """Whether an approval of a trust says who is let in.
+
+    The account of what is opened, where it stands alone, says where that is; in the name of another thing of
+    that account, or in a policy, it says who.
+    """
+    target = step.target
+    account = step.thing.removesuffix(f"/{target}") if step.thing.endswith(f"/{target}") else ""
+    rest = OWN_ARN.sub(
+        lambda found: "" if same_thing(found[0], target) and account in ("", found[1]) else found[0], resource
+    )
+    rest = re.sub(rf"(?<![\w.@-]){re.escape(target)}(?![\w@-]|\.\w)", "", rest, flags=re.IGNORECASE)
+    place = "" if "{" in rest or OWN_ARN.search(rest) else account
+    return any(
+        named != place and not NO_ISSUER.search(named)
+        for named in (*LET_IN.findall(rest), *HOST.findall(LET_IN.sub(" ", rest)))
+    )
+
+
+def _for_another(resource: str, step: Step) -> bool:
+    """Whether it names somebody, and not all of those who gain; of an id nobody can tell whose name it is.
+
+    A login is somebody's, and so is a person's name; so is whatever stands beside a role that is its own
+    target.
+    """
+    gainers = [who for who in step.gainers if not OPAQUE.search(f"/{who}")]
+    if not gainers:
+        return False
+    known = (step.target, *step.granted)
+    named = [who for who in gainers if _stands_in(resource, who)]
+    if named:
+        others = any(not any(same_thing(who, one) for one in known) for who in named)
+        return others and len(named) < len(gainers) and not step.operation.startswith(REWRITES)
+    parts = [
+        part
+        for part in map(str.strip, PAIRS.split(resource))
+        if part and not any(same_thing(part, one) for one in known)
+    ]
+    people = [person for part in parts for person in people_in(_without(part, known))]
+    if people:
+        return not all(any(is_called(person, who) for person in people) for who in gainers)
+    rest = [part for part in parts if " " not in part and not NOBODY.fullmatch(part)]
+    words = {part.casefold() for part in rest}
+    logins = [who.casefold().partition("@")[0] for who in gainers]
+    if any(login in words or words.issuperset(login.split(".")) for login in logins):  # without its domain
+        return False
+    alike = all(same_thing(granted, step.target) for granted in step.granted)
+    return any("@" in part for part in rest) or (alike and bool(rest))
+
+
+def _without(part: str, known: tuple[str, ...]) -> str:
+    """A part of a text without what is given there."""
+    for one in known:
+        part = re.sub(rf"(?<!\w){re.escape(one)}(?!\w)", " ", part, flags=re.IGNORECASE)
+    return part.strip()
+
+
+@lru_cache(maxsize=NAMES_KEPT_MAX)
+def _stands_in(resource: str, wanted: str) -> bool:
+    """Whether one name stands in a resource: as one of its parts, or whole where it has parts itself.
+
+    People are called by login here and by name there: `ann.lee@example.org` and `Ann Lee` are one.
+    """
+    if wanted == ANYBODY:
+        return ANYBODY_SAID.search(resource) is not None
+    if any(same_thing(part, wanted) or same_thing(subject(part), wanted) for part in PARTS.split(resource)):
+        return True
+    if len(wanted) > NAME_WHOLE_MIN and stands_whole_in(wanted, resource):
+        return True
+    person = letters(wanted.partition("@")[0])
+    return len(person) >= NAME_WHOLE_MIN and person in {letters(part) for part in PAIRS.split(resource)}
+
+
+def letters(name: str) -> str:
+    """What is left of a name without its signs."""
+    return "".join(filter(str.isalnum, name.casefold()))

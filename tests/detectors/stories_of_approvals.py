@@ -1,0 +1,124 @@
+"""What the text of an approval allows: an agent words what it asks for, and does something else."""
+
+from typing import Any
+
+from models.attested import Effect
+from models.event import AnyEvent, Grade
+from tests.builders import Stories, approval, op
+
+OWN = "222200001111"
+THEIRS, OTHERS = "999900001111", "999900002222"
+ADMIN = (Effect.EXPANDS, Effect.ADMIN)
+ROLE = "Global Administrator"
+ANN, EVE = "ann.lee@example.org", "eve@example.org"
+POLICY = "AdministratorAccess"
+
+
+def opened(text: str, target: str = "role/app", **let_in: str) -> list[AnyEvent]:
+    """A trust is allowed in these words, and a role opened."""
+    facts = {"account": OWN} | let_in
+    return [
+        approval(-10, operation="iam:UpdateAssumeRolePolicy", target=text),
+        op("T", 0, target=target, effects=(Effect.TRUST_PATH,), grade=Grade.ATTESTED, facts=facts),
+    ]
+
+
+def given(text: str, *who: str, **changed: Any) -> list[AnyEvent]:
+    """A directory's role is allowed in these words, and somebody gets it."""
+    fields: dict[str, Any] = {"operation": "Add member to role", "target": ROLE, "granted": ROLE} | changed
+    facts = {"granted": fields.pop("granted"), "beneficiary": ",".join(who)}
+    return [
+        approval(-10, operation=fields["operation"], target=text),
+        op("R", 0, effects=ADMIN, grade=Grade.ATTESTED, facts=facts, **fields),
+    ]
+
+
+PROJECT: dict[str, Any] = {"operation": "SetIamPolicy", "target": "prod-1", "granted": "roles/owner"}
+SHOWN: dict[str, Any] = PROJECT | {"granted": "roles/viewer"}
+BINDING: dict[str, Any] = {"target": "viewers", "granted": "view"}
+ACCOUNTS = ("system:serviceaccount:ops:app", "system:serviceaccount:ops:spare")
+
+
+def attached(text: str) -> list[AnyEvent]:
+    """A policy is allowed in these words, and a role gets the strongest."""
+    return given(text, "app", operation="iam:AttachRolePolicy", target="app", granted=POLICY)
+
+
+FIRES: Stories = {
+    "unapproved_change": {
+        "approved was the account that the role is called by, and another is let in": opened(
+            f"role/partner-{THEIRS}: let in {THEIRS}", f"role/partner-{THEIRS}", foreign_account=OTHERS
+        ),
+        "approved was the role of another account that is called alike": opened(
+            f"role/app: arn:aws:iam::{THEIRS}:role/app", foreign_account=OTHERS
+        ),
+        "approved was another issuer, by its host alone": opened(
+            "role/app -> login.partner.example", issuer="login.example.net"
+        ),
+        "approved was a public issuer, and an account is let in": opened(
+            "role/app: gitlab.com", foreign_account=OTHERS
+        ),
+        "approved was the bare role, and it is opened to anybody": opened("role/app", foreign_account="*"),
+        "approved was a role in a project, and all the world gets it": given(
+            "prod-1:roles/viewer", "allUsers", **SHOWN
+        ),
+        "approved was one of two who get it": given(f"prod-1:roles/owner:{ANN}", ANN, EVE, **PROJECT),
+        "approved was one of two accounts that are bound": given(
+            "viewers -> view: ops/app", *ACCOUNTS, operation="create clusterrolebindings", **BINDING
+        ),
+        "approved was the role for somebody else, by her name": given(f"{ROLE} -> Ann Lee", EVE),
+        "behind a colon": given(f"{ROLE}: Ann Lee", "eve.miller@example.org"),
+        "in a sentence": given(f"{ROLE} for Ann Lee", EVE),
+        "in another": given(f"Ann Lee as {ROLE}", "emiller@example.org"),
+        "the policy is what is not to be given": attached(f"app: ReadOnlyAccess, not {POLICY}"),
+        "or what is to be replaced": attached(f"app: ReadOnlyAccess instead of the policy {POLICY}"),
+    }
+}
+
+MUST_NOT: Stories = {
+    "unapproved_change": {
+        "a role is called by the account that is let in": opened(
+            f"role/partner-{OTHERS}, CHG-12", f"role/partner-{OTHERS}", foreign_account=OTHERS
+        ),
+        "the role of another account that is called alike is let in": opened(
+            f"role/app: arn:aws:iam::{OTHERS}:role/app", foreign_account=OTHERS
+        ),
+        "an issuer, by its host alone": opened(
+            "role/app -> login.partner.example", issuer="login.partner.example"
+        ),
+        "and who asked for it": opened("role/app, for ann.lee@example.org", foreign_account=OTHERS),
+        "and where to read about it": opened(
+            "role/app, tickets.example.org/browse/CHG-12", foreign_account=OTHERS
+        ),
+        "and in whose pages": opened(
+            "role/app: https://acme.service-now.com/nav_to.do?uri=chg", foreign_account=OTHERS
+        ),
+        "and which code it is for": opened(
+            "role/app: github.com/example-org/infra", issuer="token.actions.githubusercontent.com"
+        ),
+        "and for which audience": opened(
+            "role/app: aud sts.amazonaws.com", issuer="token.actions.githubusercontent.com"
+        ),
+        "and in which file and version": opened("role/app, trust.json v1.2.3", foreign_account=OTHERS),
+        "a role in a project for all the world": given("prod-1:roles/viewer:allUsers", "allUsers", **SHOWN),
+        "both who get it": given(f"prod-1:roles/owner:{ANN},{EVE}", ANN, EVE, **PROJECT),
+        "whoever gets it": given("prod-1:roles/owner", ANN, EVE, **PROJECT),
+        "who comes to those that are bound already": given(
+            "viewers -> view: ops/app", *ACCOUNTS, operation="update clusterrolebindings", **BINDING
+        ),
+        "her name, and her login is made of it": given(f"{ROLE} -> Ann Lee", "alee@example.org"),
+        "in a sentence": given(f"{ROLE} for Dr. Ann Lee", ANN),
+        "in another spelling": given(f"Jörg Müller as {ROLE}", "mueller.joerg@example.org"),
+        "last name first": given(f"{ROLE} -> Lee, Ann", ANN),
+        "her name, and a login of her own for this": given(f"{ROLE} -> Ann Lee", "adm-alee@example.org"),
+        "her name, and a login that is a number": given(f"{ROLE} -> Ann Lee", "p48151@example.org"),
+        "who asked for it": given(f"{ROLE}, requested by Tom Hardy", ANN),
+        "what it is for": given(f"{ROLE}: Incident Response", ANN),
+        "for how long": given(f"{ROLE} for eight hours", ANN),
+        "for an id of a directory of AWS": given(
+            f"{ROLE}:{ANN}", "906765b1d8-0f74493c-3d0a-4530-b2b4-ecaa34a18fbe"
+        ),
+        "the policy, without an end": attached(f"app:{POLICY} without expiry"),
+        "the policy, instead of another": attached(f"app: {POLICY} instead of ReadOnlyAccess"),
+    }
+}
