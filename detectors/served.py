@@ -16,7 +16,7 @@ the same: the emergency passes, what it leaves does not.
 
 from collections.abc import Set as AbstractSet
 
-from detectors.severity import ADDS, Severity, lasting_for_another, severity
+from detectors.severity import ADDS, FACTOR, Severity, lasting_for_another, severity
 from detectors.warrants import Warrants
 from models.attested import Effect, Fact
 from models.baselines.habits import Habits
@@ -96,5 +96,7 @@ class Served:
 
 
 def _lets_in(event: Operation) -> bool:
-    """Whether it makes somebody a way to log in that does not last, and nothing else."""
-    return ADDS.intersection(event.effects) == {Effect.MINTS} and not lasting_for_another(event)
+    """Whether it makes somebody a way to log in that does not last, as no factor does, and nothing else."""
+    if event.target_kind == FACTOR or lasting_for_another(event):
+        return False
+    return ADDS.intersection(event.effects) == {Effect.MINTS}

@@ -32,6 +32,8 @@ LOGIN_SOURCES = frozenset({"identity_provider", "trust_anchor", "trusted_token_i
 """What is trusted by being there: whoever it says has logged in has."""
 FACTOR = "factor"
 """What one account logs in with; not its address or password, which somebody else may be given."""
+LOGINS = frozenset({"user", "password", FACTOR})
+"""What a credential is made of that logs in as a person; a token of hers is another kind."""
 ADDS = frozenset({Effect.EXPANDS, Effect.MINTS, Effect.TRUST_PATH, Effect.WEAKENS, Effect.ADMIN})
 """What leaves somebody with more, or a defence with less."""
 
@@ -75,7 +77,7 @@ def _grave(event: Operation, registry: Registry) -> bool:
     effects = event.effects
     if opens_to_outsiders(event, registry):
         return True
-    if Effect.WEAKENS in effects and event.grade is Grade.ATTESTED and _of_approver(event, registry):
+    if event.grade is Grade.ATTESTED and _lets_log_in(event) and _of_approver(event, registry):
         return True
     if Effect.MINTS in effects:  # one's own credential is as strong as its owner: serious, not grave
         return Effect.ADMIN in effects and (for_another(event) or Fact.GROUPS in event.facts)
@@ -84,6 +86,14 @@ def _grave(event: Operation, registry: Registry) -> bool:
     if Effect.WEAKENS in effects and (Effect.WIDE in effects or event.op_class is OpClass.GUARDRAIL_CHANGE):
         return True
     return Effect.EXPANDS in effects and to_itself(event)
+
+
+def _lets_log_in(event: Operation) -> bool:
+    """Whether somebody could log in as another by it: a login is weaker, or has a new password."""
+    effects = event.effects
+    if Effect.WEAKENS in effects:
+        return True
+    return Effect.MINTS in effects and Effect.LONG_LIVED not in effects and event.target_kind in LOGINS
 
 
 def _of_approver(event: Operation, registry: Registry) -> bool:

@@ -7,7 +7,7 @@ evil twin of an honest job has the job's name, its account and its user agent.
 from detectors.approvals import approved_plan
 from detectors.naming import names_target
 from detectors.policy import ApprovalSettings
-from detectors.severity import listed, resets_login, takes_away
+from detectors.severity import listed, opens_to_outsiders, resets_login, takes_away
 from models.attested import Effect, Fact, Registered
 from models.event import Grade, Operation
 from models.registry import Registry, Standing
@@ -82,7 +82,11 @@ class Warrants:
             case Registered.CASE:
                 holds = self._contains(vouched, event)
             case Registered.INCIDENT:
-                holds = _to_all(event, vouched.targets) and self._goes_on(workflow, vouched, event.at_ms)
+                holds = (
+                    _to_all(event, vouched.targets)
+                    and not opens_to_outsiders(event, self._registry)
+                    and self._goes_on(workflow, vouched, event.at_ms)
+                )
             case Registered.EXERCISE:
                 holds = in_exercise(event, vouched)
             case _:

@@ -11,6 +11,7 @@ from models.command import Action
 from models.event import AnyEvent, Grade, Operation
 from models.registry import Client, Content, Protected, Registry
 from models.session import Workflow
+from stream.sources.vocabularies import load_vocabulary
 from tests.builders import op, registered
 
 SOAR, CASE, APPROVER = "app-soar", "CASE-7", "ann@example.org"
@@ -19,7 +20,9 @@ OFFICE = Registry(
     Content(
         approvers=(APPROVER,),
         clients=(Client(provider="okta", client="app-other", name="integration"),),
-        protected=(Protected(provider="okta", client=SOAR, name="responder"),),
+        protected=tuple(
+            Protected(provider=each, client=SOAR, name="responder") for each in ("okta", "entra", "gcp")
+        ),
     )
 )
 
@@ -69,6 +72,19 @@ def test_a_playbook_that_resets_many_accounts_is_left_alone() -> None:
     """Under its case, whose number each record bears."""
     assert actions(opened(), *wave()) == []
     assert actions(opened(targets=(APPROVER,)), reset(0, APPROVER)) == []
+
+
+@pytest.mark.parametrize(
+    ("provider", "operation"),
+    [("entra", "Disable Strong Authentication"), ("gcp", "turnOff2StepVerification")],
+)
+def test_so_is_one_of_another_platform(provider: str, operation: str) -> None:
+    """Which calls it differently."""
+    known = load_vocabulary(provider).look_up(operation)
+    fields: dict[str, Any] = {"source": provider, "system": provider, "target_kind": known.target_kind}
+    assert known.effects == (Effect.WEAKENS,)
+    assert actions(opened(), *wave(operation=operation, **fields)) == []
+    assert Action.KILL_SESSION in actions(*wave(operation=operation, **fields))
 
 
 @pytest.mark.parametrize(

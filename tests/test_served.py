@@ -15,6 +15,7 @@ from models.command import Action
 from models.event import AnyEvent, Grade, Operation
 from models.registry import Client, Content, Registry
 from models.session import Workflow
+from stream.sources.vocabularies import load_vocabulary
 from tests.builders import PRINCIPAL, SIGNER, TRUSTED, op, registered
 
 DESK = "desk"
@@ -164,6 +165,12 @@ def password(seconds: float, user: str = "eve@example.org", **changed: Any) -> O
     return act("C", seconds, **(PASSWORD | {"target": user, "facts": {"beneficiary": user}} | changed))
 
 
+def enrolled(seconds: float, user: str = "eve@example.org", **changed: Any) -> Operation:
+    """A factor, for somebody else."""
+    fields = {"operation": "Admin registered security info", "target_kind": "factor"}
+    return password(seconds, user, **(fields | changed))
+
+
 def declared(**changed: Any) -> AnyEvent:
     """An incident, for whoever acts."""
     return registered("incident", -60, "inc-1", **({"targets": (PRINCIPAL,)} | changed))
@@ -206,3 +213,33 @@ def test_an_emergency_excuses_nothing_that_stays(changed: dict[str, Any]) -> Non
     """It passes; what it leaves does not."""
     events = [password(k, f"user{k}@example.org", **changed) for k in range(9)]
     assert Action.KILL_SESSION in actions(declared(), *events)
+
+
+def test_nor_does_it_excuse_factors_and_the_approvers_passwords() -> None:
+    """A factor stays; and whoever logs in as an approver allows the rest, and not in an emergency only."""
+    assert Action.KILL_SESSION in actions(
+        declared(), *(enrolled(k, f"user{k}@example.org") for k in range(9))
+    )
+    assert Action.KILL_SESSION in actions(declared(), password(0, APPROVER))
+    assert Action.KILL_SESSION in actions(password(0, APPROVER))
+    assert Action.KILL_SESSION not in actions(password(0, APPROVER, principal=APPROVER))
+
+
+@pytest.mark.parametrize(
+    ("provider", "operation"),
+    [
+        ("entra", "Disable Strong Authentication"),
+        ("entra", "Admin deleted security info"),
+        ("aws", "iam:DeactivateMFADevice"),
+        ("aws", "sso-directory:DeleteMfaDeviceForUser"),
+        ("gcp", "turnOff2StepVerification"),
+        ("github", "two_factor_authentication.disabled"),
+        ("okta", RESET),
+    ],
+)
+def test_a_factor_is_no_address_on_any_platform(provider: str, operation: str) -> None:
+    """What a client registered for users may write is where they are reached."""
+    known = load_vocabulary(provider).look_up(operation)
+    fields: dict[str, Any] = {"operation": operation, "effects": known.effects, "op_class": known.op_class}
+    events = [address(k, f"user{k}@example.org", target_kind=known.target_kind, **fields) for k in range(2)]
+    assert Action.KILL_SESSION in actions(*events)

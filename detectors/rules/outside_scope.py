@@ -5,7 +5,7 @@ terms (`models/scope.py`), or one that is wider than the job.
 """
 
 from detectors.detector import Detector
-from detectors.severity import FACTOR, JUDGED, lasting_for_another, listed, takes_away
+from detectors.severity import FACTOR, JUDGED, for_another, lasting_for_another, listed, takes_away
 from detectors.thresholds import ScopeSettings
 from models.attested import Effect, Fact
 from models.event import CHANGES, OpClass, Operation, Outcome
@@ -101,7 +101,9 @@ def _is_blank(event: Operation) -> bool:
 
 def _enrols(event: Operation) -> bool:
     """Whether it is a new factor of somebody else: one's own is no change."""
-    return event.target_kind == FACTOR and {Effect.MINTS, Effect.EXPANDS} <= set(event.effects)
+    if event.target_kind != FACTOR or Effect.MINTS not in event.effects:
+        return False
+    return Effect.EXPANDS in event.effects or for_another(event)
 
 
 def _for_stranger(scope: Scope, event: Operation) -> bool:

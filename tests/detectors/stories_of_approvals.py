@@ -4,7 +4,7 @@ from typing import Any
 
 from models.attested import Effect
 from models.event import AnyEvent, Grade
-from tests.builders import Stories, approval, op
+from tests.builders import KNOWN_ISSUER, Stories, approval, op, registered
 
 OWN = "222200001111"
 THEIRS, OTHERS = "999900001111", "999900002222"
@@ -39,6 +39,14 @@ BINDING: dict[str, Any] = {"target": "viewers", "granted": "view"}
 ACCOUNTS = ("system:serviceaccount:ops:app", "system:serviceaccount:ops:spare")
 
 
+def emergency(**let_in: str) -> list[AnyEvent]:
+    """An incident is declared for a role, whose trust is then changed."""
+    return [
+        registered("incident", -600, "inc-1", targets=("breakglass",)),
+        op("T", 0, target="breakglass", effects=(Effect.TRUST_PATH,), grade=Grade.ATTESTED, facts=let_in),
+    ]
+
+
 def attached(text: str) -> list[AnyEvent]:
     """A policy is allowed in these words, and a role gets the strongest."""
     return given(text, "app", operation="iam:AttachRolePolicy", target="app", granted=POLICY)
@@ -70,6 +78,8 @@ FIRES: Stories = {
         "behind a colon": given(f"{ROLE}: Ann Lee", "eve.miller@example.org"),
         "in a sentence": given(f"{ROLE} for Ann Lee", EVE),
         "in another": given(f"Ann Lee as {ROLE}", "emiller@example.org"),
+        "in an incident the role that it names is opened to a stranger": emergency(foreign_account=OTHERS),
+        "and to a stranger's issuer": emergency(issuer="login.example.net"),
         "the policy is what is not to be given": attached(f"app: ReadOnlyAccess, not {POLICY}"),
         "or what is to be replaced": attached(f"app: ReadOnlyAccess instead of the policy {POLICY}"),
     }
@@ -118,6 +128,7 @@ MUST_NOT: Stories = {
         "for an id of a directory of AWS": given(
             f"{ROLE}:{ANN}", "906765b1d8-0f74493c-3d0a-4530-b2b4-ecaa34a18fbe"
         ),
+        "in an incident the role that it names is opened to a known issuer": emergency(issuer=KNOWN_ISSUER),
         "the policy, without an end": attached(f"app:{POLICY} without expiry"),
         "the policy, instead of another": attached(f"app: {POLICY} instead of ReadOnlyAccess"),
     }

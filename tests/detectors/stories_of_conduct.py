@@ -13,6 +13,14 @@ LASTING: dict[str, Any] = {
     "facts": {"beneficiary": "user/app"},
 }
 
+FACTOR: dict[str, Any] = {
+    "operation": "Admin registered security info",
+    "effects": (Effect.MINTS,),
+    "target": "eve@example.org",
+    "target_kind": "factor",
+    "facts": {"beneficiary": "eve@example.org"},
+}
+
 
 def read_twice(secrets: range, **told_first: Any) -> list[AnyEvent]:
     """A rotation job reads secrets: the agent tells of each, then the platform, which says which it was."""
@@ -133,6 +141,7 @@ FIRES: Stories = {
     },
     "outside_scope": {
         "a responder makes somebody a key": [op("C", 0, principal="responder", **LASTING)],
+        "a responder registers a factor for somebody": [op("C", 0, principal="responder", **FACTOR)],
         "a scanner reads a secret's value": [op("S", 0, principal="scanner")],
         "a rotation job reads another kind of secret": [op("S", 0, principal="rotation", target="ca/root")],
         "a rotation job makes somebody else's key": [op("C", 0, principal="rotation", **KEY)],
@@ -261,6 +270,9 @@ MUST_NOT: Stories = {
     },
     "outside_scope": {
         "a responder takes a key away": [op("C", 0, principal="responder", effects=(Effect.REMOVES,))],
+        "a responder registers a factor of its own": [
+            op("C", 0, principal="responder", **(FACTOR | {"facts": {"beneficiary": "responder"}}))
+        ],
         "a responder makes itself a key": [
             op("C", 0, principal="responder", **(LASTING | {"facts": {"beneficiary": "responder"}}))
         ],
