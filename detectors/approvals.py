@@ -5,6 +5,7 @@ from functools import lru_cache
 
 from detectors.allowed import OPAQUE, letters, names
 from detectors.naming import NAMES_KEPT_MAX, same_operation
+from detectors.people import is_same
 from detectors.policy import ApprovalSettings
 from models.event import Grade
 from models.session import Step, Workflow, called, known_by
@@ -158,11 +159,10 @@ def is_for_session(asked: str, workflow: Workflow, session: str) -> bool:
 
 
 def _by_another(grant: Grant, workflow: Workflow, step: Step) -> bool:
-    """Not whoever acts, either."""
-    return called(grant.decided_by) not in (
-        called(step.session),
-        called(step.principal),
-    ) and by_outsider(grant, workflow)
+    """Not whoever acts, either, whom platforms may know by a login without its domain."""
+    if called(grant.decided_by) == called(step.session) or is_same(grant.decided_by, step.principal):
+        return False
+    return by_outsider(grant, workflow)
 
 
 def by_outsider(grant: Grant, workflow: Workflow) -> bool:

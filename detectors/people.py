@@ -8,6 +8,7 @@ from functools import lru_cache
 from unicodedata import combining, normalize
 
 from detectors.naming import NAMES_KEPT_MAX
+from models.session import called
 
 BEFORE = frozenset({"add", "an", "assign", "for", "für", "give", "make", "pour", "to"})
 AFTER = frozenset({"als", "as", "becomes", "comme", "gets", "to"})
@@ -69,6 +70,14 @@ def is_called(person: str, who: str) -> bool:
         for token in _spellings(part)
         for name in names
     )
+
+
+def is_same(one: str, other: str) -> bool:
+    """Whether two names are one person's: alike, or one is the login and the other her address."""
+    mine, theirs = called(one), called(other)
+    if mine == theirs or ("@" in mine) is ("@" in theirs):
+        return mine == theirs
+    return mine.partition("@")[0] == theirs.partition("@")[0]
 
 
 def _capital(word: str) -> bool:

@@ -6,6 +6,7 @@ evil twin of an honest job has the job's name, its account and its user agent.
 
 from detectors.approvals import approved_plan
 from detectors.naming import names_target
+from detectors.people import is_same
 from detectors.policy import ApprovalSettings
 from detectors.severity import listed, opens_to_outsiders, resets_login, takes_away
 from models.attested import Effect, Fact, Registered
@@ -95,9 +96,11 @@ class Warrants:
 
     def _own_word(self, decided_by: str, event: Operation) -> bool:
         """Whether it was registered by whoever acts, by whatever name, or by an agent: neither vouches."""
-        own = {called(event.principal), called(event.agent), called(event.session)}
+        own = {called(event.agent), called(event.session)}
         return bool(decided_by) and (
-            called(decided_by) in own or self._registry.agent(decided_by) is not None
+            called(decided_by) in own
+            or is_same(decided_by, event.principal)
+            or self._registry.agent(decided_by) is not None
         )
 
     def _contains(self, case: Vouched, event: Operation) -> bool:

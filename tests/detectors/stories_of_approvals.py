@@ -4,7 +4,7 @@ from typing import Any
 
 from models.attested import Effect
 from models.event import AnyEvent, Grade
-from tests.builders import KNOWN_ISSUER, Stories, approval, op, registered
+from tests.builders import HUMAN, KNOWN_ISSUER, Stories, approval, op, registered
 
 OWN = "222200001111"
 THEIRS, OTHERS = "999900001111", "999900002222"
@@ -80,6 +80,14 @@ FIRES: Stories = {
         "in another": given(f"Ann Lee as {ROLE}", "emiller@example.org"),
         "in an incident the role that it names is opened to a stranger": emergency(foreign_account=OTHERS),
         "and to a stranger's issuer": emergency(issuer="login.example.net"),
+        "whoever allowed it acts, by the login without its domain": [
+            approval(-10, decided_by=HUMAN),
+            op("V", 0, effects=ADMIN, grade=Grade.ATTESTED, principal="ann"),
+        ],
+        "whoever declared the incident acts, by that login": [
+            registered("incident", -600, "inc-1", targets=("ann",), decided_by=HUMAN),
+            op("V", 0, target="ann", effects=ADMIN, grade=Grade.ATTESTED, principal="ann"),
+        ],
         "the policy is what is not to be given": attached(f"app: ReadOnlyAccess, not {POLICY}"),
         "or what is to be replaced": attached(f"app: ReadOnlyAccess instead of the policy {POLICY}"),
     }
@@ -129,6 +137,10 @@ MUST_NOT: Stories = {
             f"{ROLE}:{ANN}", "906765b1d8-0f74493c-3d0a-4530-b2b4-ecaa34a18fbe"
         ),
         "in an incident the role that it names is opened to a known issuer": emergency(issuer=KNOWN_ISSUER),
+        "somebody acts who is called like whoever allowed it, elsewhere": [
+            approval(-10, decided_by=HUMAN),
+            op("V", 0, effects=ADMIN, grade=Grade.ATTESTED, principal="ann@example.net"),
+        ],
         "the policy, without an end": attached(f"app:{POLICY} without expiry"),
         "the policy, instead of another": attached(f"app: {POLICY} instead of ReadOnlyAccess"),
     }

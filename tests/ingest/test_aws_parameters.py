@@ -120,6 +120,17 @@ def test_what_shuts_out_takes_away_and_gives_back_when_it_is_taken_off(
     assert set(ordinary.effects) == {Effect.REMOVES}
 
 
+def test_a_policy_is_not_what_it_is_called() -> None:
+    """Anybody may call theirs as AWS calls its own, or write over the one that revoked the sessions."""
+    role, name = {"roleName": "app"}, "AWSRevokeOlderSessions"
+    alike = seen("iam:AttachRolePolicy", role | {"policyArn": "arn:aws:iam::111122223333:policy/AWSDenyAll"})
+    assert set(alike.effects) == {Effect.EXPANDS}
+    for little in (deny("s3:GetObject"), allow("s3:GetObject")):
+        over = seen("iam:PutRolePolicy", role | {"policyName": name, "policyDocument": policy(little)})
+        assert set(over.effects) == {Effect.EXPANDS, Effect.WEAKENS}
+        assert over.facts[Fact.BENEFICIARY] == "app"
+
+
 def test_a_policy_that_only_denies_takes_away() -> None:
     """This is how sessions of a role are revoked."""
     older = {"DateLessThan": {"aws:TokenIssueTime": "2026-09-01T10:00:00Z"}}

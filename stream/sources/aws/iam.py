@@ -8,7 +8,7 @@ from collections.abc import Callable
 from models.attested import Effect, Fact
 from stream.sources.aws.names import account_of, issuer_of, short
 from stream.sources.aws.parameters import Reading, attached, document, let_in
-from stream.sources.aws.policies import administrative, lets_in, shuts_out
+from stream.sources.aws.policies import administrative, denies_all, lets_in, shuts_out
 from stream.sources.grants import admin_name
 from stream.sources.reading import NAME_MAX, many, nested, texts
 
@@ -22,6 +22,8 @@ def _inline(reading: Reading) -> None:
     reading.fact(Fact.BENEFICIARY, reading.target)
     reading.fact(Fact.GRANTED, reading.text("policyName"))
     document(reading, "policyDocument", "inlinePolicy")
+    if not denies_all(reading.parameters.get("policyDocument")):
+        _given_back(reading, reading.text("policyName"))  # what revoked the sessions is written over
 
 
 def _detached_inline(reading: Reading) -> None:

@@ -12,7 +12,14 @@ from msgspec import Struct
 from models.attested import Effect, Fact
 from models.event import OpClass
 from stream.sources.aws.names import short
-from stream.sources.aws.policies import LetsIn, administrative, gives, only_denies, shuts_out
+from stream.sources.aws.policies import (
+    LetsIn,
+    administrative,
+    gives,
+    is_maintained,
+    only_denies,
+    shuts_out,
+)
 from stream.sources.reading import NAME_MAX, listed, nested
 
 
@@ -75,7 +82,7 @@ def attached(reading: Reading) -> None:
     reading.fact(Fact.GRANTED, short(policy))
     if administrative(policy):
         reading.add(Effect.ADMIN)
-    if shuts_out(policy):
+    if shuts_out(policy) and is_maintained(policy):
         reading.take(Effect.EXPANDS)
         reading.add(Effect.REMOVES)
 

@@ -124,6 +124,14 @@ def only_denies(document: Any) -> bool:
     return bool(effects) and all(effect == "Deny" for effect in effects)
 
 
+def denies_all(document: Any) -> bool:
+    """Whether a document denies every action on everything, be it to those who came before some time."""
+    return any(
+        effect == "Deny" and EVERY_ACTION in _named(statement) and _everywhere(statement)
+        for effect, statement in _statements(document)
+    )
+
+
 def shuts_out(policy: str) -> bool:
     """Whether a policy of that name or ARN takes all away: whoever takes it off gives all of it back."""
     return DENIALS.fullmatch(policy.rpartition("/")[2]) is not None
@@ -157,9 +165,13 @@ def lets_in(document: Any) -> LetsIn:
 
 def administrative(policy: str) -> bool:
     """Whether a policy maintained by AWS is administrative; those of others are known by their documents."""
+    return is_maintained(policy) and policy.rpartition("/")[2] in ADMINISTRATIVE
+
+
+def is_maintained(policy: str) -> bool:
+    """Whether AWS itself maintains a policy of this ARN: anybody may call one of their own like it."""
     parts = policy.split(":", 5)
-    maintained = len(parts) == 6 and parts[4] in {"aws", ""}  # noqa: PLR2004
-    return maintained and policy.rpartition("/")[2] in ADMINISTRATIVE
+    return len(parts) == 6 and parts[4] in {"aws", ""}  # noqa: PLR2004
 
 
 def _statements(document: Any) -> Iterator[tuple[str, dict[str, Any]]]:
