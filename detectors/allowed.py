@@ -70,7 +70,7 @@ def names(resource: str, step: Step) -> bool:
     if step.thing and said.replace(BRANCH, "@") == step.thing.casefold():
         return True
     granted = step.granted
-    if step.op_class is OpClass.TRUST_CHANGE:
+    if step.op_class is OpClass.TRUST_CHANGE or _account(step):
         resource = DASHED.sub(r"\1\2\3", resource)
         if not _says_whom(resource, step):
             granted = tuple(each for each in granted if each == ANYBODY or not OUTSIDER.fullmatch(each))
@@ -86,8 +86,7 @@ def _says_whom(resource: str, step: Step) -> bool:
     The account of what is opened, where it stands alone, says where that is; in the name of another thing of
     that account, or in a policy, it says who.
     """
-    target = step.target
-    account = step.thing.removesuffix(f"/{target}") if step.thing.endswith(f"/{target}") else ""
+    target, account = step.target, _account(step)
     rest = OWN_ARN.sub(
         lambda found: "" if same_thing(found[0], target) and account in ("", found[1]) else found[0], resource
     )
@@ -97,6 +96,12 @@ def _says_whom(resource: str, step: Step) -> bool:
         named != place and not NO_ISSUER.search(named)
         for named in (*LET_IN.findall(rest), *HOST.findall(LET_IN.sub(" ", rest)))
     )
+
+
+def _account(step: Step) -> str:
+    """The account of what is opened, where it is known; see `strengthened`."""
+    account, _, target = step.thing.partition("/")
+    return account if target == step.target else ""
 
 
 def _for_another(resource: str, step: Step) -> bool:

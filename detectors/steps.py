@@ -5,10 +5,9 @@ from typing import Any, Final
 
 from detectors.severity import listed
 from models.attested import Effect, Fact
-from models.event import OpClass, Operation
+from models.event import Operation
 from models.session import Session, Step
 
-TRUST_CHANGE: Final = OpClass.TRUST_CHANGE
 ANYBODY: Final = "*"
 OUTSIDER: Final = re.compile(r"\*|\d{12}|[\w-]+(?:\.[\w-]+)+(?:/.*)?")
 """Who is let in, as an approver could name them: anybody, an account, an issuer by its host, not its id."""
@@ -32,7 +31,7 @@ def strengthened(event: Operation) -> tuple[tuple[str, ...], tuple[str, ...], st
         return (), (), ""
     gainers, granted = listed(facts.get(Fact.BENEFICIARY, "")), listed(facts.get(Fact.GRANTED, ""))
     thing = facts.get(Fact.THING, "")
-    if event.op_class is TRUST_CHANGE and Effect.TRUST_PATH in event.effects:
+    if Effect.TRUST_PATH in event.effects:  # be it a new role, or a key's policy
         outsiders = listed(facts.get(Fact.FOREIGN_ACCOUNT, "")) + listed(facts.get(Fact.ISSUER, ""))
         granted += tuple(filter(OUTSIDER.fullmatch, outsiders))
         account = facts.get(Fact.ACCOUNT, "")

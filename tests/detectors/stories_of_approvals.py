@@ -14,6 +14,17 @@ ANN, EVE = "ann.lee@example.org", "eve@example.org"
 POLICY = "AdministratorAccess"
 
 
+def made(text: str, **let_in: str) -> list[AnyEvent]:
+    """A role is allowed in these words, and made with a trust."""
+    fields: dict[str, Any] = {"operation": "iam:CreateRole", "target": "partner", "target_kind": "role"}
+    effects = (Effect.EXPANDS, Effect.CREATES, Effect.TRUST_PATH)
+    facts = {"account": OWN} | let_in
+    return [
+        approval(-10, operation="iam:CreateRole", target=text),
+        op("V", 0, effects=effects, grade=Grade.ATTESTED, facts=facts, **fields),
+    ]
+
+
 def opened(text: str, target: str = "role/app", **let_in: str) -> list[AnyEvent]:
     """A trust is allowed in these words, and a role opened."""
     facts = {"account": OWN} | let_in
@@ -57,6 +68,8 @@ FIRES: Stories = {
         "approved was the account that the role is called by, and another is let in": opened(
             f"role/partner-{THEIRS}: let in {THEIRS}", f"role/partner-{THEIRS}", foreign_account=OTHERS
         ),
+        "approved was a new role for another account": made(f"partner: {THEIRS}", foreign_account=OTHERS),
+        "approved was a new role, and anybody may take it on": made("partner", foreign_account="*"),
         "approved was the role of another account that is called alike": opened(
             f"role/app: arn:aws:iam::{THEIRS}:role/app", foreign_account=OTHERS
         ),
@@ -98,6 +111,8 @@ MUST_NOT: Stories = {
         "a role is called by the account that is let in": opened(
             f"role/partner-{OTHERS}, CHG-12", f"role/partner-{OTHERS}", foreign_account=OTHERS
         ),
+        "a new role for this account": made(f"partner in {OWN} for {OTHERS}", foreign_account=OTHERS),
+        "a new role": made("role/partner", foreign_account=OTHERS),
         "the role of another account that is called alike is let in": opened(
             f"role/app: arn:aws:iam::{OTHERS}:role/app", foreign_account=OTHERS
         ),
