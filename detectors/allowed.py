@@ -40,9 +40,18 @@ DASHED = re.compile(r"(?<!\d)(\d{4})-(\d{4})-(\d{4})(?!\d)")
 OWN_ARN = re.compile(r"arn:[\w-]*:[\w-]*:[\w-]*:(\d{12}):[\w/+=.@-]+")
 ANYBODY_SAID = re.compile(r"\*|\b(?i:all(?:authenticated)?users|anybody|anyone|everybody|everyone)\b")
 EVERYBODY = frozenset({ANYBODY, "allUsers", "allAuthenticatedUsers"})
+TIMES = (
+    r"[<~+]?\d{1,3}(?:[.]\d)?-?(?:[smhdw]|min(?:ute[ns]?)?s?|hrs?|hours?|std|stunden?|heures?|days?|tagen?|jours?"
+    r"|weeks?|wochen?|months?)|p(?=[\dt])(?:\d+[dwm])?(?:t(?:\d+[hms])+)?|\d{1,2}z?|\d{4}-\d\d-\d\d(?:t\d\d)?z?"
+    r"|\d{1,2}[./]\d{1,2}[./]?(?:\d{2}){0,2}|eod|now|today|tonight|tomorrow|heute|morgen|utc|gmt|cest?"
+    r"|(?:mon|tues|wednes|thurs|fri|satur|sun)day|(?:mon|diens|donners|frei|sams|sonn)tag|mittwoch"
+)
+"""For how long, or until when, with a colon in it cut in two."""
 NOBODY = re.compile(
-    r"[\W_]+|[A-Z][A-Z\d]*-\d+|(?i:(?:case|chg|cr|inc|prb|req|ritm|s?ctask|task|ticket)[-_#]?\d+"
-    r"|p?t?\d+[dhm]|case|change|duration|eligible|permanent|reason|scope|temporary|tenant|ticket|until)"
+    r"[\W_]+|[A-Z][A-Z\d]*-\d+|(?i:(?:case|chg|cr|inc|p|prb|req|ritm|s?ctask|sev|task|ticket)[-_#]?\d+"
+    r"|active|approved|case|change|direct|duration|eligible|emergency|incident|jit|oncall|on-call|permanent|pim|prod"
+    r"|production|reason|request|scope|temp|temporary|tenant|ticket|time-bound|until|urgent|"
+    rf"{TIMES})"
 )
 """What stands beside a role and is no one: a ticket's number, for how long, where, and words for these."""
 DENIED = re.compile(
@@ -50,6 +59,8 @@ DENIED = re.compile(
     r"(?i:(?:an?|as|by|for|of|policy|role|the|to|with)\s+)*[^\s,;|]+"
 )
 """What a text says is not given."""
+GUEST = re.compile(r"(.+)_([\w.-]+)#EXT#@.+", re.IGNORECASE)
+"""What a directory calls a guest: her address at home, of which no login may have an `@`."""
 REWRITES = ("update ", "patch ")
 """Operations whose record names all that have it afterwards, whether they are new or not."""
 NAME_WHOLE_MIN = 8
@@ -126,13 +137,18 @@ def _for_another(resource: str, step: Step) -> bool:
     people = [person for part in parts for person in people_in(_without(part, known))]
     if people:
         return not all(any(is_called(person, who) for person in people) for who in gainers)
-    rest = [part for part in parts if " " not in part and not NOBODY.fullmatch(part)]
+    rest = [part for part in parts if " " not in part and not _is_nobody(part)]
     words = {part.casefold() for part in rest}
     logins = [who.casefold().partition("@")[0] for who in gainers]
     if any(login in words or words.issuperset(login.split(".")) for login in logins):  # without its domain
         return False
     alike = all(same_thing(granted, step.target) for granted in step.granted)
     return any("@" in part for part in rest) or (alike and bool(rest))
+
+
+def _is_nobody(part: str) -> bool:
+    """Whether a word is nobody's name: a ticket, a time, a domain, or an id, of which nobody can tell."""
+    return bool(NOBODY.fullmatch(part) or HOST.fullmatch(part) or OPAQUE.search(f"/{part}"))
 
 
 def _without(part: str, known: tuple[str, ...]) -> str:
@@ -150,6 +166,9 @@ def _stands_in(resource: str, wanted: str) -> bool:
     """
     if wanted == ANYBODY:
         return ANYBODY_SAID.search(resource) is not None
+    guest = GUEST.fullmatch(wanted)
+    if guest is not None and _stands_in(resource, f"{guest[1]}@{guest[2]}"):
+        return True
     if any(same_thing(part, wanted) or same_thing(subject(part), wanted) for part in PARTS.split(resource)):
         return True
     if len(wanted) > NAME_WHOLE_MIN and stands_whole_in(wanted, resource):

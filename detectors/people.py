@@ -33,6 +33,8 @@ LOGIN_MIN = 4
 TOKEN_MIN = 3
 TITLE_MIN = 3
 WRITTEN_OUT = {ord(one): two for one, two in zip("äöüßøå", ("ae", "oe", "ue", "ss", "oe", "aa"), strict=True)}
+COUNTED = re.compile(r"(?<=[^\W\d_]{4})\d{1,3}$")
+"""Behind a name: there is more than one."""
 APART = re.compile(r"[\W_]+")
 
 
@@ -60,6 +62,7 @@ def is_called(person: str, who: str) -> bool:
     """Whether a login could be hers, or says too little: one word of her name in it, or its beginnings."""
     login = who.partition("@")[0].casefold()
     names = [spelling for word in APART.split(person.casefold()) if word for spelling in _spellings(word)]
+    login = COUNTED.sub("", login)
     if any(map(str.isdigit, login)):
         return True
     if len(login) < LOGIN_MIN:

@@ -58,6 +58,18 @@ def emergency(**let_in: str) -> list[AnyEvent]:
     ]
 
 
+TIMES: tuple[str, ...] = (
+    "until 04:38",
+    "until 2026-11-19T04:38:50Z",
+    "PT4H30M",
+    "8hours",
+    "90min",
+    "2Stunden",
+    "heute",
+)
+TIMES += ("19.11.2026", "11/19/2026", "Friday", "17:30", "8h", "P1D", "24h, SEV1, on-call")
+
+
 def attached(text: str) -> list[AnyEvent]:
     """A policy is allowed in these words, and a role gets the strongest."""
     return given(text, "app", operation="iam:AttachRolePolicy", target="app", granted=POLICY)
@@ -88,6 +100,10 @@ FIRES: Stories = {
             "viewers -> view: ops/app", *ACCOUNTS, operation="create clusterrolebindings", **BINDING
         ),
         "approved was the role for somebody else, by her name": given(f"{ROLE} -> Ann Lee", EVE),
+        "and who gets it is one of several accounts": given(f"{ROLE} -> Ann Lee", "breakglass1@example.org"),
+        "a guest of another house": given(
+            f"{ROLE} -> ann.lee@partner.example", "ann.lee_example.net#EXT#@example.onmicrosoft.com"
+        ),
         "behind a colon": given(f"{ROLE}: Ann Lee", "eve.miller@example.org"),
         "in a sentence": given(f"{ROLE} for Ann Lee", EVE),
         "in another": given(f"Ann Lee as {ROLE}", "emiller@example.org"),
@@ -148,6 +164,12 @@ MUST_NOT: Stories = {
         "who asked for it": given(f"{ROLE}, requested by Tom Hardy", ANN),
         "what it is for": given(f"{ROLE}: Incident Response", ANN),
         "for how long": given(f"{ROLE} for eight hours", ANN),
+        **{f"until, or for, {time}": given(f"{ROLE}; {time}", ANN) for time in TIMES},
+        "in which tenant": given(f"{ROLE}: example.onmicrosoft.com", ANN),
+        "her id, where her login is on record": given(f"{ROLE}:0f74493c-3d0a-4530-b2b4-ecaa34a18fbe", ANN),
+        "the address of a guest": given(
+            f"{ROLE} -> ann.lee@partner.example", "ann.lee_partner.example#EXT#@example.onmicrosoft.com"
+        ),
         "for an id of a directory of AWS": given(
             f"{ROLE}:{ANN}", "906765b1d8-0f74493c-3d0a-4530-b2b4-ecaa34a18fbe"
         ),
