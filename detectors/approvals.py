@@ -160,7 +160,7 @@ def is_for_session(asked: str, workflow: Workflow, session: str) -> bool:
 
 def _by_another(grant: Grant, workflow: Workflow, step: Step) -> bool:
     """Not whoever acts, either, whom platforms may know by a login without its domain."""
-    if called(grant.decided_by) == called(step.session) or is_same(grant.decided_by, step.principal):
+    if is_same(grant.decided_by, step.session) or is_same(grant.decided_by, step.principal):
         return False
     return by_outsider(grant, workflow)
 

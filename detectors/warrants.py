@@ -96,10 +96,9 @@ class Warrants:
 
     def _own_word(self, decided_by: str, event: Operation) -> bool:
         """Whether it was registered by whoever acts, by whatever name, or by an agent: neither vouches."""
-        own = {called(event.agent), called(event.session)}
         return bool(decided_by) and (
-            called(decided_by) in own
-            or is_same(decided_by, event.principal)
+            called(decided_by) == called(event.agent)
+            or any(is_same(decided_by, own) for own in (event.principal, event.session))
             or self._registry.agent(decided_by) is not None
         )
 

@@ -113,6 +113,10 @@ FIRES: Stories = {
             approval(-10, decided_by=HUMAN),
             op("V", 0, effects=ADMIN, grade=Grade.ATTESTED, principal="ann"),
         ],
+        "in a session of a role that bears that login": [
+            approval(-10, decided_by=HUMAN, session="aws:AROA7:ann"),
+            op("V", 0, effects=ADMIN, grade=Grade.ATTESTED, principal="admin", session="aws:AROA7:ann"),
+        ],
         "whoever declared the incident acts, by that login": [
             registered("incident", -600, "inc-1", targets=("ann",), decided_by=HUMAN),
             op("V", 0, target="ann", effects=ADMIN, grade=Grade.ATTESTED, principal="ann"),
