@@ -73,7 +73,9 @@ def names(resource: str, step: Step) -> bool:
     Or the one id of an assignment, which says whom it gives what; or a branch behind its repository, as
     `owner/name@main`. That anybody is let in has to be said.
     """
-    if not EVERYBODY.isdisjoint((*step.granted, *step.gainers)) and not ANYBODY_SAID.search(resource):
+    opens = step.op_class is OpClass.TRUST_CHANGE or bool(_account(step))
+    let_in = (*step.granted, *step.gainers) if opens else step.gainers
+    if not EVERYBODY.isdisjoint(let_in) and not ANYBODY_SAID.search(resource):
         return False
     said = resource.casefold()
     if said == step.target.casefold():
@@ -81,7 +83,7 @@ def names(resource: str, step: Step) -> bool:
     if step.thing and said.replace(BRANCH, "@") == step.thing.casefold():
         return True
     granted = step.granted
-    if step.op_class is OpClass.TRUST_CHANGE or _account(step):
+    if opens:
         resource = DASHED.sub(r"\1\2\3", resource)
         if not _says_whom(resource, step):
             granted = tuple(each for each in granted if each == ANYBODY or not OUTSIDER.fullmatch(each))

@@ -153,6 +153,9 @@ MUST_NOT: Stories = {
             "role/app: aud sts.amazonaws.com", issuer="token.actions.githubusercontent.com"
         ),
         "and in which file and version": opened("role/app, trust.json v1.2.3", foreign_account=OTHERS),
+        "a role over everything in a cluster, by its name alone": given(
+            "wide-view", operation="create clusterroles", target="wide-view", granted="*"
+        ),
         "a role in a project for all the world": given("prod-1:roles/viewer:allUsers", "allUsers", **SHOWN),
         "both who get it": given(f"prod-1:roles/owner:{ANN},{EVE}", ANN, EVE, **PROJECT),
         "whoever gets it": given("prod-1:roles/owner", ANN, EVE, **PROJECT),
