@@ -9,6 +9,7 @@ told again in the workflow of the act, before the act, once: so one workflow hol
 rests on.
 """
 
+import re
 from typing import TypeGuard
 
 from msgspec import Struct
@@ -36,6 +37,10 @@ EACH_MAX = 8
 TOLD_MAX = 16_384
 ID_MAX = 256
 
+SENTENCE = re.compile(
+    r"^(?:add|assign|give|grant|make)\s+|\s+(?:als|an|as|for|für|in|to|until)\s+", re.IGNORECASE
+)
+"""What stands between the names in a sentence: `Assign Reader to ann@example.org until 18:00`."""
 EMERGENCIES = frozenset({Registered.INCIDENT, Registered.INCIDENT_CLOSED})
 
 Word = Approval | ApprovalRequest | Registration
@@ -131,8 +136,9 @@ class Vouching:
 
 
 def _named(target: str) -> dict[str, None]:
-    """The things that an approval names, each as an act's target is looked up."""
-    return dict.fromkeys(name for part in PAIRS.split(target) if (name := part.rpartition("/")[2].strip()))
+    """The things that an approval names, be it in a sentence, each as an act's target is looked up."""
+    pieces = (piece for part in PAIRS.split(target) for piece in SENTENCE.split(part.strip()))
+    return dict.fromkeys(name for piece in pieces if (name := piece.rpartition("/")[2].strip()))
 
 
 def _closed(reference: str) -> str:

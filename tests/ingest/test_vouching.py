@@ -82,6 +82,25 @@ def test_where_nobody_says_who_asked_a_person_who_does_just_that_is_told() -> No
     assert (told.workflow, told.session) == ("w9", "s9")
 
 
+@pytest.mark.parametrize(
+    "said",
+    [
+        "Reader for eve@example.org",
+        "eve@example.org as Reader until 18:00",
+        "Assign Reader to eve@example.org",
+        "Eve Miller -> Reader",
+    ],
+)
+def test_nor_does_it_matter_how_it_was_said(said: str) -> None:
+    """A sentence names the same things as a pair does."""
+    vouching = Vouching()
+    vouching.hear(approval(1, requested_by="", target=said))
+    facts = {"beneficiary": "eve@example.org"}
+    (told,) = vouching.for_act(act(2, target="Reader", facts=facts, agent=""), traced=False)
+    assert isinstance(told, Approval)
+    assert vouching.for_act(act(3, target="Writer", workflow="w8", agent=""), traced=False) == []
+
+
 def raised(seconds: float, **changed: Any) -> Any:
     """The emergency account is given rights, by Ann, in her own session."""
     facts = {"beneficiary": "breakglass"}
