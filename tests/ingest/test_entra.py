@@ -106,6 +106,19 @@ def test_a_person_is_known_by_name_and_has_a_session_by_id() -> None:
             {"beneficiary": "bo@x.example"},
         ),
         (
+            directory(
+                "Add member to role in PIM completed (PIM activation)",
+                thing("Role", "Reports Reader"),
+                thing("Request", "r-17"),
+                thing("User", "bo@x.example"),
+                thing("Directory", "Example Tenant"),
+            ),
+            "privilege_change",
+            "Reports Reader",
+            {"expands"},
+            {"beneficiary": "bo@x.example"},
+        ),
+        (
             directory("Add owner to application", thing("User", "bo@x.example"), thing("Application", "crm")),
             "role_mapping",
             "crm",

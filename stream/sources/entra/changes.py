@@ -32,6 +32,7 @@ ADMIN_PERMISSIONS = re.compile(
 """Graph permissions with which an application can give itself any other."""
 THINGS = ("role", "group", "application", "serviceprincipal", "policy", "administrativeunit", "domain")
 """What is changed, rather than who gains, where a record names both: the first of these."""
+HOLDERS = frozenset({"user", "group", "serviceprincipal", "device"})
 KEY = re.compile(r"KeyIdentifier=([0-9a-fA-F-]{8,64})")
 SCOPES = re.compile(r"Scope:\s*([^,\]]*)")
 NAMED = {"group": "Group.DisplayName", "role": "Role.DisplayName", "app": "Application.DisplayName"}
@@ -86,7 +87,7 @@ def _name_things(reading: Reading, change: Change) -> None:
     """The target is what is changed; the beneficiary is who else is named."""
     ranked = sorted(change.things, key=_rank)
     thing = ranked[0] if ranked else None
-    gains = [each for each in change.things if each is not thing]
+    gains = _who_gain([each for each in change.things if each is not thing])
     named = next((kind for kind, key in NAMED.items() if _property(change, key)), "")
     if named and thing is not None and _rank(thing) >= THINGS.index("group"):
         key = NAMED[named]
@@ -101,6 +102,14 @@ def _name_things(reading: Reading, change: Change) -> None:
     if invited:
         reading.target, reading.target_kind = name(invited), "user"
     _beneficiary(reading, change, gains)
+
+
+def _who_gain(things: list[Thing]) -> list[Thing]:
+    """Of things that a record names beside what is changed those that can hold it, where it names any.
+
+    Privileged identity management names its request and the directory, too.
+    """
+    return [each for each in things if each.kind.lower() in HOLDERS] or things
 
 
 def _rank(thing: Thing) -> int:
