@@ -41,6 +41,7 @@ from detectors.rules.shared_account import SharedAccount
 from detectors.rules.three_systems import ThreeSystems
 from detectors.rules.trust_opened import TrustOpened
 from detectors.rules.unapproved_change import UnapprovedChange
+from detectors.rules.unexplained_hop import UnexplainedHop
 from detectors.rules.used_elsewhere import UsedElsewhere
 from detectors.severity import Severity, severity
 from detectors.thresholds import DetectorSettings
@@ -97,6 +98,7 @@ def _rules(policy: Policy, knowledge: Knowledge) -> tuple[Detector, ...]:
         AfterStop(settings.after_stop),
         OneSided(settings.one_sided),
         SharedAccount(settings.shared_account),
+        UnexplainedHop(settings.unexplained_hop),
         UsedElsewhere(settings.used_elsewhere, registry),
         BorrowedWorkload(settings.borrowed_workload, habits),
         OpenedOutside(settings.opened_outside, registry, habits),

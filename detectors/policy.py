@@ -11,7 +11,8 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta, Struct
 
-from detectors.thresholds import HOUR, MINUTE, SECOND, DetectorSettings, DurationMs, Share
+from detectors.thresholds import DetectorSettings
+from detectors.units import HOUR, MINUTE, SECOND, DurationMs, Share
 from models.command import RANK, STOPS, Action
 from models.errors import PolicyError
 from models.event import Grade, Name

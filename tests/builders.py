@@ -34,6 +34,7 @@ from models.event import (
     Registration,
     Release,
     SessionEnd,
+    SessionStart,
 )
 from models.finding import Finding
 from models.registry import Agent, Client, Content, Job, Network, Pipeline, Protected, Registry
@@ -127,6 +128,12 @@ def _fact(name: str, seconds: float, changed: dict[str, Any]) -> dict[str, Any]:
 def delegation(seconds: float, parent: str, child: str, **changed: Any) -> Delegation:
     """`parent` hands work to `child`."""
     return Delegation(parent_session=parent, **_fact("delegation", seconds, {"session": child, **changed}))
+
+
+def started(session: str, agent: str = AGENT, parent: str = "", seconds: float = -60) -> SessionStart:
+    """A gateway tells that a run begins, and whose order that is."""
+    fields = {"session": session, "agent": agent, "parent_session": parent}
+    return SessionStart(**_fact(f"start-{session}", seconds, fields))
 
 
 def registered(what: str, seconds: float, reference: str = "ref-1", **changed: Any) -> Registration:

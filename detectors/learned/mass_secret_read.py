@@ -7,7 +7,7 @@ gap: an agent that reads one secret per session. `unfamiliar_act` looks at which
 from typing import Final
 
 from detectors.detector import Detector
-from detectors.thresholds import MassReadSettings
+from detectors.learned_thresholds import MassReadSettings
 from detectors.warrants import is_exercise
 from models.attested import Fact
 from models.baselines.habits import Habits

@@ -7,7 +7,7 @@ labels. Known gap: what no labelled hijack did.
 
 from detectors.certainty import certainty
 from detectors.detector import Detector
-from detectors.thresholds import ResemblanceSettings
+from detectors.learned_thresholds import ResemblanceSettings
 from models.baselines.baseline import Baseline
 from models.baselines.resemblance import Likeness
 from models.baselines.surprise import remember

@@ -5,7 +5,7 @@ that has touched the same three secrets for months says a lot. Known gap: a job 
 """
 
 from detectors.detector import Detector
-from detectors.thresholds import UnfamiliarSettings
+from detectors.learned_thresholds import UnfamiliarSettings
 from models.baselines.habits import Habits
 from models.event import GAINS, OK, Operation
 from models.finding import Noticed

@@ -5,7 +5,7 @@ odd that is depends on how often the job meets new ones. Known gap: systems that
 """
 
 from detectors.detector import Detector
-from detectors.thresholds import UnfamiliarSystemSettings
+from detectors.learned_thresholds import UnfamiliarSystemSettings
 from models.baselines.habits import Habits
 from models.event import ERROR, GAINS, Operation
 from models.finding import Noticed

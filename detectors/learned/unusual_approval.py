@@ -7,7 +7,7 @@ who never take their time.
 from detectors.approvals import answered_ms
 from detectors.certainty import certainty
 from detectors.detector import Detector
-from detectors.thresholds import UnusualApprovalSettings
+from detectors.learned_thresholds import UnusualApprovalSettings
 from models.baselines.baseline import Baseline
 from models.baselines.haste import haste_bits, took_ms
 from models.event import AnyEvent, Approval, Operation

@@ -5,7 +5,7 @@ fell idle. Known gap: it comes an hour late, and what it tells of is over.
 """
 
 from detectors.detector import Detector
-from detectors.thresholds import EndingSettings
+from detectors.learned_thresholds import EndingSettings
 from models.baselines.baseline import Baseline
 from models.command import STOPS
 from models.event import AnyEvent, OpClass, Operation, SessionEnd

@@ -6,7 +6,7 @@ rewritten on its way, so that nobody can say where it came from.
 
 from detectors.certainty import certainty
 from detectors.detector import Detector
-from detectors.thresholds import ProvenanceSettings
+from detectors.learned_thresholds import ProvenanceSettings
 from models.baselines.baseline import Baseline
 from models.baselines.surprise import score_of
 from models.event import OpClass, Operation, Origin

@@ -7,7 +7,7 @@ what its job does, in the same amounts.
 
 from detectors.certainty import certainty
 from detectors.detector import Detector, Inspect
-from detectors.thresholds import ShapeSettings
+from detectors.learned_thresholds import ShapeSettings
 from models.baselines.baseline import Baseline
 from models.baselines.shape import COUNTED, FEATURES, Vector, mark_of, take_in, vector_of
 from models.event import Operation

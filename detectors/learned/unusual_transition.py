@@ -7,7 +7,7 @@ only makes its usual calls.
 
 from detectors.certainty import certainty
 from detectors.detector import Detector, Inspect
-from detectors.thresholds import TransitionSettings
+from detectors.learned_thresholds import TransitionSettings
 from models.baselines.baseline import Baseline
 from models.baselines.surprise import Expectation
 from models.event import ERROR, OpClass, Operation

@@ -6,7 +6,7 @@ Known gap: an agent and a role that nobody has trained on; they count as not eno
 
 from detectors.certainty import certainty
 from detectors.detector import Detector, Inspect
-from detectors.thresholds import VelocitySettings
+from detectors.learned_thresholds import VelocitySettings
 from models.baselines.baseline import Baseline
 from models.baselines.expected import Asked, Expected
 from models.baselines.pace import CALIBRATED_TAIL, COUNT_MIN, TAILS, Limits

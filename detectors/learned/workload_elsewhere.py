@@ -8,7 +8,7 @@ others run is no place of its own. Known gap: a thief on the workload's own node
 from ipaddress import ip_address, ip_network
 
 from detectors.detector import Detector
-from detectors.thresholds import WorkloadSettings
+from detectors.learned_thresholds import WorkloadSettings
 from models.attested import Effect, Fact
 from models.baselines.habits import Habits
 from models.event import OpClass, Operation, Outcome

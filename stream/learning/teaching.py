@@ -17,9 +17,9 @@ from detectors.catalog import BUDGETED, BY_HABIT, PRESUMING
 from detectors.decision import SELF_DISPOSITION, Decision
 from detectors.judge import Judge
 from detectors.learned.mass_secret_read import MassSecretRead, batch, limit_of
+from detectors.learned_thresholds import MassReadSettings
 from detectors.policy import Policy
 from detectors.rules.faster_than_human import FasterThanHuman
-from detectors.thresholds import MassReadSettings
 from models.baselines.baseline import Baseline
 from models.baselines.surprise_learning import Beyond
 from models.cloudevent import read_line

@@ -3,7 +3,7 @@
 from typing import Any
 
 from models.attested import Effect
-from models.event import AnyEvent, Grade, OpClass
+from models.event import AnyEvent, CredentialKind, Grade, OpClass
 from tests.builders import Stories, approval, op, registered, told
 
 TICKET = {"effects": (Effect.UNTRUSTED,), "facts": {"author": "external"}}
@@ -42,7 +42,22 @@ TAKEN_ON: dict[str, Any] = {
     "effects": (Effect.MINTS,),
 }
 
+STATIC: dict[str, Any] = {"credential_kind": CredentialKind.STATIC, "credential": "key-7"} | OPENED
+SHARED: dict[str, Any] = {"credential_kind": CredentialKind.SHARED, "credential": "svc-agents"} | GRANT
+
 FIRES: Stories = {
+    "static_secret_trust": {
+        "an access key opens a role": [op("T", 0, **STATIC)],
+        "a shared one does": [op("T", 0, **(STATIC | {"credential_kind": CredentialKind.SHARED}))],
+        "a person approved it: the key is as long-lived": [
+            approval(-10, operation="iam:UpdateAssumeRolePolicy", target="role/app"),
+            op("T", 0, **STATIC),
+        ],
+    },
+    "shared_by_several": {
+        "two agents of one workflow": [op("V", 0, **SHARED), op("V", 60, **SHARED, **OTHER)],
+        "the second is told of late": [op("R", 60, **SHARED, **OTHER), op("V", 0, **SHARED)],
+    },
     "own_way_back": {
         "a new user's key": [*_made(), op("C", 60, **NEW_USER, **LASTING)],
         "a new role is taken on": [
@@ -107,6 +122,32 @@ FIRES: Stories = {
 }
 
 MUST_NOT: Stories = {
+    "static_secret_trust": {
+        "a token of an hour": [op("T", 0, **OPENED)],
+        "a workload identity was proven": [op("T", 0, workload_proven=True, **STATIC)],
+        "trust is taken back": [op("T", 0, **(STATIC | TAKEN))],
+        "it was refused": [op("T", 0, outcome="denied", **STATIC)],
+        "nobody says what kind of credential it was": [
+            op("T", 0, **(STATIC | {"credential_kind": CredentialKind.UNKNOWN}))
+        ],
+        "another change": [op("V", 0, **(STATIC | GRANT))],
+    },
+    "shared_by_several": {
+        "one agent, again and again": [op("V", 10 * k, **SHARED) for k in range(5)],
+        "two agents read through it": [op("S", 0, **SHARED), op("S", 10, **SHARED, **OTHER)],
+        "an hour apart": [op("V", 0, **SHARED), op("V", 3_600, **SHARED, **OTHER)],
+        "both were approved": [
+            approval(-20),
+            approval(-10, session="s2"),
+            op("V", 0, **SHARED),
+            op("V", 60, **SHARED, **OTHER),
+        ],
+        "each with a credential of its own": [op("V", 0, **GRANT), op("V", 60, **GRANT, **OTHER)],
+        "another account": [
+            op("V", 0, **SHARED),
+            op("V", 60, **SHARED, **OTHER, principal="svc-other"),
+        ],
+    },
     "own_way_back": {
         "a new user with rights, and no more": _made(),
         "a new role is made and used by others": [

@@ -12,7 +12,8 @@ from stream.configuration.chain_files import builtin_declarations, builtin_names
 from stream.configuration.rule_files import load_declared
 from tests.builders import Stories, op, rotation, trained
 from tests.chains.hosting import judging
-from tests.chains.stories import FIRES, MUST_NOT
+from tests.chains.stories import FIRES, MUST_NOT, OTHER, SHARED
+from tests.chains.test_joining import Over
 
 PAGES = Path(__file__).parents[2] / "docs" / "chains"
 HEADINGS = ("## What it sees", "## What it misses", "## How to tune it")
@@ -76,3 +77,12 @@ def test_pages_and_stories_are_of_chains_that_exist() -> None:
     """What was removed leaves nothing behind."""
     assert {path.stem for path in PAGES.glob("*.md")} == set(builtin_names())
     assert set(FIRES) == set(MUST_NOT) == set(builtin_names())
+
+
+def test_agents_that_share_an_account_are_found_over_workflows() -> None:
+    """Each in a workflow of its own, which is how they mostly are; two accounts are no shared one."""
+    chains = [chain for chain in load_declared(Policy()).chains if chain.name == "shared_by_several"]
+    one, other = op("V", 0, **SHARED), op("V", 60, workflow="w2", **SHARED, **OTHER)
+    assert Over(chains).fold([one, other]).detectors == ["shared_by_several:crossing"]
+    assert Over(chains).fold([one, replace(other, principal="svc-other")]).detectors == []
+    assert Over(chains).fold([one, replace(other, agent=one.agent)]).detectors == []

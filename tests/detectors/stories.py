@@ -32,6 +32,7 @@ from tests.detectors import (
     stories_of_approvals,
     stories_of_changes,
     stories_of_conduct,
+    stories_of_delegation,
     stories_of_labels,
     stories_of_workloads,
 )
@@ -198,7 +199,7 @@ FIRES: Stories = {
         "the last moment of the window": [op("V", 0, outcome="denied"), op("V", 3600, **_CLUSTER)],
     },
     **stories_of_changes.FIRES,
-    **stories_of_conduct.FIRES,
+    **stories_of_conduct.FIRES | stories_of_delegation.FIRES,
     **stories_of_labels.FIRES,
 }
 
@@ -367,7 +368,7 @@ MUST_NOT: Stories = {
         ],
     },
     **stories_of_changes.MUST_NOT,
-    **stories_of_conduct.MUST_NOT,
+    **stories_of_conduct.MUST_NOT | stories_of_delegation.MUST_NOT,
     **stories_of_labels.MUST_NOT,
 }
 

@@ -4,9 +4,9 @@ import pytest
 from msgspec.structs import replace
 
 from detectors.learned.workload_elsewhere import WorkloadElsewhere
+from detectors.learned_thresholds import WorkloadSettings
 from detectors.policy import Policy
 from detectors.steps import step_of
-from detectors.thresholds import WorkloadSettings
 from models.attested import Effect
 from models.baselines.baseline import Baseline
 from models.baselines.habit_learning import count_habits
