@@ -8,7 +8,7 @@ the text says must not be read as more than whoever allowed it has read.
 import re
 from functools import lru_cache
 
-from detectors.naming import NAMES_KEPT_MAX, same_thing, stands_whole_in, subject
+from detectors.naming import NAMES_KEPT_MAX, is_name_of, same_thing, stands_whole_in, subject
 from detectors.people import is_called, people_in
 from detectors.steps import ANYBODY, OUTSIDER
 from models.event import OpClass
@@ -83,6 +83,8 @@ def names(resource: str, step: Step) -> bool:
     if step.thing and said.replace(BRANCH, "@") == step.thing.casefold():
         return True
     granted = step.granted
+    if not opens and not step.admin and _is_alone(resource, step):
+        return True
     if opens:
         resource = DASHED.sub(r"\1\2\3", resource)
         if not _says_whom(resource, step):
@@ -91,6 +93,23 @@ def names(resource: str, step: Step) -> bool:
         return False
     given = DENIED.sub(" ", resource)
     return all(_stands_in(given, each) for each in granted or step.gainers) and not _for_another(given, step)
+
+
+def _is_alone(resource: str, step: Step) -> bool:
+    """Whether a text is the name of the target and no more, of one that gains itself: who gains is said.
+
+    `role/app` and its ARN, as an access policy writes them, are `app`; what is given may be a name that its
+    maker chose a moment ago.
+    """
+    if not step.gainers or not all(same_thing(who, step.target) for who in step.gainers):
+        return False
+    arn = OWN_ARN.fullmatch(resource.strip())
+    if arn is not None and _account(step) not in ("", arn[1]):
+        return False
+    service, _, rest = resource.strip().rpartition(":")
+    if service and arn is None and service.casefold() != step.operation.partition(":")[0].casefold():
+        return False
+    return not PARTS.search(rest) and is_name_of(rest, step.target, step.target_kind)
 
 
 def _says_whom(resource: str, step: Step) -> bool:

@@ -115,6 +115,15 @@ def names_target(written: str, event: Operation) -> bool:
     return not account or not own or account == own
 
 
+def is_name_of(written: str, target: str, kind: str) -> bool:
+    """Whether a name means a target, and says no more of it than its kind."""
+    said, known = _parts(written), _parts(target)
+    if not said or not known or said[-1] != known[-1]:
+        return False
+    before = [part for part in said[:-1] if part not in known[:-1]]
+    return all(_kind(part) == _kind(kind) for part in before)
+
+
 def stands_whole_in(name: str, text: str) -> bool:
     """Whether a name stands in a text, and is no part of a longer name there."""
     pattern = rf"(?<!\w)(?<!\w[-._@]){re.escape(name.casefold())}(?![-._@]*\w)"

@@ -79,4 +79,5 @@ def step_of(
         told.act,
         own,
         thing,
+        Effect.ADMIN in event.effects,
     )

@@ -78,6 +78,8 @@ class Step(Struct, frozen=True, array_like=True, gc=False):
     """Whether its session made what it reaches, and took nothing from others (`detectors/making.py`)."""
     thing: str = ""
     """Full id of what was written, where that only says something about the target."""
+    admin: bool = False
+    """Whether what is gained is administrative: an approval must say so."""
 
 
 def pause_ms(earlier: Step, later: Step) -> int:

@@ -75,6 +75,19 @@ def attached(text: str) -> list[AnyEvent]:
     return given(text, "app", operation="iam:AttachRolePolicy", target="app", granted=POLICY)
 
 
+ALONE = ("role/etl", "iam:role/etl", f"arn:aws:iam::{OWN}:role/etl", "Role/ETL")
+
+
+def put(text: str, *effects: Effect) -> list[AnyEvent]:
+    """A role's own policy is allowed in these words, of which its maker has chosen the name."""
+    fields: dict[str, Any] = {"operation": "iam:PutRolePolicy", "target": "etl", "target_kind": "role"}
+    gained = {"granted": "p-7", "beneficiary": "etl"}
+    return [
+        approval(-10, operation="iam:PutRolePolicy", target=text),
+        op("V", 0, effects=(Effect.EXPANDS, *effects), grade=Grade.ATTESTED, facts=gained, **fields),
+    ]
+
+
 FIRES: Stories = {
     "unapproved_change": {
         "approved was the account that the role is called by, and another is let in": opened(
@@ -121,6 +134,14 @@ FIRES: Stories = {
             registered("incident", -600, "inc-1", targets=("ann",), decided_by=HUMAN),
             op("V", 0, target="ann", effects=ADMIN, grade=Grade.ATTESTED, principal="ann"),
         ],
+        **{
+            f"what is given is administrative, allowed was {text}": put(text, Effect.ADMIN)
+            for text in ALONE[:3]
+        },
+        "the name is a policy's": put("policy/etl"),
+        "the name is another service's": put("ecs:etl"),
+        "the name is a part of another": put("role/etl-2"),
+        "the role is named beside something else": put("role/etl:policy/reader"),
         "the policy is what is not to be given": attached(f"app: ReadOnlyAccess, not {POLICY}"),
         "or what is to be replaced": attached(f"app: ReadOnlyAccess instead of the policy {POLICY}"),
     }
@@ -185,6 +206,7 @@ MUST_NOT: Stories = {
             approval(-10, decided_by=HUMAN),
             op("V", 0, effects=ADMIN, grade=Grade.ATTESTED, principal="ann@example.net"),
         ],
+        **{f"the role that gains, written {text}": put(text) for text in ALONE},
         "the policy, without an end": attached(f"app:{POLICY} without expiry"),
         "the policy, instead of another": attached(f"app: {POLICY} instead of ReadOnlyAccess"),
     }
