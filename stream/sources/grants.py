@@ -27,6 +27,11 @@ REFERENCE_KEY = re.compile(
     r"(case|command|change|ticket|incident|changerequest|commit|release)(_?id|_?number)?"
 )
 
+FOR_ALL_THE_WORLD = re.compile(
+    r"(?:^|[/.])(?:actions\.githubusercontent\.com|gitlab\.com|terraform\.io|buildkite\.com|codefresh\.io)(?:/|$)"
+)
+"""Issuers whose tokens differ by their subject alone; on a server of one's own all owners are one's own."""
+
 
 def admin_name(granted: str) -> bool:
     """Whether one of several names (by comma) is one of administrators, as far as a name tells.
@@ -49,6 +54,11 @@ def admitted(subjects: Iterable[str]) -> str:
     """Owners of the pipelines that subjects of tokens name; `*` where one leaves the owner open."""
     owners = (found[1].lower() for each in subjects for found in PIPELINES_OF.finditer(each))
     return listed("*" if "*" in owner else owner for owner in owners)
+
+
+def is_for_all_the_world(issuer: str) -> bool:
+    """Whether anybody's pipelines get tokens of an issuer: its host or address."""
+    return FOR_ALL_THE_WORLD.search(issuer.lower()) is not None
 
 
 def references(fields: Mapping[Any, Any]) -> str:

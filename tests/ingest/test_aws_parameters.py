@@ -207,6 +207,26 @@ def test_a_trust_policy_says_whose_pipelines_it_lets_in(operator: str, subject: 
     assert trusted(statement).facts.get(Fact.ADMITS, "") == admits
 
 
+@pytest.mark.parametrize(
+    ("issuer", "subject", "admits"),
+    [
+        ("gitlab.com", "project_path:stranger/app:ref_type:branch:ref:main", "stranger"),
+        ("app.terraform.io", "organization:stranger:project:p:workspace:w:run_phase:*", "stranger"),
+        ("token.actions.githubusercontent.com/acme", "repo:stranger/app:*", "stranger"),
+        ("gitlab.example.org", "project_path:any-group/app:ref_type:branch:ref:main", ""),
+        ("ghes.example.org/_services/token", "repo:any-team/app:ref:refs/heads/main", ""),
+        ("gitlab.com.example.org", "project_path:any-group/app:*", ""),
+    ],
+)
+def test_a_server_of_ones_own_lets_nobody_elses_pipelines_in(issuer: str, subject: str, admits: str) -> None:
+    """Its owners are all of one house; whether that house is known, the issuer tells."""
+    statement = trust(Federated=f"{OIDC}/{issuer}") | {
+        "Condition": {"StringLike": {f"{issuer}:sub": subject}}
+    }
+    facts = trusted(statement).facts
+    assert (facts.get(Fact.ADMITS, ""), facts[Fact.ISSUER]) == (admits, issuer.partition("/")[0])
+
+
 def test_everybody_of_the_own_organisation_is_not_everybody() -> None:
     """Conditions on the caller leave little of it."""
     statement = trust(AWS="*") | {"Condition": {"StringEquals": {"aws:PrincipalOrgID": "o-1"}}}

@@ -74,6 +74,9 @@ def test_a_federated_credential_says_whose_pipelines_get_in() -> None:
         "token.actions.githubusercontent.com",
         "stranger",
     )
+    body["properties"] |= {"issuer": "https://gitlab.example.org", "subject": "project_path:any-group/app:*"}
+    _, event = read(normalise, azure(write, f"{identity}/federatedIdentityCredentials/ci", body))
+    assert (event.facts["issuer"], "admits" in event.facts) == ("gitlab.example.org", False)
 
 
 def test_a_vault_and_its_secrets_have_one_name_each() -> None:

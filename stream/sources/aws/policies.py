@@ -15,7 +15,7 @@ from typing import Any
 from msgspec import Struct
 
 from stream.sources.aws.names import account_of, issuer_of
-from stream.sources.grants import admitted
+from stream.sources.grants import admitted, is_for_all_the_world
 from stream.sources.reading import NAME_MAX, many, nested, texts
 
 STATEMENTS_MAX = 256
@@ -230,7 +230,7 @@ def _bounded(statement: dict[str, Any]) -> bool:
 
 
 def _subjects(statement: dict[str, Any]) -> list[str]:
-    """Which subjects of an issuer's tokens a statement is about."""
+    """Which subjects a statement is about, of issuers that make tokens for anybody."""
     condition = statement.get("Condition")
     operators = condition.items() if isinstance(condition, dict) else ()
     return [
@@ -238,7 +238,7 @@ def _subjects(statement: dict[str, Any]) -> list[str]:
         for operator, keys in operators
         if isinstance(keys, dict) and "not" not in str(operator).lower()
         for key, value in keys.items()
-        if str(key).lower().endswith(":sub")
+        if str(key).lower().endswith(":sub") and is_for_all_the_world(str(key)[: -len(":sub")])
         for subject in texts(value)[:PRINCIPALS_MAX]
     ]
 

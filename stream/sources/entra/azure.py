@@ -14,7 +14,7 @@ from models.event import CredentialKind, OpClass, Outcome
 from stream.sources.entra.access import OBJECT_ID, UPN
 from stream.sources.entra.envelope import Envelope, outcome_of, part
 from stream.sources.entra.reading import Reading, first_text, issuers_in, vocabulary
-from stream.sources.grants import admitted
+from stream.sources.grants import admitted, is_for_all_the_world
 from stream.sources.reading import listed, name, nested
 
 FAILED = ("fail", "error", "conflict", "timeout", "cancel")
@@ -190,8 +190,10 @@ def _body(reading: Reading, body: Any) -> None:
     inner = next((body[key] for key in ("properties", "Properties") if isinstance(body.get(key), dict)), body)
     inner = {key[:1].lower() + key[1:]: value for key, value in inner.items()}
     if reading.op_class is OpClass.TRUST_CHANGE:
-        reading.state(Fact.ISSUER, listed(issuers_in(inner)))
-        reading.state(Fact.ADMITS, admitted([first_text(inner.get("subject"))]))
+        issuers = tuple(issuers_in(inner))
+        reading.state(Fact.ISSUER, listed(issuers))
+        if any(map(is_for_all_the_world, issuers)):
+            reading.state(Fact.ADMITS, admitted([first_text(inner.get("subject"))]))
     role = first_text(inner.get("roleDefinitionId")).rpartition("/")[2].lower()
     if role:
         reading.state(Fact.GRANTED, name(ADMIN_ROLES.get(role, role)))
