@@ -171,15 +171,15 @@ def in_change(event: Operation, targets: tuple[str, ...], registry: Registry) ->
         return True
     named = any(names_target(target, event) for target in targets)
     gaining = listed(event.facts.get(Fact.BENEFICIARY, ""))
-    if Effect.ADMIN in event.effects:
-        granted = called(event.facts.get(Fact.GRANTED, ""))
-        alike = granted == called(
-            event.target
-        )  # else the target is whoever gains, or what was written for them
-        return (
-            named and granted in names and not (alike and any(called(name) not in names for name in gaining))
-        )
-    return named or (bool(gaining) and all(called(name) in names for name in gaining))
+    granted = called(event.facts.get(Fact.GRANTED, ""))
+    among = all(called(name) in names for name in gaining)
+    alike = granted == called(event.target)  # else the target is whoever gains, or what was written for them
+    admin = Effect.ADMIN in event.effects
+    if alike and not among and (admin or any("@" in name for name in names)):
+        named = False  # people are named beside it, and whoever gains is none of them
+    if admin:
+        return named and granted in names
+    return named or (bool(gaining) and among)
 
 
 def _is_issuer(written: str, issuer: str) -> bool:

@@ -3,7 +3,7 @@
 from typing import Any
 
 from models.attested import Effect
-from models.event import AnyEvent, Grade
+from models.event import AnyEvent, Grade, Operation
 from tests.builders import HUMAN, KNOWN_ISSUER, Stories, approval, op, registered
 
 OWN = "222200001111"
@@ -56,6 +56,12 @@ def emergency(**let_in: str) -> list[AnyEvent]:
         registered("incident", -600, "inc-1", targets=("breakglass",)),
         op("T", 0, target="breakglass", effects=(Effect.TRUST_PATH,), grade=Grade.ATTESTED, facts=let_in),
     ]
+
+
+def joined(who: str) -> Operation:
+    """Somebody joins an ordinary group, of whose rights the record tells."""
+    facts = {"granted": "vpn-users", "beneficiary": who}
+    return op("R", 0, target="vpn-users", effects=(Effect.EXPANDS,), grade=Grade.ATTESTED, facts=facts)
 
 
 TIMES: tuple[str, ...] = (
@@ -122,6 +128,10 @@ FIRES: Stories = {
         "in another": given(f"Ann Lee as {ROLE}", "emiller@example.org"),
         "in an incident the role that it names is opened to a stranger": emergency(foreign_account=OTHERS),
         "and to a stranger's issuer": emergency(issuer="login.example.net"),
+        "the change is registered for the group, and for other users": [
+            registered("change", -10, targets=("vpn-users", ANN)),
+            joined(EVE),
+        ],
         "whoever allowed it acts, by the login without its domain": [
             approval(-10, decided_by=HUMAN),
             op("V", 0, effects=ADMIN, grade=Grade.ATTESTED, principal="ann"),
@@ -202,6 +212,15 @@ MUST_NOT: Stories = {
             f"{ROLE}:{ANN}", "906765b1d8-0f74493c-3d0a-4530-b2b4-ecaa34a18fbe"
         ),
         "in an incident the role that it names is opened to a known issuer": emergency(issuer=KNOWN_ISSUER),
+        "the change is registered for the group, and for her": [
+            registered("change", -10, targets=("vpn-users", ANN, EVE)),
+            joined(EVE),
+        ],
+        "the change is registered for the group": [
+            registered("change", -10, targets=("vpn-users",)),
+            joined(EVE),
+        ],
+        "the change is registered for her": [registered("change", -10, targets=(EVE,)), joined(EVE)],
         "somebody acts who is called like whoever allowed it, elsewhere": [
             approval(-10, decided_by=HUMAN),
             op("V", 0, effects=ADMIN, grade=Grade.ATTESTED, principal="ann@example.net"),
