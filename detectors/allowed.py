@@ -48,9 +48,9 @@ TIMES = (
 )
 """For how long, or until when, with a colon in it cut in two."""
 NOBODY = re.compile(
-    r"[\W_]+|[A-Z][A-Z\d]*-\d+|(?i:(?:case|chg|cr|inc|p|prb|req|ritm|s?ctask|sev|task|ticket)[-_#]?\d+"
-    r"|active|approved|case|change|direct|duration|eligible|emergency|incident|jit|oncall|on-call|permanent|pim|prod"
-    r"|production|reason|request|scope|temp|temporary|tenant|ticket|time-bound|until|urgent|"
+    r"[\W_]+|[A-Z][A-Z\d]*-\d+|[A-Z]{2,4}|(?i:(?:case|chg|cr|inc|p|prb|req|ritm|s?ctask|sev|task|ticket)[-_#]?\d+"
+    r"|active|approved|case|change|direct|duration|eligible|emergency|incident|jit|justification|oncall|on-call|permanent|pim|prod"
+    r"|production|purpose|reason|request|scope|temp|temporary|tenant|ticket|time-bound|until|urgent|"
     rf"{TIMES})"
 )
 """What stands beside a role and is no one: a ticket's number, for how long, where, and words for these."""
@@ -61,6 +61,8 @@ DENIED = re.compile(
 """What a text says is not given."""
 GUEST = re.compile(r"(.+)_([\w.-]+)#EXT#@.+", re.IGNORECASE)
 """What a directory calls a guest: her address at home, of which no login may have an `@`."""
+DIRECTORY = ".onmicrosoft.com"
+LATIN = re.compile(r"[A-Za-z]")
 REWRITES = ("update ", "patch ")
 """Operations whose record names all that have it afterwards, whether they are new or not."""
 NAME_WHOLE_MIN = 8
@@ -146,30 +148,48 @@ def _for_another(resource: str, step: Step) -> bool:
     if not gainers:
         return False
     known = (step.target, *step.granted)
-    named = [who for who in gainers if _stands_in(resource, who)]
+    parts = [part for part in map(str.strip, PAIRS.split(resource)) if part and not _is_among(part, known)]
+    said = [_without(part, known) for part in parts]
+    words = {word.casefold() for part in said for word in part.split()}
+    named = [who for who in gainers if _stands_in(resource, who) or _login(who) in words]
     if named:
-        others = any(not any(same_thing(who, one) for one in known) for who in named)
+        others = any(not _is_among(who, known) for who in named)
         return others and len(named) < len(gainers) and not step.operation.startswith(REWRITES)
-    parts = [
-        part
-        for part in map(str.strip, PAIRS.split(resource))
-        if part and not any(same_thing(part, one) for one in known)
-    ]
-    people = [person for part in parts for person in people_in(_without(part, known))]
+    people = [person for part in said for person in people_in(part)]
     if people:
         return not all(any(is_called(person, who) for person in people) for who in gainers)
     rest = [part for part in parts if " " not in part and not _is_nobody(part)]
-    words = {part.casefold() for part in rest}
-    logins = [who.casefold().partition("@")[0] for who in gainers]
-    if any(login in words or words.issuperset(login.split(".")) for login in logins):  # without its domain
+    if any(_is_hers(rest, who) for who in gainers):
         return False
     alike = all(same_thing(granted, step.target) for granted in step.granted)
     return any("@" in part for part in rest) or (alike and bool(rest))
 
 
+def _is_among(name: str, known: tuple[str, ...]) -> bool:
+    return any(same_thing(name, one) for one in known)
+
+
+def _login(who: str) -> str:
+    """Without its domain."""
+    return who.casefold().partition("@")[0]
+
+
+def _is_hers(words: list[str], who: str) -> bool:
+    """Whether they are her names, last name first, or her address in a directory's own domain or at home."""
+    if {word.casefold() for word in words}.issuperset(_login(who).split(".")):
+        return True
+    return any(
+        _login(word) == _login(who) and (word + who).casefold().count(DIRECTORY) == 1
+        for word in words
+        if "@" in word
+    )
+
+
 def _is_nobody(part: str) -> bool:
-    """Whether a word is nobody's name: a ticket, a time, a domain, or an id, of which nobody can tell."""
-    return bool(NOBODY.fullmatch(part) or HOST.fullmatch(part) or OPAQUE.search(f"/{part}"))
+    """Whether a word is nobody's name: a ticket, a time, a domain; or an id or script that is no login's."""
+    if NOBODY.fullmatch(part) or HOST.fullmatch(part) or OPAQUE.search(f"/{part}"):
+        return True
+    return not LATIN.search(part)
 
 
 def _without(part: str, known: tuple[str, ...]) -> str:

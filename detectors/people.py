@@ -62,6 +62,8 @@ def is_called(person: str, who: str) -> bool:
     """Whether a login could be hers, or says too little: one word of her name in it, or its beginnings."""
     login = who.partition("@")[0].casefold()
     names = [spelling for word in APART.split(person.casefold()) if word for spelling in _spellings(word)]
+    if not any(map(str.isascii, names)):  # another script than logins are written in
+        return True
     login = COUNTED.sub("", login)
     if any(map(str.isdigit, login)):
         return True

@@ -123,6 +123,8 @@ FIRES: Stories = {
         "a guest of another house": given(
             f"{ROLE} -> ann.lee@partner.example", "ann.lee_example.net#EXT#@example.onmicrosoft.com"
         ),
+        "of two who get it one, by her login without its domain": given(f"{ROLE} -> ann.lee", ANN, EVE),
+        "the same address in another house": given(f"{ROLE}:{ANN}", "ann.lee@example.net"),
         "behind a colon": given(f"{ROLE}: Ann Lee", "eve.miller@example.org"),
         "in a sentence": given(f"{ROLE} for Ann Lee", EVE),
         "in another": given(f"Ann Lee as {ROLE}", "emiller@example.org"),
@@ -199,6 +201,16 @@ MUST_NOT: Stories = {
         "last name first": given(f"{ROLE} -> Lee, Ann", ANN),
         "her name, and a login of her own for this": given(f"{ROLE} -> Ann Lee", "adm-alee@example.org"),
         "her name, and a login that is a number": given(f"{ROLE} -> Ann Lee", "p48151@example.org"),
+        "her account for this, and for whom it is": given(
+            f"{ROLE} -> breakglass1 for Tom Hardy", "breakglass1@example.org"
+        ),
+        "her name, in another script than logins have": given(f"{ROLE} -> Анна Ли", "anna.li@example.org"),
+        "her name, in a script without capitals": given(f"{ROLE} -> 李安", "an.li@example.org"),
+        "her address at home, where her login is of the directory": given(
+            f"{ROLE}:{ANN}", "ann.lee@example.onmicrosoft.com"
+        ),
+        "for which region": given(f"{ROLE}: EMEA", ANN),
+        "why": given(f"{ROLE}; Justification: Cloud Migration", ANN),
         "who asked for it": given(f"{ROLE}, requested by Tom Hardy", ANN),
         "what it is for": given(f"{ROLE}: Incident Response", ANN),
         "for how long": given(f"{ROLE} for eight hours", ANN),
