@@ -43,9 +43,23 @@ TAKEN_ON: dict[str, Any] = {
 }
 
 STATIC: dict[str, Any] = {"credential_kind": CredentialKind.STATIC, "credential": "key-7"} | OPENED
+RUNS: dict[str, Any] = {"operation": "ssm:SendCommand", "target": "i-1", "target_kind": "instance"}
+RUNS |= {"effects": (Effect.RUNS_AS,)}
 SHARED: dict[str, Any] = {"credential_kind": CredentialKind.SHARED, "credential": "svc-agents"} | GRANT
 
 FIRES: Stories = {
+    "refused_then_run": {
+        "a secret is refused, and a command run on a machine": [
+            op("S", 0, outcome="denied"),
+            op("V", 60, **RUNS),
+        ],
+        "a right is refused": [op("R", 0, outcome="denied"), op("V", 60, **RUNS)],
+        "the refusal is told late": [op("V", 60, **RUNS), op("S", 0, outcome="denied")],
+        "one agent is refused, another one runs it": [
+            op("S", 0, outcome="denied"),
+            op("V", 60, **RUNS, **OTHER),
+        ],
+    },
     "static_secret_trust": {
         "an access key opens a role": [op("T", 0, **STATIC)],
         "a shared one does": [op("T", 0, **(STATIC | {"credential_kind": CredentialKind.SHARED}))],
@@ -122,6 +136,22 @@ FIRES: Stories = {
 }
 
 MUST_NOT: Stories = {
+    "refused_then_run": {
+        "the secret was read": [op("S", 0), op("V", 60, **RUNS)],
+        "a look-up was refused": [op("D", 0, outcome="denied"), op("V", 60, **RUNS)],
+        "the command was refused, and then allowed": [
+            op("V", 0, outcome="denied", **RUNS),
+            op("V", 60, **RUNS),
+        ],
+        "a person approved the command": [
+            op("S", 0, outcome="denied"),
+            approval(50, operation="ssm:SendCommand", target="i-1"),
+            op("V", 60, **RUNS),
+        ],
+        "it is refused as well": [op("S", 0, outcome="denied"), op("V", 60, outcome="denied", **RUNS)],
+        "an hour lies between": [op("S", 0, outcome="denied"), op("V", 3_600, **RUNS)],
+        "it runs elsewhere": [op("S", 0, outcome="denied"), op("V", 60, system="prod-1", **RUNS)],
+    },
     "static_secret_trust": {
         "a token of an hour": [op("T", 0, **OPENED)],
         "a workload identity was proven": [op("T", 0, workload_proven=True, **STATIC)],
