@@ -8,6 +8,7 @@ from models.attested import Effect, Fact
 from models.event import Operation
 from models.session import Session, Step
 
+ADMIN: Final = Effect.ADMIN
 ANYBODY: Final = "*"
 OUTSIDER: Final = re.compile(r"\*|\d{12}|[\w-]+(?:\.[\w-]+)+(?:/.*)?")
 """Who is let in, as an approver could name them: anybody, an account, an issuer by its host, not its id."""
@@ -79,5 +80,5 @@ def step_of(
         told.act,
         own,
         thing,
-        Effect.ADMIN in event.effects,
+        bool(event.effects) and ADMIN in event.effects,
     )
