@@ -211,7 +211,7 @@ def test_a_stop_escalates_in_a_workflow_that_is_not_in_memory_while_a_flush_runs
 
         outbox: Any = SimpleNamespace(send=send)
         keeper: Any = store
-        ledger = Ledger(keeper, CommandSettings(), 1_000, "actions")
+        ledger = Ledger(keeper, CommandSettings(), 1_000)
         escalating = asyncio.create_task(ledger.chase(partition, outbox))
         await store.loading.wait()
         await saved(partition, store, *partition.dirty())
@@ -234,7 +234,7 @@ def test_what_was_released_is_neither_sent_again_nor_escalated(*, escalated: boo
         store.overdue_command = replace(pending, expires_ms=9_999_999_999_999)
         store.standing = verdict_of(freed)
         keeper: Any = store
-        await Ledger(keeper, CommandSettings(resends_max=0), 1_000, "actions").chase(partition, SENDS_NOTHING)
+        await Ledger(keeper, CommandSettings(resends_max=0), 1_000).chase(partition, SENDS_NOTHING)
         assert store.closed == [pending.id]
 
     asyncio.run(story())

@@ -35,9 +35,9 @@ from stream.enforcement.approved import Approved
 from stream.enforcement.calls import read_call, read_fact
 from stream.enforcement.guard import Block, Guard
 from stream.enforcement.hook import OPEN, Hook, probe_of
-from stream.enforcement.publisher import DELIVER_MS_MAX, Publisher, event_record, quiet_client
+from stream.enforcement.publisher import DELIVER_MS_MAX, Publisher, quiet_client
 from stream.enforcement.subscriber import Subscriber
-from stream.kafka.messages import Record, acknowledgement_record
+from stream.kafka.messages import Record, acknowledgement_record, event_record
 from stream.kafka.topics import Topics, topics_of
 from stream.logs import OncePerWhile, set_up_logs
 

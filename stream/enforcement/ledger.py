@@ -34,9 +34,7 @@ KEPT_S = 7 * 24 * 3_600
 class Ledger:
     """Joins commands and acknowledgements; any worker may hear an answer, the partition's owner chases."""
 
-    def __init__(self, store: Store, settings: CommandSettings, ttl_ms: int, actions: str) -> None:
-        """`actions` is the topic on which the judge hears that a stop was carried out."""
-        self._actions = actions
+    def __init__(self, store: Store, settings: CommandSettings, ttl_ms: int) -> None:
         self._store = store
         self._settings = settings
         self._ttl_ms = ttl_ms
@@ -68,7 +66,7 @@ class Ledger:
             stopped = [ack for ack in map(read_acknowledgement, answers.values()) if ack.stopped]
             if stopped or command is None:
                 if stopped and isinstance(command, Command) and command.action in STOPS:
-                    outbox.tell(self._actions, [carried_out(command, stopped)])
+                    outbox.tell(carried_out(command, stopped))
                 await self._store.close_command(partition.number, name)
             elif isinstance(command, Command):
                 await self._again(partition, outbox, command, now_ms)

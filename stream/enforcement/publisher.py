@@ -9,13 +9,10 @@ from kafka import KafkaProducer
 from kafka.errors import KafkaError
 from kafka.producer.future import FutureRecordMetadata
 
-from models.cloudevent import encode_event
 from models.errors import StateError
-from models.event import AnyEvent
 from stream.configuration.settings import Settings
 from stream.kafka.brokers import connecting, opened
 from stream.kafka.messages import Record
-from stream.kafka.topics import Topics
 
 log = structlog.stdlib.get_logger(__name__)
 
@@ -75,12 +72,6 @@ class Publisher:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
-
-
-def event_record(event: AnyEvent, topics: Topics) -> Record:
-    """The record of an event on the actions topic."""
-    value, headers = encode_event(event)
-    return Record(topics.actions, event.workflow.encode(), value, headers)
 
 
 def quiet_client(chatty: logging.Filter) -> None:

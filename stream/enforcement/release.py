@@ -11,7 +11,8 @@ from msgspec import Struct
 from models.errors import InputError, StateError
 from models.event import AnyEvent, Disposition, Release
 from stream.configuration.settings import Settings
-from stream.enforcement.publisher import DELIVER_MS_MAX, Publisher, event_record
+from stream.enforcement.publisher import DELIVER_MS_MAX, Publisher
+from stream.kafka.messages import event_record
 from stream.kafka.topics import topics_of
 
 SOURCE = "//chainbrake/release"

@@ -16,9 +16,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRebalanceListen
 from aiokafka.errors import KafkaError
 from mode import Service
 
-from models.cloudevent import encode_event
 from models.errors import FencedError
-from models.event import AnyEvent
 from models.registry import Registry
 from stream import metrics
 from stream.configuration.settings import Settings
@@ -29,7 +27,7 @@ from stream.ingest.tally import IngestMetrics
 from stream.kafka.brokers import brokers
 from stream.kafka.bulk import BATCH_BYTES_MAX, Bulk
 from stream.kafka.dead_letters import dead_letter, unfetched
-from stream.kafka.messages import Record
+from stream.kafka.messages import Record, event_record
 from stream.kafka.polling import AGAIN_S
 from stream.kafka.topics import RECORD_BYTES_MAX, Topics, identities
 from stream.state.claim import note_gap
@@ -209,7 +207,7 @@ class RawReader(Service):  # type: ignore[misc]  # mode is not typed
                 dead_letter(letters, record, bad.error.reason, bad.error.detail, bad.content)
                 for bad in taken.bad
             ]
-        return [_event_record(event, self._topics.actions) for event in makers_first(events)] + out
+        return [event_record(event, self._topics) for event in makers_first(events)] + out
 
     def _places(self) -> dict[str, str]:
         offsets = {
@@ -295,8 +293,3 @@ class RawReader(Service):  # type: ignore[misc]  # mode is not typed
             await self.sleep(NAMES_EVERY_S)
             for source, most in self._pipeline.names.most(NAMES_SHOWN).items():
                 log.info("operations that the vocabulary lacks", source=source, names=dict(most))
-
-
-def _event_record(event: AnyEvent, topic: str) -> Record:
-    value, headers = encode_event(event)
-    return Record(topic, event.workflow.encode(), value, headers)

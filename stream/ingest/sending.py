@@ -11,10 +11,10 @@ from models.errors import StateError
 from models.event import AnyEvent
 from models.registry import Registry
 from stream.configuration.settings import Settings
-from stream.enforcement.publisher import DELIVER_MS_MAX, Publisher, event_record
+from stream.enforcement.publisher import DELIVER_MS_MAX, Publisher
 from stream.ingest.pipeline import Pipeline
 from stream.kafka.dead_letters import refused_line
-from stream.kafka.messages import Record
+from stream.kafka.messages import Record, event_record
 from stream.kafka.topics import topics_of
 from stream.recordings.files import Lines, Unbroken
 from stream.recordings.following import followed

@@ -7,6 +7,7 @@ from models import cloudevent
 from models.acknowledgement import Acknowledgement
 from models.caep import to_caep
 from models.command import Action, Command
+from models.event import AnyEvent
 from models.finding import Finding
 from models.ocsf import to_ocsf
 from models.remediation import to_remediation, uid_of
@@ -85,6 +86,12 @@ def _command_record(command: Command, topics: Topics, issuer: str) -> Record:
     )
     value = JSON.encode(to_caep(command, issuer))
     return Record(topics.commands, command.session.encode(), value, cloudevent.binary_headers(named))
+
+
+def event_record(event: AnyEvent, topics: Topics) -> Record:
+    """The record of an event on the actions topic."""
+    value, headers = cloudevent.encode_event(event)
+    return Record(topics.actions, event.workflow.encode(), value, headers)
 
 
 def acknowledgement_record(ack: Acknowledgement, topics: Topics, issuer: str) -> Record:

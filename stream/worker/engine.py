@@ -62,7 +62,7 @@ class Engine(Service):  # type: ignore[misc]  # mode is not typed
         self._adopt_topic = adopt_topic
         self._store = Store(settings.redis, settings.redis_prefix, self._redis_away)
         self._producer: Any = None
-        self.ledger = Ledger(self._store, self.policy.commands, self.policy.memory_ms, self.topics.actions)
+        self.ledger = Ledger(self._store, self.policy.commands, self.policy.memory_ms)
         self._reader: Reader | None = None
         self._raw: RawReader | None = None
         self._slots: Slots | None = None

@@ -6,17 +6,16 @@ the same id: twice is possible and harmless, never is not.
 
 import asyncio
 import time
-from collections.abc import Coroutine, Iterable, Sequence
+from collections.abc import Coroutine, Iterable
 
 import structlog
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
-from models.cloudevent import encode_event
 from models.command import RANK, Action, Command
 from models.event import AnyEvent
 from stream import metrics
-from stream.kafka.messages import Message, Record, record_of, unkept, verdict_of
+from stream.kafka.messages import Message, Record, event_record, record_of, unkept, verdict_of
 from stream.kafka.topics import Topics
 from stream.state.partition import Partition
 from stream.state.store import Store
@@ -79,9 +78,9 @@ class Outbox:
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=within_s)
 
-    def tell(self, topic: str, events: Sequence[AnyEvent]) -> None:
-        """Put events of our own on the actions topic."""
-        self.spawn(self.deliver(event_records(topic, events)))
+    def tell(self, event: AnyEvent) -> None:
+        """Put an event of our own on the actions topic."""
+        self.spawn(self.deliver([event_record(event, self._topics)]))
 
     def spawn(self, work: Coroutine[None, None, None]) -> "asyncio.Task[None]":
         """Run something beside the reader; `drain` waits for it."""
@@ -159,15 +158,6 @@ class Outbox:
             if future is None or isinstance(answer, KafkaError):
                 refused.append(record)
         return refused
-
-
-def event_records(topic: str, events: Iterable[AnyEvent]) -> list[Record]:
-    """Events of our own as the actions topic takes them."""
-    records = []
-    for event in events:
-        value, headers = encode_event(event)
-        records.append(Record(topic, event.workflow.encode(), value, headers))
-    return records
 
 
 def _weight(command: Command) -> int:

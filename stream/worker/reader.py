@@ -21,6 +21,7 @@ from stream import collector, metrics
 from stream.configuration.settings import Settings
 from stream.kafka.brokers import brokers
 from stream.kafka.dead_letters import unfetched
+from stream.kafka.messages import event_record
 from stream.kafka.polling import Polling
 from stream.kafka.topics import RECORD_BYTES_MAX, Topics
 from stream.model_registry.announcement import Slot
@@ -32,7 +33,7 @@ from stream.state.store import Store
 from stream.worker.assignment import Assignment
 from stream.worker.batches import Batches
 from stream.worker.closing import closed, until_closing
-from stream.worker.outbox import Outbox, event_records
+from stream.worker.outbox import Outbox
 from stream.worker.tally import publish_baseline, publish_tally
 
 log = structlog.stdlib.get_logger(__name__)
@@ -222,7 +223,7 @@ class Reader(Service):  # type: ignore[misc]  # mode is not typed
     async def _tell_idle(self, number: int, idle: Idle) -> None:
         """Asked about again until the broker has it: twice is possible, and the second says nothing new."""
         try:
-            await self.outbox.deliver(event_records(self._topics.actions, idle.ends))
+            await self.outbox.deliver([event_record(end, self._topics) for end in idle.ends])
             metrics.SESSIONS_IDLE.inc(len(idle.ends))
             await self._store.no_longer_quiet(number, idle.until_ms, idle.workflows)
         finally:
@@ -269,8 +270,8 @@ class Reader(Service):  # type: ignore[misc]  # mode is not typed
 
     def _caught_up(self, partition: Partition) -> bool:
         """Whether that is known, too: nothing is, before the first answer of the broker."""
-        known = self._consumer.highwater(self._tp(partition.number)) is not None
-        return known and self._lag(partition) == 0
+        highwater = self._consumer.highwater(self._tp(partition.number))
+        return highwater is not None and highwater <= partition.next_offset
 
     def _lag(self, partition: Partition) -> int:
         highwater = self._consumer.highwater(self._tp(partition.number))
