@@ -15,7 +15,7 @@ from detectors.chains.hosted import NOTHING, Declared
 from detectors.policy import Level, Policy
 from detectors.thresholds import DetectorSettings
 from models.command import RANK, STOPS, Action, Command, stable_id
-from models.event import CredentialKind, Disposition, Event, Operation, Release, weakest
+from models.event import OWN_KINDS, CredentialKind, Disposition, Event, Operation, Release, weakest
 from models.finding import EVIDENCE_MAX, Finding, Noticed, Verdict
 from models.session import CREDENTIALS_MAX, STANDING_MAX, Alarm, Session, Workflow, remembered
 
@@ -23,8 +23,6 @@ SELF_RELEASE = "self_release"
 DISPOSITION = "disposition"
 SELF_DISPOSITION = "self_disposition"
 INHERITED = "inherited_risk"
-REVOCABLE = frozenset({CredentialKind.EPHEMERAL, CredentialKind.STATIC})
-"""A shared credential is never revoked for one session's sake, nor one of which that is not known."""
 
 
 class Decision(Struct, frozen=True):
@@ -259,7 +257,7 @@ class Decisions:
                 of=(credential, kind),
             )
             for credential, kind in (_its_own(session) | made).items()
-            if kind in REVOCABLE and remembered(session.revoked, credential, 2 * CREDENTIALS_MAX)
+            if kind in OWN_KINDS and remembered(session.revoked, credential, 2 * CREDENTIALS_MAX)
         ]
 
     def _protected(self, session: Session) -> bool:
@@ -389,7 +387,7 @@ def _everybodys(session: Session) -> bool:
 
 def _applicable(level: Level, session: Session) -> tuple[Action, ...]:
     """The level's actions; where no credential may be revoked, the session is killed instead."""
-    revocable = bool(session.minted) or any(kind in REVOCABLE for kind in _its_own(session).values())
+    revocable = bool(session.minted) or any(kind in OWN_KINDS for kind in _its_own(session).values())
     if revocable or Action.REVOKE_TOKEN not in level.actions:
         return level.actions
     others = tuple(action for action in level.actions if action is not Action.REVOKE_TOKEN)

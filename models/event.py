@@ -95,6 +95,11 @@ class CredentialKind(StrEnum):
     UNKNOWN = "unknown"
 
 
+OWN_KINDS: Final = frozenset({CredentialKind.EPHEMERAL, CredentialKind.STATIC})
+"""Kinds of one holder's own, and so revocable: a shared credential is never revoked
+for one session's sake, nor one of which that is not known."""
+
+
 class Grade(StrEnum):
     """How good the evidence is: a platform's own record, an agent's telemetry, or a guess of ours."""
 

@@ -10,7 +10,7 @@ from detectors.decision import INHERITED
 from detectors.policy import BudgetSettings, Level, Policy
 from models.attested import Effect
 from models.command import Action
-from models.event import AnyEvent, CredentialKind, Grade, OpClass, SessionStart
+from models.event import AnyEvent, CredentialKind, Grade, OpClass
 from models.session import RECENT_IDS_MAX, SESSIONS_MAX, Workflow
 from tests.builders import (
     AGENT,
@@ -25,6 +25,7 @@ from tests.builders import (
     judged,
     op,
     release,
+    started,
     told,
     trained,
 )
@@ -139,7 +140,7 @@ def test_of_an_account_only_what_the_act_was_done_by_is_revoked() -> None:
     late = judged([*work, op("V", 5, **grave)])
     assert late.actions == STOP
     assert {command.credential for command in late.commands} == {"token-1"}
-    run = SessionStart(id="start", source="gateway", at_ms=at(-1), workflow="w1", session="s1", agent=AGENT)
+    run = started("s1", seconds=-1)
     known = judged([run, *work, op("V", 5, **grave)])
     revoked = {command.credential for command in known.commands if command.action is Action.REVOKE_TOKEN}
     assert revoked == {"token-1", "token-2"}, "a run's are all its own"

@@ -13,11 +13,10 @@ from detectors.detector import Detector
 from detectors.policy import ApprovalSettings
 from detectors.severity import takes_away
 from detectors.thresholds import DeniedSettings
-from models.event import DENIED, ERROR, GAINS, GRANTS, SECRET_READ, CredentialKind, Operation, weakest
+from models.event import DENIED, ERROR, GAINS, GRANTS, OWN_KINDS, SECRET_READ, Operation, weakest
 from models.finding import Noticed
 from models.session import MEMORIES_MAX, Session, Step, Workflow
 
-OWN = frozenset({CredentialKind.EPHEMERAL, CredentialKind.STATIC})
 TO_THE_SAME_END = "by another operation to the same end"
 
 
@@ -102,7 +101,7 @@ def _may_be_entitled(denied: Step, done: Step) -> bool:
         done.op_class is SECRET_READ
         and done.session != denied.session
         and done.principal != denied.principal
-        and done.credential_kind in OWN
+        and done.credential_kind in OWN_KINDS
     )
 
 

@@ -7,11 +7,9 @@ the middle is a way round one's own rights. Known gap: an agent that never used 
 from detectors.detector import Detector
 from detectors.severity import JUDGED
 from detectors.thresholds import SharedAccountSettings
-from models.event import OK, SECRET_READ, CredentialKind, Operation
+from models.event import OK, OWN_KINDS, SECRET_READ, CredentialKind, Operation
 from models.finding import Noticed
 from models.session import Session, Step, Workflow
-
-OWN = frozenset({CredentialKind.EPHEMERAL, CredentialKind.STATIC})
 
 
 class SharedAccount(Detector):
@@ -26,11 +24,11 @@ class SharedAccount(Detector):
 
     def concerns(self, event: Operation) -> bool:
         """See `Detector.concerns`."""
-        return event.credential_kind is CredentialKind.SHARED or event.credential_kind in OWN
+        return event.credential_kind is CredentialKind.SHARED or event.credential_kind in OWN_KINDS
 
     def inspect(self, session: Session, workflow: Workflow, event: Operation, step: Step) -> Noticed | None:
         """See `Detector.inspect`."""
-        if event.credential_kind in OWN:
+        if event.credential_kind in OWN_KINDS:
             if event.system:
                 session.own_systems[event.system] = event.at_ms
             return None

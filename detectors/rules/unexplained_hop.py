@@ -8,11 +8,9 @@ from detectors.approvals import is_for_session
 from detectors.detector import Detector
 from detectors.severity import JUDGED
 from detectors.thresholds import HopSettings
-from models.event import OK, SECRET_READ, CredentialKind, Operation
+from models.event import OK, OWN_KINDS, SECRET_READ, Operation
 from models.finding import Noticed
 from models.session import Session, Step, Workflow, called
-
-OWN = frozenset({CredentialKind.EPHEMERAL, CredentialKind.STATIC})
 
 
 class UnexplainedHop(Detector):
@@ -52,7 +50,7 @@ def _claimed(session: Session, workflow: Workflow, event: Operation) -> str:
 
 def _passed_on(session: Session, workflow: Workflow, event: Operation) -> str:
     """Whose credential it acts with."""
-    if not session.run or not event.credential or event.credential_kind not in OWN:
+    if not session.run or not event.credential or event.credential_kind not in OWN_KINDS:
         return ""
     for other in workflow.sessions.values():
         if event.credential in other.held and _is_stranger(other, session, workflow, event):
